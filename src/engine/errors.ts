@@ -1,0 +1,94 @@
+/** Errors of the engine. Their messages go to clients as they are, so each says what was tried on what, and why it failed. */
+
+/** What a pool still permits, most permissive first (engine.md §22). */
+export const ACTION_AVAILABILITY = ["fully_operational", "no_ipc_requests", "no_pool_changes"] as const;
+export type ActionAvailability = (typeof ACTION_AVAILABILITY)[number];
+
+const STATE_NAMES: Record<ActionAvailability, string> = {
+  fully_operational: "Full",
+  no_ipc_requests: "NoRequests",
+  no_pool_changes: "NoPoolChanges",
+};
+
+export const isAtLeast = (level: ActionAvailability, limit: ActionAvailability): boolean =>
+  ACTION_AVAILABILITY.indexOf(level) >= ACTION_AVAILABILITY.indexOf(limit);
+
+/** The plain failure of an operation: nothing was changed, or all changes were undone. */
+export class EngineError extends Error {
+  override name = "EngineError";
+}
+
+/** `outer; inner`, with the inner error kept as cause. */
+export class ChainedError extends EngineError {
+  override name = "ChainedError";
+  constructor(what: string, cause: unknown) {
+    super(`${what}; ${errorText(cause)}`, { cause });
+  }
+}
+
+/** Several things failed independently of each other. */
+export class BestEffortError extends EngineError {
+  override name = "BestEffortError";
+  readonly failures: readonly unknown[];
+  constructor(what: string, failures: readonly unknown[]) {
+    super([what, ...failures.map(errorText)].join("; "));
+    this.failures = failures;
+  }
+}
+
+/** An operation failed, and undoing it failed too; the pool is left at `level`. */
+export class RollbackError extends EngineError {
+  override name = "RollbackError";
+  readonly level: ActionAvailability;
+  constructor(causal: unknown, rollback: unknown, level: ActionAvailability) {
+    super(
+      `Rollback failed; causal_error: ${errorText(causal)}, rollback error: ${errorText(rollback)}; ` +
+        `putting pool in action availability state ${level}`,
+      { cause: causal },
+    );
+    this.level = level;
+  }
+}
+
+/** The pool's state forbids the operation. */
+export class ActionDisabledError extends EngineError {
+  override name = "ActionDisabledError";
+  constructor(level: ActionAvailability) {
+    super(
+      `Pool is in state ${STATE_NAMES[level]} where this action cannot be performed until the issue is ` +
+        "resolved manually",
+    );
+  }
+}
+
+export class OutOfSpaceError extends EngineError {
+  override name = "OutOfSpaceError";
+  constructor(what: string) {
+    super(`Pool is out of space and cannot be extended: ${what}`);
+  }
+}
+
+/** An operation of the D-Bus API that this version of the engine does not have. Nothing was changed. */
+export class NotSupportedError extends EngineError {
+  override name = "NotSupportedError";
+  constructor(operation: string) {
+    super(`${operation} is not supported yet by this version of stratisd; nothing was changed`);
+  }
+}
+
+/** An invariant of the engine does not hold: a defect of ours, reported with what was expected and found. */
+export class InvariantError extends EngineError {
+  override name = "InvariantError";
+  constructor(what: string) {
+    super(`Internal error: ${what}`);
+  }
+}
+
+export function assertInvariant(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new InvariantError(what);
+}
+
+/** The text of anything that was thrown, without a stack. */
+export function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
