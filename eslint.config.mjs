@@ -2,7 +2,7 @@ import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["dist/", "build/", "node_modules/", "tests/fixtures/", "eslint.config.mjs"] },
+  { ignores: ["dist/", "dist-*/", "build/", "node_modules/", "tests/fixtures/", "eslint.config.mjs"] },
   js.configs.recommended,
   ...tseslint.configs.strictTypeChecked,
   {

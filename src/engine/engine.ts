@@ -19,7 +19,7 @@ import type {
 } from "./actions";
 import type { ActionAvailability } from "./errors";
 import type { Bytes, Sectors } from "../units";
-import type { DevUuid, FilesystemUuid, PoolUuid } from "./uuid";
+import type { DevUuid, FilesystemUuid, PoolUuid } from "../uuid";
 import type { DmListEntry, UdevDevice } from "../native";
 
 export type BlockDevTier = "data" | "cache";

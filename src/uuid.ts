@@ -1,6 +1,10 @@
 /** UUIDs of pools, filesystems and block devices: random (version 4), kept as 36 lower-case characters. */
 import { randomUUID } from "node:crypto";
-import { EngineError } from "./errors";
+
+/** Text that should be a UUID is not. */
+export class UuidError extends Error {
+  override name = "UuidError";
+}
 
 declare const kind: unique symbol;
 export type PoolUuid = string & { readonly [kind]: "pool" };
@@ -34,11 +38,11 @@ export function parseUuid(text: string): string | null {
 
 function requireUuid(text: string): string {
   const uuid = parseUuid(text);
-  if (uuid === null) throw new EngineError(`Uuid error: "${text}" is not a UUID`);
+  if (uuid === null) throw new UuidError(`Uuid error: "${text}" is not a UUID`);
   return uuid;
 }
 
-/** These throw EngineError for text that is not a UUID. */
+/** These throw UuidError for text that is not a UUID. */
 export const poolUuid = (text: string): PoolUuid => requireUuid(text) as PoolUuid;
 export const filesystemUuid = (text: string): FilesystemUuid => requireUuid(text) as FilesystemUuid;
 export const devUuid = (text: string): DevUuid => requireUuid(text) as DevUuid;
