@@ -1,0 +1,66 @@
+/** `pool start` and `pool stop` (cli.md §6.6, §7.2). */
+import type { Action, Context } from "../context";
+import { noChange, resourceNotFound, UnintendedCommandError } from "../errors";
+import { selectorText, type Selector } from "../managed-objects";
+import { MANAGER } from "../names";
+import { poolSelectorOf } from "../parser/shared";
+import { refuseKey, wantsKey } from "./key-source";
+import { changedBy } from "./pool";
+import { stoppedVersion } from "./stopped-pools";
+
+/** Token slots of the methods by which a pool of metadata version 1 is unlocked. */
+const VERSION_1_SLOTS: Readonly<Record<string, number>> = { keyring: 1, clevis: 2 };
+
+const poolText = (selector: Selector): string => `pool with ${selectorText(selector)}`;
+
+/** The token slot of a named unlock method. Throws if the stopped pool is not there, or of version 2. */
+async function slotOfMethod(context: Context, selector: Selector, method: string): Promise<number> {
+  const stratisd = await context.stratisd();
+  const version = stoppedVersion(context, await stratisd.managerProperty("StoppedPools"), selector);
+  if (version === undefined) throw resourceNotFound("start", poolText(selector));
+  const slot = VERSION_1_SLOTS[method];
+  if (version === 2 || slot === undefined)
+    throw new UnintendedCommandError(
+      `"--unlock-method=${method}" can not be used with metadata version 2 pools; use "--unlock-method=any" to try ` +
+        "every unlock method, or name one by its token slot with the --token-slot option",
+    );
+  return slot;
+}
+
+/** unlock_method `(b(bu))`. */
+async function unlockMethod(context: Context, selector: Selector): Promise<[boolean, [boolean, number]]> {
+  const { values } = context;
+  const slot = values.maybeInteger("--token-slot");
+  if (slot !== undefined) return [true, [true, Number(slot)]];
+  const method = values.maybeText("--unlock-method");
+  if (method === undefined) return [wantsKey(values), [false, 0]];
+  if (method === "any") return [true, [false, 0]];
+  return [true, [true, await slotOfMethod(context, selector, method)]];
+}
+
+export const start: Action = async (context) => {
+  const { values } = context;
+  const selector = poolSelectorOf(values);
+  const stratisd = await context.stratisd();
+  const method = await unlockMethod(context, selector);
+  if (wantsKey(values)) await refuseKey(values);
+  const result = await stratisd.request({
+    interface: MANAGER,
+    member: "StartPool",
+    signature: "ss(b(bu))(bh)b",
+    body: [selector.value, selector.by, method, [false, 0], values.flag("--remove-cache")],
+  });
+  if (!changedBy(result)) throw noChange("start", poolText(selector));
+};
+
+export const stop: Action = async ({ values, stratisd: connect }) => {
+  const selector = poolSelectorOf(values);
+  const stratisd = await connect();
+  const result = await stratisd.request({
+    interface: MANAGER,
+    member: "StopPool",
+    signature: "ss",
+    body: [selector.value, selector.by],
+  });
+  if (!changedBy(result)) throw noChange("stop", poolText(selector));
+};

@@ -1,0 +1,164 @@
+/** Stopped pools, in a table and in detail (cli.md §12.3, §12.4; dbus-api.md §10). */
+import type { Context } from "../context";
+import { resourceNotFound, UnexpectedValueError } from "../errors";
+import { parseInteger } from "../format/integer";
+import { byCodePoint } from "../format/order";
+import { tableText, type Column } from "../format/table";
+import { selectorText, type Selector } from "../managed-objects";
+import { asDictionary, asInteger, asItems, asOptional, asText } from "../values";
+import { version1Clevis, version1Text } from "./pool-detail";
+import { linesText, uuidText } from "./shared";
+
+const COLUMNS: readonly Column[] = [
+  { title: "Name", align: "left" },
+  { title: "Version", align: "right" },
+  { title: "UUID", align: "left" },
+  { title: "# Devices", align: "right" },
+  { title: "Key Description", align: "left" },
+  { title: "Clevis", align: "left" },
+];
+const UNAVAILABLE = "<UNAVAILABLE>";
+const UNENCRYPTED = "<UNENCRYPTED>";
+const FEATURES = ["encryption", "key_description_present", "clevis_present", "integrity", "raid"] as const;
+type Feature = (typeof FEATURES)[number];
+
+interface StoppedPool {
+  readonly uuid: string;
+  readonly name: string | undefined;
+  /** null: mixed or unknown. */
+  readonly version: 1 | 2 | null;
+  readonly devices: readonly { readonly uuid: string; readonly devnode: string }[];
+  /** null: the pool's metadata could not be read. */
+  readonly features: ReadonlySet<string> | null;
+  /** The texts for per-device encryption, which version 1 has; undefined without. */
+  readonly keyDescription: string | undefined;
+  readonly clevis: { readonly short: string; readonly full: string } | undefined;
+}
+
+/** STRATIS_STRICT_POOL_FEATURES, which tests set so as to learn of features that this client does not know. */
+function checkFeatures({ io }: Context, features: ReadonlySet<string>): void {
+  if ((parseInteger(io.env["STRATIS_STRICT_POOL_FEATURES"] ?? "") ?? 0n) === 0n) return;
+  const unknown = [...features].find((feature) => !(FEATURES as readonly string[]).includes(feature));
+  if (unknown !== undefined)
+    throw new UnexpectedValueError(`stratisd sent the pool feature "${unknown}", which is not known`);
+}
+
+function member<T>(entries: ReadonlyMap<string, unknown>, key: string, decode: (value: unknown) => T): T {
+  if (!entries.has(key)) throw new UnexpectedValueError(`stratisd sent a stopped pool without "${key}"`);
+  return decode(entries.get(key));
+}
+
+function stoppedPool(context: Context, uuid: string, value: unknown): StoppedPool {
+  const entries = asDictionary(value);
+  const maybe = <T>(key: string, decode: (value: unknown) => T): T | undefined =>
+    entries.has(key) ? decode(entries.get(key)) : undefined;
+  const version = member(entries, "metadata_version", (pair) => asOptional(pair, asInteger));
+  // The presence of a key is what counts, not its value.
+  const features = member(entries, "features", (pair) =>
+    asOptional(pair, (dictionary) => new Set(asDictionary(dictionary).keys())),
+  );
+  if (features !== null) checkFeatures(context, features);
+  return {
+    uuid,
+    name: maybe("name", asText),
+    version: version === 1n ? 1 : version === 2n ? 2 : null,
+    devices: member(entries, "devs", asItems).map((device) => {
+      const facts = asDictionary(device);
+      return { uuid: member(facts, "uuid", asText), devnode: member(facts, "devnode", asText) };
+    }),
+    features,
+    keyDescription: maybe("key_description", (pair) => version1Text(pair, asText)),
+    clevis: maybe("clevis_info", (pair) => ({
+      short: version1Text(pair, () => "present"),
+      full: version1Text(pair, version1Clevis),
+    })),
+  };
+}
+
+function stoppedPools(context: Context, value: unknown): StoppedPool[] {
+  return [...asDictionary(value)].map(([uuid, entries]) => stoppedPool(context, uuid, entries));
+}
+
+function featureCell({ features }: StoppedPool, feature: Feature): string {
+  if (features === null) return "<UNKNOWN>";
+  if (!features.has("encryption")) return UNENCRYPTED;
+  return features.has(feature) ? "<PRESENT>" : "N/A";
+}
+
+function row(context: Context, pool: StoppedPool): string[] {
+  return [
+    pool.name ?? UNAVAILABLE,
+    pool.version?.toString() ?? "<MIXED>",
+    uuidText(context, pool.uuid),
+    pool.devices.length.toString(),
+    ...(pool.version === 2
+      ? [featureCell(pool, "key_description_present"), featureCell(pool, "clevis_present")]
+      : [pool.keyDescription ?? UNENCRYPTED, pool.clevis?.short ?? UNENCRYPTED]),
+  ];
+}
+
+/** `value` is the property StoppedPools. */
+export function stoppedTable(context: Context, value: unknown): Promise<string> {
+  const rows = stoppedPools(context, value)
+    .map((pool) => row(context, pool))
+    .sort(([left = ""], [right = ""]) => byCodePoint(left, right));
+  return tableText(COLUMNS, rows);
+}
+
+function version2Lines({ features }: StoppedPool): string[] {
+  if (features === null) return ["Encryption Enabled: Unknown"];
+  if (!features.has("encryption")) return ["Encryption Enabled: No"];
+  const has = (feature: Feature): string => (features.has(feature) ? "Yes" : "No");
+  return [
+    "Encryption Enabled: Yes",
+    "    Allows Unlock via a Key in Kernel Keyring or a User-Entered Passphrase: " +
+      has("key_description_present"),
+    `    Allows Unattended Unlock via Clevis: ${has("clevis_present")}`,
+  ];
+}
+
+function version1Lines({ keyDescription, clevis }: StoppedPool): string[] {
+  if (keyDescription === undefined && clevis === undefined) return ["Encryption Enabled: No"];
+  return [
+    "Encryption Enabled: Yes",
+    `    Key Description: ${keyDescription ?? "N/A"}`,
+    `    Clevis Configuration: ${clevis?.full ?? "N/A"}`,
+  ];
+}
+
+function encryptionLines(pool: StoppedPool): string[] {
+  switch (pool.version) {
+    case 1:
+      return version1Lines(pool);
+    case 2:
+      return version2Lines(pool);
+    case null:
+      return [`Encryption Enabled: ${UNAVAILABLE}`];
+  }
+}
+
+/** The first stopped pool that matches, or undefined. */
+function find(pools: readonly StoppedPool[], { by, value }: Selector): StoppedPool | undefined {
+  return pools.find((pool) => pool[by] === value);
+}
+
+/** Throws when there is no such pool. */
+export function stoppedDetail(context: Context, value: unknown, selector: Selector): string {
+  const pool = find(stoppedPools(context, value), selector);
+  if (pool === undefined) throw resourceNotFound("list", `pool with ${selectorText(selector)}`);
+  return linesText([
+    `UUID: ${uuidText(context, pool.uuid)}`,
+    `Name: ${pool.name ?? UNAVAILABLE}`,
+    `Metadata Version: ${pool.version?.toString() ?? "<MIXED>"}`,
+    ...encryptionLines(pool),
+    "Devices:",
+    ...pool.devices.map((device) => `${uuidText(context, device.uuid)}  ${device.devnode}`),
+  ]);
+}
+
+/** The metadata version of a stopped pool, null if it is mixed or unknown; undefined if there is no such pool. */
+export const stoppedVersion = (
+  context: Context,
+  value: unknown,
+  selector: Selector,
+): 1 | 2 | null | undefined => find(stoppedPools(context, value), selector)?.version;

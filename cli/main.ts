@@ -1,0 +1,97 @@
+/** One run of the command: parse, act, report (cli.md §1). */
+import { chainText } from "./chain";
+import type { Context } from "./context";
+import { CLIENT_VERSION } from "./daemon-version";
+import { parseInteger } from "./format/integer";
+import type { Io } from "./io";
+import { load } from "./load";
+import { parse, ParseError, type Parsed } from "./parser/parse";
+import { rootCommand } from "./parser/root";
+import type { Stratisd } from "./stratisd";
+
+const SUCCESS = 0;
+const FAILURE = 1;
+const WRONG_COMMAND_LINE = 2;
+const DEFAULT_WIDTH = 80;
+
+type Help = typeof import("./parser/help");
+type Daemon = typeof import("./stratisd");
+type Reporting = typeof import("./report-error");
+
+const help = (): Help => load("./parser/help") as Help;
+
+function helpWidth({ stdout, env }: Io): number {
+  const wanted = parseInteger(env["COLUMNS"] ?? "") ?? 0n;
+  return wanted > 0n ? Number(wanted) : (stdout.columns ?? DEFAULT_WIDTH);
+}
+
+/** Parses; null after a wrong command line, which was reported. */
+function parsedOrNull(words: readonly string[], io: Io): Parsed | null {
+  try {
+    return parse(rootCommand, words);
+  } catch (error) {
+    if (!(error instanceof ParseError)) throw error;
+    const program = error.path.map(({ name }) => name).join(" ");
+    io.stderr.write(`${help().usageText(error.path)}${program}: error: ${error.message}\n`);
+    return null;
+  }
+}
+
+/** The text that an option such as --help asks for; null if there is an action to run instead. */
+function requestedText({ request, path }: Parsed, io: Io): string | null {
+  switch (request) {
+    case "help":
+      return help().helpText(path, helpWidth(io));
+    case "all-help":
+      return help().allHelpText(path, helpWidth(io));
+    case "version":
+      return `${CLIENT_VERSION}\n`;
+    case null:
+      return null;
+  }
+}
+
+async function act({ path, values }: Parsed, io: Io): Promise<void> {
+  const action = path.at(-1)?.action?.();
+  if (action === undefined) throw new Error("The parser let a command without an action through");
+  let connection: Promise<Stratisd> | undefined;
+  const context: Context = {
+    values,
+    io,
+    unhyphenatedUuids: values.flag("--unhyphenated-uuids"),
+    stratisd: () => (connection ??= (load("./stratisd") as Daemon).Stratisd.open(io.env)),
+    print: (text) => {
+      io.stdout.write(text);
+    },
+  };
+  try {
+    await action(context);
+  } finally {
+    // Whether it could be opened at all is known to the action, which has been waiting for it.
+    await connection?.then(
+      (stratisd) => {
+        stratisd.close();
+      },
+      () => undefined,
+    );
+  }
+}
+
+/** Runs the command that the words after the program's name say. Returns the exit code. */
+export async function main(words: readonly string[], io: Io): Promise<number> {
+  const parsed = parsedOrNull(words, io);
+  if (parsed === null) return WRONG_COMMAND_LINE;
+  const text = requestedText(parsed, io);
+  if (text !== null) {
+    io.stdout.write(text);
+    return SUCCESS;
+  }
+  try {
+    await act(parsed, io);
+    return SUCCESS;
+  } catch (error) {
+    const { reportText } = load("./report-error") as Reporting;
+    io.stderr.write(parsed.values.flag("--propagate") ? chainText(error) : await reportText(error));
+    return FAILURE;
+  }
+}

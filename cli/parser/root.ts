@@ -1,0 +1,94 @@
+/** The whole grammar: `stratis` and its short branches `report`, `key` and `daemon` (cli.md §3.1, §3.7). */
+import { load } from "../load";
+import type { Action } from "../context";
+import { debugCommand } from "./debug";
+import { blockdevCommand, filesystemCommand } from "./filesystem";
+import type { Command } from "./grammar";
+import { keyInput } from "./key-input";
+import { poolCommand } from "./pool";
+import * as shared from "./shared";
+import * as types from "./value-types";
+
+type Key = typeof import("../actions/key");
+type Report = typeof import("../actions/report");
+const key = (pick: (actions: Key) => Action) => () => pick(load("./actions/key") as Key);
+const report = (pick: (actions: Report) => Action) => () => pick(load("./actions/report") as Report);
+
+const keySource = keyInput("Key Value Specification", true);
+
+const reportCommand: Command = {
+  name: "report",
+  help: "print a report as JSON",
+  positionals: [
+    {
+      name: "report_name",
+      count: "optional",
+      convert: types.reportKey,
+      help: "engine_state_report (default), managed_objects_report or stopped_pools",
+    },
+  ],
+  options: [{ name: "--no-sort-keys", words: "none", help: "leave the keys in stratisd's order" }],
+  action: report((a) => a.report),
+};
+
+const keyCommand: Command = {
+  name: "key",
+  help: "manage keys in the kernel keyring",
+  action: key((a) => a.list),
+  commands: [
+    {
+      name: "set",
+      help: "set a key that is not there yet",
+      positionals: [shared.keyDescription],
+      options: keySource.options,
+      exclusive: [keySource.exclusive],
+      action: key((a) => a.set),
+    },
+    {
+      name: "reset",
+      help: "give a key another value",
+      positionals: [shared.keyDescription],
+      options: keySource.options,
+      exclusive: [keySource.exclusive],
+      action: key((a) => a.reset),
+    },
+    {
+      name: "unset",
+      help: "remove a key",
+      positionals: [shared.keyDescription],
+      action: key((a) => a.unset),
+    },
+    { name: "list", help: "list keys", action: key((a) => a.list) },
+  ],
+};
+
+const daemonCommand: Command = {
+  name: "daemon",
+  help: "ask about stratisd",
+  commands: [{ name: "version", help: "print stratisd's version", action: report((a) => a.daemonVersion) }],
+};
+
+export const rootCommand: Command = {
+  name: "stratis",
+  help: "Stratis local storage management",
+  options: [
+    { name: "--version", words: "none", help: "print the version of this program and exit" },
+    {
+      name: "--print-all-help",
+      words: "none",
+      hidden: true,
+      help: "print the help of all commands and exit",
+    },
+    { name: "--propagate", words: "none", help: "for debugging: show errors with their causes and stacks" },
+    { name: "--unhyphenated-uuids", words: "none", help: "show UUIDs in lists without hyphens" },
+  ],
+  commands: [
+    poolCommand,
+    blockdevCommand,
+    filesystemCommand,
+    reportCommand,
+    keyCommand,
+    debugCommand,
+    daemonCommand,
+  ],
+};

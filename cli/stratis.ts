@@ -1,0 +1,34 @@
+#!/usr/bin/env node
+/** The `stratis` command: connects the process to main.ts. */
+import { chainText } from "./chain";
+import { main } from "./main";
+
+const FAILURE = 1;
+
+/** A reader that goes away ends the run (cli.md §8.6). */
+function onOutputError(error: NodeJS.ErrnoException): void {
+  if (error.code === "EPIPE") process.stderr.write("Broken pipe\n");
+  else process.stderr.write(`Could not write to standard output: ${error.message}\n`);
+  process.exit(FAILURE);
+}
+
+process.stdout.on("error", onOutputError);
+process.stderr.on("error", () => {
+  // There is no place left where this could be told.
+  process.exit(FAILURE);
+});
+process.once("SIGINT", () => {
+  process.stderr.write("Received KeyboardInterrupt\n");
+  process.exit(FAILURE);
+});
+
+main(process.argv.slice(2), process).then(
+  (code) => {
+    // Not process.exit: output that is still under way would be lost.
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    process.stderr.write(chainText(error));
+    process.exitCode = FAILURE;
+  },
+);

@@ -1,0 +1,132 @@
+/**
+ * Signals (dbus-api.md §11): objects that come and go, properties that change. What is announced on which revisions
+ * follows from the table. Values are those of the moment of sending.
+ */
+import { errorText } from "../engine/errors";
+import type { BlockDevProperty, Engine, FilesystemProperty, PoolProperty } from "../engine/engine";
+import type { Logger } from "../log";
+import type { ServiceContext, SignalSink } from "./context";
+import { interfacesOf, TABLES } from "./interfaces";
+import { BASE_PATH, OBJECT_MANAGER, PROPERTIES, type Kind } from "./names";
+import { readObject, readProperty } from "./properties";
+import type { DerivedInterface, DerivedProperty } from "./table/derive";
+import { targetOf } from "./targets";
+import type { BlockDevEntry, Entry, FilesystemEntry, ManagedEntry, ObjectTree, PoolEntry } from "./tree";
+import type { AnyVariant } from "./wire";
+
+export class Announcer {
+  readonly #context: ServiceContext;
+  readonly #send: SignalSink;
+
+  constructor(engine: Engine, tree: ObjectTree, log: Logger, send: SignalSink) {
+    this.#context = { engine, tree, log, announcer: this };
+    this.#send = send;
+  }
+
+  /** One InterfacesAdded per object with all its revisions. */
+  added(entries: readonly ManagedEntry[]): void {
+    for (const entry of entries)
+      this.#objectManagerSignal("InterfacesAdded", "oa{sa{sv}}", [
+        entry.path,
+        readObject(this.#context, entry),
+      ]);
+  }
+
+  /** One InterfacesRemoved per object with all its revisions. */
+  removed(entries: readonly ManagedEntry[]): void {
+    for (const entry of entries)
+      this.#objectManagerSignal("InterfacesRemoved", "oas", [
+        entry.path,
+        interfacesOf(entry).map(({ name }) => name),
+      ]);
+  }
+
+  /** A pool's properties in the engine's terms changed. A new name changes its filesystems' device links too. */
+  poolChanged(entry: PoolEntry, changed: readonly PoolProperty[]): void {
+    for (const property of changed) {
+      this.propertiesChanged(entry, namesChangedBy("pool", [property]));
+      if (property === "name")
+        for (const filesystem of entry.filesystems.values()) this.propertiesChanged(filesystem, ["Devnode"]);
+    }
+    if (changed.includes("availableActions")) this.#rememberActions(entry);
+  }
+
+  filesystemChanged(entry: FilesystemEntry, changed: readonly FilesystemProperty[]): void {
+    this.propertiesChanged(entry, namesChangedBy("filesystem", changed));
+  }
+
+  blockDevChanged(entry: BlockDevEntry, changed: readonly BlockDevProperty[]): void {
+    this.propertiesChanged(entry, namesChangedBy("blockdev", changed));
+  }
+
+  stoppedPoolsChanged(): void {
+    this.propertiesChanged(this.#context.tree.manager, ["StoppedPools"]);
+  }
+
+  lockedPoolsChanged(): void {
+    this.propertiesChanged(this.#context.tree.manager, ["LockedPools"]);
+  }
+
+  /** Announces AvailableActions if it is not what clients were told last. */
+  actionsIfChanged(entry: PoolEntry): void {
+    const pool = this.#context.engine.getPool(entry.uuid);
+    if (pool !== undefined && pool.availableActions !== entry.announcedActions)
+      this.poolChanged(entry, ["availableActions"]);
+  }
+
+  /**
+   * One PropertiesChanged per named property and revision that has it and promises the signal: names in the order
+   * given, revisions ascending. `onlyOn` restricts them to one interface.
+   */
+  propertiesChanged(entry: Entry, names: readonly string[], onlyOn?: DerivedInterface): void {
+    for (const name of names) {
+      const values = new Map<unknown, AnyVariant>();
+      for (const derived of onlyOn === undefined ? interfacesOf(entry) : [onlyOn]) {
+        const property = derived.properties.get(name);
+        if (property !== undefined) this.#propertyChanged(entry, derived, property, values);
+      }
+    }
+  }
+
+  #propertyChanged(
+    entry: Entry,
+    derived: DerivedInterface,
+    property: DerivedProperty<Kind>,
+    values: Map<unknown, AnyVariant>,
+  ): void {
+    if (property.emits === "invalidates") {
+      this.#propertiesSignal(entry.path, [derived.name, {}, [property.name]]);
+    } else if (property.emits === "true") {
+      try {
+        const value =
+          values.get(property.row) ?? readProperty(this.#context, targetOf(this.#context, entry), property);
+        values.set(property.row, value);
+        this.#propertiesSignal(entry.path, [derived.name, { [property.name]: value }, []]);
+      } catch (error) {
+        this.#context.log.warn(
+          `Not announcing the change of ${derived.name}.${property.name} on ${entry.path}: ${errorText(error)}`,
+        );
+      }
+    }
+  }
+
+  #rememberActions(entry: PoolEntry): void {
+    const pool = this.#context.engine.getPool(entry.uuid);
+    if (pool !== undefined) entry.announcedActions = pool.availableActions;
+  }
+
+  #objectManagerSignal(member: string, signature: string, body: unknown[]): void {
+    this.#send({ path: BASE_PATH, interface: OBJECT_MANAGER, member, signature, body });
+  }
+
+  #propertiesSignal(path: string, body: [string, Record<string, AnyVariant>, string[]]): void {
+    this.#send({ path, interface: PROPERTIES, member: "PropertiesChanged", signature: "sa{sv}as", body });
+  }
+}
+
+/** D-Bus properties that express properties of the engine, in the table's order, each once. */
+function namesChangedBy(kind: "pool" | "filesystem" | "blockdev", changed: readonly string[]): string[] {
+  const rows: readonly { name: string; changedBy: readonly string[] }[] = TABLES[kind].properties;
+  const found = rows.filter((row) => row.changedBy.some((property) => changed.includes(property)));
+  return [...new Set(found.map(({ name }) => name))];
+}

@@ -1,0 +1,108 @@
+/** The D-Bus service that the daemon runs: `connect`, then `publish`, then it answers until `closed`. */
+import type { Engine, EngineChange } from "../engine/engine";
+import { errorText } from "../engine/errors";
+import type { Logger } from "../log";
+import { systemBusAddress } from "./address";
+import { Announcer } from "./announcer";
+import type { IncomingCall } from "./call";
+import { BusConnection, type CallOrigin, type Closed } from "./connection";
+import type { ServiceContext } from "./context";
+import { asDbusError, dispatch } from "./dispatch";
+import { DbusError } from "./errors";
+import { BUS_NAME } from "./names";
+import { applyChange, registerPool } from "./reconcile";
+import { ObjectTree } from "./tree";
+
+export interface ServiceOptions {
+  /** A D-Bus server address; default the system bus. */
+  address?: string;
+  engine: Engine;
+  log: Logger;
+}
+
+const DO_NOT_QUEUE = 4;
+/** RequestName's answers that leave us the owner: primary owner, already owner. */
+const OWNER_ANSWERS: readonly unknown[] = [1, 4];
+
+export class DbusService {
+  /** Settles when the connection has ended, with the reason. Unless that is `expected`, the service is of no more use. */
+  readonly closed: Promise<Closed>;
+  readonly #connection: BusConnection;
+  readonly #context: ServiceContext;
+
+  private constructor(connection: BusConnection, engine: Engine, log: Logger) {
+    this.#connection = connection;
+    this.closed = connection.closed;
+    const tree = new ObjectTree();
+    const announcer = new Announcer(engine, tree, log, (signal) => {
+      connection.signal(signal);
+    });
+    this.#context = { engine, tree, announcer, log };
+    connection.onCall = (call, origin) => void this.#answer(call, origin);
+  }
+
+  /** Connects to the bus without owning the name. Rejects with what was tried and why it failed. */
+  static async connect({ address, engine, log }: ServiceOptions): Promise<DbusService> {
+    return new DbusService(await BusConnection.open(address ?? systemBusAddress(), log), engine, log);
+  }
+
+  /**
+   * Makes the objects of all pools and then, last, takes the name: whoever sees the name finds everything there.
+   * Rejects when the name is taken or the bus refuses it.
+   */
+  async publish(): Promise<void> {
+    for (const pool of this.#context.engine.pools()) registerPool(this.#context, pool);
+    let answer: unknown;
+    try {
+      [answer] = await this.#connection.callBus("RequestName", "su", [BUS_NAME, DO_NOT_QUEUE]);
+    } catch (error) {
+      throw new Error(`Could not take the bus name ${BUS_NAME}: ${refusal(error)}`, { cause: error });
+    }
+    if (!OWNER_ANSWERS.includes(answer))
+      throw new Error(`Could not take the bus name ${BUS_NAME}: ${await this.#describeOwner()} owns it`);
+    this.#context.log.info("D-Bus API is available");
+  }
+
+  /** Turns what changed in the engine, by itself or as a side effect, into objects and signals. */
+  emitChanges(changes: readonly EngineChange[]): void {
+    for (const change of changes) {
+      try {
+        applyChange(this.#context, change);
+      } catch (error) {
+        this.#context.log.error(`Could not announce a change (${change.change}): ${errorText(error)}`);
+      }
+    }
+  }
+
+  /** Ends the connection, which gives up the name. Calls that are still running are carried out but not answered. */
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  /** Never rejects: every call gets one reply, unless it wants none. */
+  async #answer(call: IncomingCall, origin: CallOrigin): Promise<void> {
+    try {
+      this.#connection.reply(origin, await dispatch(this.#context, call));
+    } catch (error) {
+      const where = `${call.interface ?? "(no interface)"}.${call.member} on ${call.path}`;
+      this.#connection.replyError(origin, asDbusError(this.#context, error, where));
+    }
+  }
+
+  /** Who has the name, for the message of a start that failed; what cannot be found out is left out. */
+  async #describeOwner(): Promise<string> {
+    try {
+      const [owner] = await this.#connection.callBus("GetNameOwner", "s", [BUS_NAME]);
+      const [pid] = await this.#connection.callBus("GetConnectionUnixProcessID", "s", [owner]);
+      return `process ${String(pid)} (${String(owner)})`;
+    } catch (error) {
+      return `another connection (about which the bus says: ${errorText(error)})`;
+    }
+  }
+}
+
+function refusal(error: unknown): string {
+  if (error instanceof DbusError && error.errorName.endsWith(".AccessDenied"))
+    return `the message bus's policy does not allow it (is stratisd.conf installed, and is this process root's?): ${error.message}`;
+  return errorText(error);
+}

@@ -1,0 +1,168 @@
+/**
+ * The log of XFS, as far as changing a UUID needs it: finding its head, and the record in front of it (xfs-uuid.md;
+ * names after the kernel's xfs_log_format.h). Integers are big-endian, but for the checksum.
+ */
+import { hyphenated } from "../uuid";
+import { crc32c } from "./crc32c";
+import { DiskFormatError } from "./errors";
+
+/** The log's unit, whatever the sector size. */
+export const LOG_BLOCK_BYTES = 512;
+const RECORD_MAGIC = 0xfeedbabe;
+/** sizeof(struct xlog_rec_header) on 64-bit machines: the part of the header block that the checksum covers. */
+const CHECKED_HEADER_BYTES = 328;
+/** Records up to this size have one header block. */
+const MAX_RECORD_BYTES = 32 * 1024;
+/** Header and data. */
+const MAX_RECORD_BLOCKS = 1 + MAX_RECORD_BYTES / LOG_BLOCK_BYTES;
+/**
+ * The kernel has up to eight buffers of 256 KiB in flight, so after a crash blocks may be missing as far as this in
+ * front of what looks like the head (XLOG_TOTAL_REC_SHIFT).
+ */
+const IN_FLIGHT_BLOCKS = (8 * 256 * 1024) / LOG_BLOCK_BYTES;
+
+const OFFSET = {
+  cycle: 4,
+  version: 8,
+  length: 12,
+  lsn: 16,
+  crc: 32,
+  operations: 40,
+  uuid: 304,
+  bufferSize: 320,
+} as const;
+const UUID_BYTES = 16;
+const SUPPORTED_VERSION = 2;
+
+const OPERATION = { bytes: 12, client: 8, flags: 9 } as const;
+const LOG_CLIENT = 0xaa;
+const UNMOUNT_FLAG = 0x20;
+
+/** Reads `count` blocks of the log from block `first`. */
+export type ReadLog = (first: number, count: number) => Promise<Buffer>;
+
+/** How many times the log had been written around when this block was written: every block carries that. */
+export function cycleOf(block: Buffer): number {
+  const word = block.readUInt32BE(0);
+  return word === RECORD_MAGIC ? block.readUInt32BE(OFFSET.cycle) : word;
+}
+
+const blockAt = (data: Buffer, index: number): Buffer =>
+  data.subarray(index * LOG_BLOCK_BYTES, (index + 1) * LOG_BLOCK_BYTES);
+
+/**
+ * The head: the first block that was not written in the current cycle. Throws DiskFormatError when there is none, or
+ * when the blocks around it, as far as the kernel may have been writing, are not as an orderly end of writing leaves
+ * them.
+ */
+export async function findLogHead(read: ReadLog, blocks: number): Promise<{ head: number; cycle: number }> {
+  const cycleAt = async (block: number): Promise<number> => cycleOf(await read(block, 1));
+  if (blocks < 2) throw new DiskFormatError(`a log of ${blocks} blocks is too short`);
+  const cycle = await cycleAt(0);
+  if (cycle === 0 || (await cycleAt(blocks - 1)) === cycle)
+    throw new DiskFormatError(`the head of the log can't be told: its first block is of cycle ${cycle}`);
+  let [current, older] = [0, blocks - 1];
+  while (older - current > 1) {
+    const middle = Math.floor((current + older) / 2);
+    if ((await cycleAt(middle)) === cycle) current = middle;
+    else older = middle;
+  }
+  const before = Math.min(older, IN_FLIGHT_BLOCKS);
+  await requireCycle(read, older - before, before, cycle);
+  await requireCycle(read, older, Math.min(blocks - older, IN_FLIGHT_BLOCKS), cycle - 1);
+  // The part of the window in front of the head that wraps around to the end of the log.
+  const wrapped = Math.min(IN_FLIGHT_BLOCKS - before, blocks - older);
+  if (wrapped > 0) await requireCycle(read, blocks - wrapped, wrapped, cycle - 1);
+  return { head: older, cycle };
+}
+
+async function requireCycle(read: ReadLog, first: number, count: number, cycle: number): Promise<void> {
+  const data = await read(first, count);
+  for (let index = 0; index < count; index += 1) {
+    const found = cycleOf(blockAt(data, index));
+    if (found !== cycle)
+      throw new DiskFormatError(`block ${first + index} of the log is of cycle ${found} instead of ${cycle}`);
+  }
+}
+
+/** The record with which a clean log ends. */
+export interface UnmountRecord {
+  /** Block of the log that holds the record's header. */
+  block: number;
+  /** That block as it is. */
+  header: Buffer;
+  /** The data behind it, whole blocks. */
+  data: Buffer;
+}
+
+/**
+ * The last record of the log. Throws DiskFormatError unless it ends at the head and is, beyond doubt, the single
+ * operation that an unmount writes, of a filesystem with this UUID.
+ */
+export async function readUnmountRecord(
+  read: ReadLog,
+  { head, cycle }: { head: number; cycle: number },
+  uuid: string,
+): Promise<UnmountRecord> {
+  const span = Math.min(head, MAX_RECORD_BLOCKS);
+  const data = await read(head - span, span);
+  let index = span - 1;
+  while (index >= 0 && blockAt(data, index).readUInt32BE(0) !== RECORD_MAGIC) index -= 1;
+  if (index < 0) throw new DiskFormatError("no record of the log begins in the blocks before its head");
+  const record = {
+    block: head - span + index,
+    header: blockAt(data, index),
+    data: data.subarray((index + 1) * LOG_BLOCK_BYTES),
+  };
+  checkUnmountRecord(record, cycle, uuid);
+  return record;
+}
+
+/** `record.data` must be what lies between the header and the head. */
+export function checkUnmountRecord(record: UnmountRecord, cycle: number, uuid: string): void {
+  const { header, data, block } = record;
+  const fail = (why: string): never => {
+    throw new DiskFormatError(`the last record of the log, at its block ${block}, ${why}`);
+  };
+  const version = header.readUInt32BE(OFFSET.version);
+  if (version !== SUPPORTED_VERSION) fail(`has version ${version} instead of ${SUPPORTED_VERSION}`);
+  const length = header.readUInt32BE(OFFSET.length);
+  const bufferSize = header.readUInt32BE(OFFSET.bufferSize);
+  if (length > MAX_RECORD_BYTES || bufferSize > MAX_RECORD_BYTES)
+    fail(`is of a log with records of up to ${bufferSize} bytes, whose headers have several blocks`);
+  if (Math.ceil(length / LOG_BLOCK_BYTES) * LOG_BLOCK_BYTES !== data.length)
+    fail(`has ${length} bytes where ${data.length} lie before the head`);
+  const lsn = header.readBigUInt64BE(OFFSET.lsn);
+  if (lsn !== (BigInt(cycle) << 32n) + BigInt(block)) fail(`has a sequence number, ${lsn}, of another place`);
+  const operations = header.readUInt32BE(OFFSET.operations);
+  if (operations !== 1) fail(`has ${operations} operations instead of one, so the log is not clean`);
+  if (
+    length < OPERATION.bytes ||
+    data.readUInt8(OPERATION.client) !== LOG_CLIENT ||
+    (data.readUInt8(OPERATION.flags) & UNMOUNT_FLAG) === 0
+  )
+    fail("is not that of an unmount, so the log is not clean");
+  const found = recordUuid(header);
+  if (found !== uuid) fail(`is of filesystem ${found} instead of ${uuid}`);
+  const stored = header.readUInt32LE(OFFSET.crc);
+  // The record that mkfs.xfs writes has no checksum; the kernel takes zero as none.
+  if (stored !== 0 && stored !== checksum(header, data, length)) fail("has a wrong checksum");
+}
+
+const recordUuid = (header: Buffer): string =>
+  hyphenated(header.toString("hex", OFFSET.uuid, OFFSET.uuid + UUID_BYTES));
+
+function checksum(header: Buffer, data: Buffer, length: number): number {
+  const checked = Buffer.from(header.subarray(0, CHECKED_HEADER_BYTES));
+  checked.writeUInt32LE(0, OFFSET.crc);
+  return crc32c(data.subarray(0, length), crc32c(checked));
+}
+
+/** The header block of the record with another UUID. A record without checksum stays without one. */
+export function recordHeaderWithUuid({ header, data }: UnmountRecord, uuid: string): Buffer {
+  const changed = Buffer.from(header);
+  changed.write(uuid.replaceAll("-", ""), OFFSET.uuid, "hex");
+  if (header.readUInt32LE(OFFSET.crc) !== 0)
+    changed.writeUInt32LE(checksum(changed, data, header.readUInt32BE(OFFSET.length)), OFFSET.crc);
+  return changed;
+}

@@ -1,0 +1,62 @@
+/** Saving a pool's record on its data devices (on-disk-format.md §12). */
+import { saveMetadata } from "../../../disk/bda";
+import { nextTimestamp, type Timestamp } from "../../../disk/mda";
+import { encodePoolRecord, type PoolRecord } from "../../../disk/pool-record";
+import { logger } from "../../../log";
+import { BestEffortError, errorText } from "../../errors";
+import { withBlockFile, type RealBlockDev } from "../blockdev";
+
+const log = logger("stratisd::engine::metadata");
+
+/** Upstream writes to at most ten devices; so do we, choosing those whose copies are oldest. */
+const MAX_COPIES = 10;
+
+/** The wall clock with the resolution of JavaScript; nextTimestamp() keeps the order strict. */
+function now(): Timestamp {
+  const milliseconds = Date.now();
+  return { seconds: BigInt(Math.floor(milliseconds / 1000)), nanoseconds: (milliseconds % 1000) * 1_000_000 };
+}
+
+export class MetadataStore {
+  #lastTime: Timestamp | null;
+  /** Order in which devices were last written: the front is the oldest. */
+  #rotation: RealBlockDev[] = [];
+
+  constructor(lastTime: Timestamp | null) {
+    this.#lastTime = lastTime;
+  }
+
+  /**
+   * Writes the record to the data devices. One success is enough; failures of single devices are logged. Throws when
+   * no device took it: the record on disk is then still the previous one.
+   */
+  async save(devices: readonly RealBlockDev[], record: PoolRecord): Promise<void> {
+    const json = encodePoolRecord(record);
+    const time = nextTimestamp(now(), this.#lastTime);
+    const chosen = this.#choose(devices);
+    const outcomes = await Promise.allSettled(
+      chosen.map((device) =>
+        withBlockFile(device.physicalPath, { write: true }, async (file) => {
+          await saveMetadata(file, device.header, time, json);
+        }),
+      ),
+    );
+    const failures: string[] = [];
+    outcomes.forEach((outcome, index) => {
+      if (outcome.status === "rejected")
+        failures.push(`${chosen[index]?.physicalPath ?? "?"}: ${errorText(outcome.reason)}`);
+    });
+    if (failures.length === outcomes.length)
+      throw new BestEffortError(`Failed to save the metadata of pool "${record.name}" on any device`, failures);
+    for (const failure of failures) log.warn(`Metadata of pool "${record.name}" was not saved on ${failure}`);
+    this.#lastTime = time;
+  }
+
+  #choose(devices: readonly RealBlockDev[]): RealBlockDev[] {
+    const known = this.#rotation.filter((device) => devices.includes(device));
+    const ordered = [...devices.filter((device) => !known.includes(device)), ...known];
+    const chosen = ordered.slice(0, MAX_COPIES);
+    this.#rotation = [...ordered.slice(MAX_COPIES), ...chosen];
+    return chosen;
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * Background checks of a pool, on device-mapper events and every ten seconds: growth of the thin pool and of mounted
+ * filesystems, and what changed of what clients can see (engine.md §23.4).
+ */
+import * as names from "../../dm/names";
+import { formatDeviceNumber } from "../../dm/device-number";
+import { PUBLIC_DEVICE, reloadSteps, runDmSteps } from "../../dm/operations";
+import { printThinTable } from "../../dm/thin";
+import type { FilesystemRecord } from "../../disk/filesystem-record";
+import { native } from "../../native";
+import { logger } from "../../log";
+import { minSectors, sectors, type Sectors } from "../../units";
+import type { EngineChange, FilesystemProperty, PoolProperty } from "../engine";
+import { errorText } from "../errors";
+import { allocatedSize } from "./backstore/allocation";
+import { growFilesystem } from "./commands";
+import type { PoolCore } from "./core";
+import type { RealFilesystem } from "./filesystem";
+import { growthRoom } from "./filesystem-operations";
+import { mountPoints } from "./mounts";
+import { inErrorMode, planDataExtension, planMetaExtension, type Plan } from "./thinpool/extension";
+
+const log = logger("stratisd::engine::check");
+
+/** What a pool shows that background checks may change. */
+function visible(core: PoolCore): Record<"allocatedSize" | "totalPhysicalUsed" | "noAllocSpace", unknown> {
+  return {
+    allocatedSize: allocatedSize(core.record, core.headers),
+    totalPhysicalUsed: core.thinPoolUsed(),
+    noAllocSpace: inErrorMode(core.record),
+  };
+}
+
+const CHECKED: PoolProperty[] = ["allocatedSize", "totalPhysicalUsed", "noAllocSpace"];
+
+async function carryOut(core: PoolCore, plan: Plan): Promise<void> {
+  if (plan.kind === "nothing") return;
+  if (plan.kind === "grow") {
+    await core.reshape(plan.record, `extended ${plan.what}`);
+    return;
+  }
+  log.warn(`Pool "${core.name}" is out of space and cannot be extended: ${plan.why}`);
+  if (inErrorMode(plan.record) !== inErrorMode(core.record))
+    await core.reshape(plan.record, "switched to fail, not to wait, when it is full");
+}
+
+/** Grows the thin pool as far as it needs and can. Failures are logged; the next check tries again. */
+export async function extendThinPool(core: PoolCore): Promise<void> {
+  try {
+    if (!core.outOfMetadataSpace) {
+      const plan = planMetaExtension(core.record, core.headers, core.status, core.logicalSizes());
+      if (plan.kind === "noSpace") core.outOfMetadataSpace = true;
+      await carryOut(core, plan);
+    }
+  } catch (error) {
+    log.warn(`Extending the thin-pool metadata of pool "${core.name}" failed: ${errorText(error)}`);
+  }
+  try {
+    await carryOut(core, planDataExtension(core.record, core.headers, core.status));
+  } catch (error) {
+    log.warn(`Extending the thin-pool data of pool "${core.name}" failed: ${errorText(error)}`);
+  }
+}
+
+export async function checkPool(core: PoolCore): Promise<EngineChange[]> {
+  const before = visible(core);
+  await core.refreshStatus();
+  const shape = core.record;
+  await extendThinPool(core);
+  if (core.record !== shape) await core.refreshStatus();
+  const after = visible(core);
+  const properties = CHECKED.filter(
+    (property) => before[property as keyof typeof before] !== after[property as keyof typeof after],
+  );
+  return properties.length === 0 ? [] : [{ change: "pool", uuid: core.uuid, properties }];
+}
+
+/** How much a mounted filesystem should grow: at half full it doubles, within its limit and the pool's room. */
+async function growth(filesystem: RealFilesystem, mountPoint: string, room: Sectors | null): Promise<Sectors> {
+  const { blocks, blocksFree } = await native().statFs(mountPoint);
+  if (2n * (blocks - blocksFree) <= blocks) return sectors(0n);
+  const { size, sizeLimit } = filesystem.record;
+  let extension = size;
+  if (sizeLimit !== null) extension = minSectors(extension, sectors(sizeLimit - size));
+  if (room !== null) extension = minSectors(extension, room);
+  return sectors(extension < 0n ? 0n : extension);
+}
+
+/**
+ * Record first, then thin device, then XFS: a crash in between leaves a device that is larger than its XFS, never the
+ * other way round, and the next growth covers both.
+ */
+async function growMounted(core: PoolCore, filesystem: RealFilesystem, mountPoint: string, by: Sectors): Promise<void> {
+  const old = filesystem.record;
+  const grown: FilesystemRecord = { ...old, size: sectors(old.size + by) };
+  await core.saveFilesystem(filesystem, grown);
+  try {
+    const table = ({ size, thinId }: FilesystemRecord): [ReturnType<typeof printThinTable>] => [
+      printThinTable({ length: size, pool: core.thin.poolDevice, thinId }),
+    ];
+    const name = names.thinFilesystem(core.uuid, filesystem.uuid);
+    const resize = (from: FilesystemRecord, to: FilesystemRecord): Promise<void> =>
+      runDmSteps(reloadSteps({ name, table: table(to), udevFlags: PUBLIC_DEVICE }, table(from)));
+    await resize(old, grown);
+    try {
+      await growFilesystem(mountPoint);
+    } catch (error) {
+      await resize(grown, old);
+      throw error;
+    }
+  } catch (error) {
+    await core.saveFilesystem(filesystem, old);
+    throw error;
+  }
+  log.info(`Filesystem "${filesystem.name}" of pool "${core.name}" grew from ${old.size} to ${grown.size} sectors`);
+}
+
+async function checkFilesystem(
+  core: PoolCore,
+  filesystem: RealFilesystem,
+  mountPoint: string | undefined,
+  room: Sectors | null,
+): Promise<{ properties: FilesystemProperty[]; taken: Sectors }> {
+  const before = { size: filesystem.record.size, used: filesystem.mapped };
+  // A freeze for the swap of tables would wait for ever in a pool that can't write.
+  const writable = core.status?.kind === "working" && core.status.mode === "rw";
+  let taken = sectors(0n);
+  try {
+    if (mountPoint !== undefined && writable) {
+      const by = await growth(filesystem, mountPoint, room);
+      if (by > 0n) {
+        await growMounted(core, filesystem, mountPoint, by);
+        taken = by;
+      }
+    }
+  } catch (error) {
+    log.warn(`Growing filesystem "${filesystem.name}" of pool "${core.name}" failed: ${errorText(error)}`);
+  }
+  filesystem.mapped = await core.thin.mapped(filesystem.uuid);
+  const properties: FilesystemProperty[] = [];
+  if (filesystem.record.size !== before.size) properties.push("size");
+  if (filesystem.mapped !== before.used) properties.push("used");
+  return { properties, taken };
+}
+
+export async function checkFilesystems(core: PoolCore): Promise<EngineChange[]> {
+  const changes: EngineChange[] = [];
+  if (core.filesystems.size === 0) return changes;
+  const mounts = await mountPoints();
+  let room = growthRoom(core);
+  for (const filesystem of [...core.filesystems.values()]) {
+    const mountPoint = mounts.get(formatDeviceNumber(filesystem.device));
+    const { properties, taken } = await checkFilesystem(core, filesystem, mountPoint, room);
+    if (room !== null) room = sectors(room - taken);
+    if (properties.length > 0)
+      changes.push({ change: "filesystem", pool: core.uuid, uuid: filesystem.uuid, properties });
+  }
+  return changes;
+}

@@ -1,0 +1,118 @@
+/**
+ * The programs that the engine runs: found once, in fixed directories and never by PATH, run without a shell and off
+ * the event loop (devicemapper.md §2.21, system.md §23).
+ */
+import { access, constants } from "node:fs/promises";
+import * as path from "node:path";
+import { sectorsToBytes, type Sectors } from "../../units";
+import { EngineError } from "../errors";
+import { native, type RunOptions, type RunResult } from "../../native";
+
+const DIRECTORIES = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+const REQUIRED = ["mkfs.xfs", "xfs_db", "xfs_growfs", "thin_check", "thin_repair"] as const;
+type Program = (typeof REQUIRED)[number];
+
+const located = new Map<Program, string>();
+
+async function locate(program: Program): Promise<string> {
+  for (const directory of DIRECTORIES) {
+    const candidate = path.join(directory, program);
+    try {
+      await access(candidate, constants.X_OK);
+      return candidate;
+    } catch {
+      // Not in this directory: the next one is tried, and the last failure is reported below.
+    }
+  }
+  const where = DIRECTORIES.map((directory) => `"${directory}"`).join(", ");
+  throw new EngineError(`Unable to find executable "${program}" in any of ${where}`);
+}
+
+/** Throws EngineError naming the first program that is missing. */
+export async function locatePrograms(): Promise<void> {
+  for (const program of REQUIRED) located.set(program, await locate(program));
+}
+
+async function runProgram(program: Program, args: string[], options?: RunOptions): Promise<RunResult> {
+  const file = located.get(program) ?? (await locate(program));
+  return await native().run(file, args, options);
+}
+
+function failure(program: Program, args: string[], result: RunResult): EngineError {
+  const reason = result.signal === null ? `exit status ${result.status ?? "unknown"}` : `signal ${result.signal}`;
+  return new EngineError(
+    `Command failed: cmd: ${program} ${args.join(" ")}, exit reason: ${reason} stdout: ${result.stdout.trim()} ` +
+      `stderr: ${result.stderr.trim()}`,
+  );
+}
+
+async function mustRun(program: Program, args: string[], options?: RunOptions): Promise<RunResult> {
+  const result = await runProgram(program, args, options);
+  if (result.status !== 0) throw failure(program, args, result);
+  return result;
+}
+
+let nrext64Arguments: string[] | undefined;
+
+/** mkfs.xfs since 6.0 makes large extent counters by default, which upstream switches off for older kernels. */
+async function largeExtentArguments(): Promise<string[]> {
+  if (nrext64Arguments === undefined) {
+    const { stdout } = await mustRun("mkfs.xfs", ["-V"]);
+    const major = /mkfs\.xfs version (\d+)\./.exec(stdout)?.[1];
+    nrext64Arguments = major !== undefined && Number(major) < 6 ? [] : ["-i", "nrext64=0"];
+  }
+  return nrext64Arguments;
+}
+
+/** mkfs.xfs with the defaults of mkfs.xfs, as upstream makes the metadata volume. */
+export async function makeMetadataVolume(device: string, uuid: string): Promise<void> {
+  await mustRun("mkfs.xfs", ["-f", device, "-m", `uuid=${uuid}`, ...(await largeExtentArguments())]);
+}
+
+const TEBIBYTE = 1n << 40n;
+
+/**
+ * mkfs.xfs for a user's filesystem on a fresh thin device of `size`.
+ *
+ * Every block that mkfs writes, and every block that a snapshot's change of UUID touches, costs a 1 MiB block of the
+ * pool. So the log has 64 MiB, the least that mkfs.xfs accepts, instead of 512 MiB for 1 TiB; and there are four
+ * allocation groups, what XFS takes for a single plain disk, instead of the 32 that it derives from the stripe
+ * hints of a thin device (spec/xfs-uuid.md has the figures). From 4 TiB on, groups have their greatest size anyway.
+ * Discarding (-K leaves it out) a thin device without a mapped block would only cost time.
+ */
+export async function makeFilesystem(device: string, uuid: string, size: Sectors): Promise<void> {
+  const groups = sectorsToBytes(size) < 4n * TEBIBYTE ? ["-d", "agcount=4"] : [];
+  const layout = ["-K", "-l", "size=64m", ...groups];
+  await mustRun("mkfs.xfs", ["-f", device, "-m", `uuid=${uuid}`, ...layout, ...(await largeExtentArguments())]);
+}
+
+export async function growFilesystem(mountPoint: string): Promise<void> {
+  await mustRun("xfs_growfs", [mountPoint, "-d"]);
+}
+
+/** Sets a filesystem's UUID by rewriting its log: the way for filesystems that changeXfsUuid declines. */
+export async function setXfsUuidByXfsDb(device: string, uuid: string): Promise<void> {
+  // xfs_db exits with 0 when it refuses (a dirty log, for one); what it says then is the only sign.
+  const args = ["-x", "-c", `uuid ${uuid}`, device];
+  const result = await mustRun("xfs_db", args);
+  if (!result.stdout.includes(uuid)) throw failure("xfs_db", args, result);
+}
+
+/**
+ * True when thin-pool metadata is sound (after trivial repairs); false when thin_check found damage. Throws when it
+ * could not be run at all, which says nothing about the metadata.
+ */
+export async function thinMetadataIsSound(device: string): Promise<{ sound: boolean; findings: string }> {
+  const args = ["--auto-repair", device];
+  const result = await runProgram("thin_check", args);
+  if (result.status === 0) return { sound: true, findings: "" };
+  const findings = `${result.stdout}${result.stderr}`.trim();
+  // An option that is not known, or a killed checker, is no verdict on the metadata.
+  if (result.status !== 1 || /unexpected argument|unrecognized option|invalid option/i.test(findings))
+    throw failure("thin_check", args, result);
+  return { sound: false, findings };
+}
+
+export async function repairThinMetadata(from: string, to: string): Promise<void> {
+  await mustRun("thin_repair", ["-i", from, "-o", to]);
+}

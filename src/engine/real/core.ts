@@ -1,0 +1,176 @@
+/**
+ * The state of a running pool and the few ways to change it. Everything above (src/engine/real/pool.ts and the modules
+ * of its operations) goes through here, so that the record on disk is always written before the kernel follows it.
+ */
+import type { FilesystemRecord } from "../../disk/filesystem-record";
+import type { PoolRecord } from "../../disk/pool-record";
+import type { StaticHeader } from "../../disk/static-header";
+import * as names from "../../dm/names";
+import { dmStatusLine } from "../../dm/operations";
+import { parseThinPoolStatus, type ThinPoolStatus } from "../../dm/thin-pool";
+import { logger } from "../../log";
+import { sectors, sumSectors, dataBlocksToSectors, type Sectors } from "../../units";
+import type { DevUuid, FilesystemUuid, PoolUuid } from "../../uuid";
+import { assertInvariant, errorText, RollbackError, type ActionAvailability } from "../errors";
+import { NamedTable } from "../table";
+import type { MetadataStore } from "./backstore/metadata-store";
+import { segmentsLength } from "./backstore/tables";
+import type { RealBlockDev } from "./blockdev";
+import type { RealFilesystem } from "./filesystem";
+import type { MetadataVolume } from "./thinpool/mdv";
+import { DATA_LOW_WATER, type PoolStack, type StackNumbers } from "./thinpool/stack";
+import type { ThinDevices } from "./thinpool/thin-devices";
+import type { LinkNotifier } from "./uevent";
+
+const log = logger("stratisd::engine::pool");
+
+export interface PoolParts {
+  uuid: PoolUuid;
+  record: PoolRecord;
+  devices: Map<DevUuid, RealBlockDev>;
+  store: MetadataStore;
+  stack: PoolStack;
+  numbers: StackNumbers;
+  mdv: MetadataVolume;
+  thin: ThinDevices;
+  links: LinkNotifier;
+}
+
+export class PoolCore {
+  readonly uuid: PoolUuid;
+  readonly devices: Map<DevUuid, RealBlockDev>;
+  readonly store: MetadataStore;
+  readonly stack: PoolStack;
+  readonly numbers: StackNumbers;
+  readonly mdv: MetadataVolume;
+  readonly thin: ThinDevices;
+  readonly links: LinkNotifier;
+  readonly filesystems = new NamedTable<FilesystemUuid, RealFilesystem>();
+  /** Records of filesystems that could not be set up: they keep their names and thin ids. */
+  readonly unusable: FilesystemRecord[] = [];
+  availability: ActionAvailability = "fully_operational";
+  /** As of the last look; null before the first. */
+  status: ThinPoolStatus | null = null;
+  /** Thin metadata could not grow; not tried again until space may have come. */
+  outOfMetadataSpace = false;
+  #record: PoolRecord;
+
+  constructor(parts: PoolParts) {
+    this.uuid = parts.uuid;
+    this.devices = parts.devices;
+    this.store = parts.store;
+    this.stack = parts.stack;
+    this.numbers = parts.numbers;
+    this.mdv = parts.mdv;
+    this.thin = parts.thin;
+    this.links = parts.links;
+    this.#record = parts.record;
+  }
+
+  get record(): PoolRecord {
+    return this.#record;
+  }
+
+  get name(): string {
+    return this.#record.name;
+  }
+
+  get headers(): Map<DevUuid, StaticHeader> {
+    return new Map([...this.devices].map(([uuid, device]) => [uuid, device.header]));
+  }
+
+  /** Data devices in the order of the record. */
+  dataDevices(record: PoolRecord = this.#record): RealBlockDev[] {
+    return record.dataTier.devices.map(({ uuid }) => {
+      const device = this.devices.get(uuid);
+      assertInvariant(device !== undefined, `data device ${uuid} of pool ${this.uuid} is not known`);
+      return device;
+    });
+  }
+
+  /** Puts the record on disk, then in memory. */
+  async save(record: PoolRecord): Promise<void> {
+    await this.store.save(this.dataDevices(record), record);
+    this.#record = record;
+    for (const device of record.dataTier.devices) {
+      const known = this.devices.get(device.uuid);
+      if (known !== undefined) known.record = device;
+    }
+  }
+
+  /**
+   * Saves a record with more space, or with other thin-pool features, and makes the kernel follow it. When the kernel
+   * refuses, the previous record is saved again; if that fails too the pool takes no more changes.
+   */
+  async reshape(record: PoolRecord, what: string): Promise<void> {
+    const previous = this.#record;
+    await this.save(record);
+    try {
+      const started = performance.now();
+      await this.stack.grow(previous, record, this.numbers, DATA_LOW_WATER);
+      log.info(`Pool "${this.name}": ${what}, in ${Math.round(performance.now() - started)} ms`);
+    } catch (error) {
+      log.warn(`Pool "${this.name}": failed: ${what}: ${errorText(error)}`);
+      try {
+        await this.save(previous);
+      } catch (rollbackError) {
+        this.availability = "no_pool_changes";
+        throw new RollbackError(error, rollbackError, this.availability);
+      }
+      throw error;
+    }
+  }
+
+  async refreshStatus(): Promise<void> {
+    const before = this.status?.kind === "working" ? this.status.mode : this.status?.kind;
+    try {
+      this.status = parseThinPoolStatus(await dmStatusLine(names.thinPool(this.uuid)));
+    } catch (error) {
+      log.warn(`Could not read the status of the thin pool of pool "${this.name}": ${errorText(error)}`);
+      this.status = { kind: "error" };
+    }
+    const after = this.status.kind === "working" ? this.status.mode : this.status.kind;
+    if (before !== after) {
+      const text = `Thin pool of pool "${this.name}" is in state ${after}${before === undefined ? "" : `, was ${before}`}`;
+      if (after === "rw") log.info(text);
+      else log.warn(text);
+    }
+  }
+
+  /** Sectors that the thin pool takes of the devices; null while its status is not a working one. */
+  thinPoolUsed(): Sectors | null {
+    if (this.status?.kind !== "working") return null;
+    const { flexDevices } = this.#record;
+    return sectors(
+      dataBlocksToSectors(this.status.usedData) +
+        segmentsLength(flexDevices.thinMeta) +
+        segmentsLength(flexDevices.thinMetaSpare) +
+        segmentsLength(flexDevices.mdv),
+    );
+  }
+
+  /** All filesystem records, also of those that could not be set up. */
+  allRecords(): FilesystemRecord[] {
+    return [...[...this.filesystems.values()].map((filesystem) => filesystem.record), ...this.unusable];
+  }
+
+  logicalSizes(): Sectors {
+    return sumSectors(this.allRecords().map((record) => record.size));
+  }
+
+
+  /** Saves a changed record of a filesystem, on the metadata volume first. */
+  async saveFilesystem(filesystem: RealFilesystem, record: FilesystemRecord): Promise<void> {
+    await this.mdv.save(record);
+    filesystem.record = record;
+  }
+
+  async announceLink(filesystem: RealFilesystem): Promise<void> {
+    await this.links.announce(filesystem.device, filesystem.uuid, this.name, filesystem.name);
+  }
+
+  /** Asks udev for all links of the pool at once. */
+  async announceLinks(): Promise<void> {
+    await Promise.all([...this.filesystems.values()].map((filesystem) => this.announceLink(filesystem)));
+  }
+}

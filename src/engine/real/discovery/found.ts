@@ -1,0 +1,101 @@
+/** What the disks say about pools: members found, and the newest record among them (engine.md §8, on-disk-format.md §13). */
+import { lastUpdateTime, readMetadata, readStaticHeader, repairStaticHeader, type MetadataCopy } from "../../../disk/bda";
+import { compareTimestamps, type Timestamp } from "../../../disk/mda";
+import { parsePoolRecord, type PoolRecord } from "../../../disk/pool-record";
+import type { StaticHeader } from "../../../disk/static-header";
+import type { DeviceNumber } from "../../../dm/device-number";
+import type { UdevDevice } from "../../../native";
+import { logger } from "../../../log";
+import { bytes, bytesToSectors, type Sectors } from "../../../units";
+import { EngineError, errorText } from "../../errors";
+import { withBlockFile, type RealBlockDev, type SectorSizes } from "../blockdev";
+
+const log = logger("stratisd::engine::discovery");
+
+/** A device with a readable Stratis header that is not part of a running pool. */
+export interface FoundDevice {
+  path: string;
+  number: DeviceNumber;
+  size: Sectors;
+  sectorSizes: SectorSizes;
+  header: StaticHeader;
+}
+
+/**
+ * Reads the header of a device that udev takes for Stratis's. Null, with a warning, when it has none that is valid:
+ * such a device is disregarded. A damaged copy of the header is mended, when that fails the good one still counts.
+ */
+export async function identify(device: UdevDevice): Promise<FoundDevice | null> {
+  const { devnode, major, minor } = device;
+  if (devnode === null || major === null || minor === null) return null;
+  try {
+    return await withBlockFile(devnode, {}, async (file) => {
+      const info = await file.info();
+      const size = bytesToSectors(bytes(info.size));
+      const found = await readStaticHeader(file, { deviceSize: size });
+      if (found === null) {
+        log.warn(`udev takes ${devnode} for a Stratis device, but it has no Stratis header; disregarding it`);
+        return null;
+      }
+      if (found.repair !== null) await mend(devnode, found.header, found.repair);
+      const sectorSizes = { logical: info.logicalSectorSize, physical: info.physicalSectorSize };
+      return { path: devnode, number: { major, minor }, size, sectorSizes, header: found.header };
+    });
+  } catch (error) {
+    log.warn(`Disregarding ${devnode}, which udev takes for a Stratis device: ${errorText(error)}`);
+    return null;
+  }
+}
+
+async function mend(path: string, header: StaticHeader, copy: 0 | 1): Promise<void> {
+  try {
+    await withBlockFile(path, { write: true }, async (file) => {
+      await repairStaticHeader(file, header, copy);
+    });
+    log.info(`Mended copy ${copy + 1} of the Stratis header of ${path}`);
+  } catch (error) {
+    log.warn(`Copy ${copy + 1} of the Stratis header of ${path} is damaged and could not be mended: ${errorText(error)}`);
+  }
+}
+
+interface Located {
+  path: string;
+  header: StaticHeader;
+}
+
+/** Devices by the time of their newest copy of the metadata, latest first; those without any are left out. */
+async function byTime(devices: readonly Located[]): Promise<{ device: Located; time: Timestamp }[]> {
+  const dated: { device: Located; time: Timestamp }[] = [];
+  for (const device of devices) {
+    const time = await withBlockFile(device.path, {}, (file) => lastUpdateTime(file, device.header));
+    if (time !== null) dated.push({ device, time });
+  }
+  return dated.sort((a, b) => compareTimestamps(b.time, a.time));
+}
+
+/**
+ * The newest record of a pool. A copy that can't be read or parsed is passed over for the next one, with a warning.
+ * Null when no device holds any: the pool was never completed. Throws when there are copies and none is good.
+ */
+export async function newestRecord(devices: readonly Located[]): Promise<{ record: PoolRecord; copy: MetadataCopy } | null> {
+  const failures: string[] = [];
+  for (const { device } of await byTime(devices)) {
+    try {
+      const { newest, damaged } = await withBlockFile(device.path, {}, (file) => readMetadata(file, device.header));
+      for (const damage of damaged) log.warn(`Metadata on ${device.path}: ${damage}`);
+      if (newest !== null) return { record: parsePoolRecord(newest.json), copy: newest };
+    } catch (error) {
+      failures.push(`${device.path}: ${errorText(error)}`);
+      log.warn(`Metadata on ${device.path} can't be used: ${errorText(error)}`);
+    }
+  }
+  if (failures.length > 0) throw new EngineError(`No copy of the pool's metadata is readable: ${failures.join("; ")}`);
+  return null;
+}
+
+/** The text of the newest copy on the devices of a running pool. */
+export async function readLastMetadata(devices: readonly RealBlockDev[]): Promise<string> {
+  const found = await newestRecord(devices.map(({ physicalPath, header }) => ({ path: physicalPath, header })));
+  if (found === null) throw new EngineError("No device of the pool holds metadata");
+  return found.copy.json.toString("utf8");
+}

@@ -1,0 +1,173 @@
+/**
+ * Deciding what becomes of a pool whose devices are known: it is set up, it waits, or it is the remains of an
+ * interrupted creation or destruction, which are cleared away (engine.md §9).
+ */
+import { wipeStaticHeader } from "../../../disk/bda";
+import type { PoolRecord } from "../../../disk/pool-record";
+import { SIGBLOCK_FLAG } from "../../../disk/static-header";
+import { logger } from "../../../log";
+import type { DevUuid } from "../../../uuid";
+import { EngineError, errorText } from "../../errors";
+import { RealBlockDev, withBlockFile } from "../blockdev";
+import type { PoolCore } from "../core";
+import { setUpPool, type FoundPool } from "../pool-setup";
+import { hasLeftovers, removeLeftovers } from "../thinpool/stack";
+import type { LinkNotifier } from "../uevent";
+import { newestRecord, type FoundDevice } from "./found";
+import { describePool, type LiminalPool } from "./liminal";
+
+const log = logger("stratisd::engine::discovery");
+
+/**
+ * running: set up. waits: stays liminal, with the reason noted in it. gone: its devices belong to nobody any more.
+ */
+export type SetUpOutcome = { outcome: "running"; core: PoolCore } | { outcome: "waits" } | { outcome: "gone" };
+
+const recordedDevices = (record: PoolRecord): DevUuid[] =>
+  [...record.dataTier.devices, ...(record.cacheTier?.devices ?? [])].map(({ uuid }) => uuid);
+
+const FEATURE_NAMES = {
+  Encryption: "encryption",
+  KeyDescriptionEnabled: "key_description_present",
+  ClevisEnabled: "clevis_present",
+} as const;
+
+function visibleFeatures(record: PoolRecord): NonNullable<LiminalPool["features"]> {
+  return Object.entries(FEATURE_NAMES).flatMap(([feature, name]) => (record.features.includes(feature) ? [name] : []));
+}
+
+/**
+ * `start`: on request, so that a recorded stop does not count. `takenName` tells whether a running pool has a name.
+ * Never throws: what goes wrong is the reason why the pool waits.
+ */
+export async function trySetUp(
+  pool: LiminalPool,
+  links: LinkNotifier,
+  options: { start: boolean; takenName: (name: string) => boolean },
+): Promise<SetUpOutcome> {
+  try {
+    return await decide(pool, links, options);
+  } catch (error) {
+    pool.reason = errorText(error);
+    log.info(`Not setting up ${describePool(pool)} now, which may succeed later: ${pool.reason}`);
+    pool.partiallyConstructed = await leftoversExist(pool);
+    return { outcome: "waits" };
+  }
+}
+
+async function leftoversExist(pool: LiminalPool): Promise<boolean> {
+  try {
+    return await hasLeftovers(pool.uuid);
+  } catch (error) {
+    log.warn(`Could not list device-mapper devices: ${errorText(error)}`);
+    return pool.partiallyConstructed;
+  }
+}
+
+async function decide(
+  pool: LiminalPool,
+  links: LinkNotifier,
+  options: { start: boolean; takenName: (name: string) => boolean },
+): Promise<SetUpOutcome> {
+  const devices = [...pool.devices.values()];
+  if (devices.some(({ header }) => (header.flags & SIGBLOCK_FLAG.destroying) !== 0n)) {
+    await clearAway(pool, devices, "destruction");
+    return { outcome: "gone" };
+  }
+  const newest = await newestRecord(devices);
+  if (newest === null) {
+    if (devices.every(({ header }) => (header.flags & SIGBLOCK_FLAG.creating) !== 0n)) {
+      await clearAway(pool, devices, "creation");
+      return { outcome: "gone" };
+    }
+    throw new EngineError("no device found so far holds metadata of the pool");
+  }
+  const { record, copy } = newest;
+  await dropUncommitted(pool, record);
+  describe(pool, record);
+  requireExactDevices(pool, record);
+  if (record.started === false && !options.start) {
+    pool.reason = null;
+    pool.partiallyConstructed = await leftoversExist(pool);
+    return { outcome: "waits" };
+  }
+  requireSupported(pool, record);
+  if (options.takenName(record.name))
+    throw new EngineError(`a running pool has the same name "${record.name}"; rename or stop that one first`);
+  const found: FoundPool = { uuid: pool.uuid, record, time: copy.time, devices: members(pool, record) };
+  return { outcome: "running", core: await setUpPool(found, links) };
+}
+
+function describe(pool: LiminalPool, record: PoolRecord): void {
+  const recorded = new Set(recordedDevices(record));
+  const exact = recorded.size === pool.devices.size && [...recorded].every((uuid) => pool.devices.has(uuid));
+  pool.name = exact ? record.name : null;
+  pool.features = exact ? visibleFeatures(record) : null;
+}
+
+function requireExactDevices(pool: LiminalPool, record: PoolRecord): void {
+  const recorded = recordedDevices(record);
+  const missing = recorded.filter((uuid) => !pool.devices.has(uuid));
+  if (missing.length > 0) throw new EngineError(`waiting for device ${missing.join(", ")} of pool "${record.name}"`);
+  const strangers = [...pool.devices].filter(([uuid]) => !recorded.includes(uuid));
+  if (strangers.length > 0)
+    throw new EngineError(
+      `${strangers.map(([, { path }]) => path).join(", ")} carries the pool's UUID but is not in its metadata`,
+    );
+}
+
+function requireSupported(pool: LiminalPool, record: PoolRecord): void {
+  if ([...pool.devices.values()].some(({ header }) => header.version !== 2))
+    throw new EngineError("pools with metadata version 1 are not supported yet by this version of stratisd");
+  if (record.features.length > 0)
+    throw new EngineError(
+      `pools with feature ${record.features.join(", ")} are not supported yet by this version of stratisd`,
+    );
+  if (record.cacheTier !== null)
+    throw new EngineError("pools with a cache are not supported yet by this version of stratisd");
+}
+
+function members(pool: LiminalPool, record: PoolRecord): Map<DevUuid, RealBlockDev> {
+  return new Map(
+    record.dataTier.devices.map((entry) => {
+      const device = pool.devices.get(entry.uuid);
+      if (device === undefined) throw new EngineError(`device ${entry.uuid} is missing`);
+      if (device.size < device.header.deviceSize)
+        throw new EngineError(
+          `${device.path} has ${device.size} sectors, less than the ${device.header.deviceSize} sectors recorded on it`,
+        );
+      return [entry.uuid, new RealBlockDev(device.path, device.number, device.sectorSizes, device.header, entry)];
+    }),
+  );
+}
+
+/**
+ * A device that was being added when the daemon died: it is flagged, and the pool's record, all of whose devices are
+ * here, does not know it.
+ */
+async function dropUncommitted(pool: LiminalPool, record: PoolRecord): Promise<void> {
+  const recorded = new Set(recordedDevices(record));
+  if ([...recorded].some((uuid) => !pool.devices.has(uuid))) return;
+  for (const [uuid, device] of [...pool.devices]) {
+    if (recorded.has(uuid) || (device.header.flags & SIGBLOCK_FLAG.creating) === 0n) continue;
+    log.warn(`${device.path} was being added to pool "${record.name}" when that was interrupted; it is free again`);
+    await wipe(device);
+    pool.devices.delete(uuid);
+  }
+}
+
+/** Removes what is left of a pool that was never completed, or whose destruction was under way. */
+async function clearAway(pool: LiminalPool, devices: FoundDevice[], what: "creation" | "destruction"): Promise<void> {
+  log.warn(`The ${what} of pool ${pool.uuid} was interrupted; clearing ${devices.map(({ path }) => path).join(", ")}`);
+  await removeLeftovers(pool.uuid);
+  // A device that says what is going on goes last, so that an interruption here is noticed again.
+  const last = (device: FoundDevice): number =>
+    (device.header.flags & SIGBLOCK_FLAG.destroying) === 0n ? 0 : 1;
+  for (const device of [...devices].sort((a, b) => last(a) - last(b))) await wipe(device);
+}
+
+async function wipe(device: FoundDevice): Promise<void> {
+  await withBlockFile(device.path, { write: true, exclusive: true }, async (file) => {
+    await wipeStaticHeader(file);
+  });
+}

@@ -1,0 +1,391 @@
+/** The real engine: running pools, pools that wait, and what moves them from one to the other. */
+import { classify } from "./discovery/classify";
+import { identify, type FoundDevice } from "./discovery/found";
+import { LiminalPools, type LiminalPool } from "./discovery/liminal";
+import {
+  examineRequested,
+  requireNotInOtherPools,
+  requireUniformSectorSizes,
+  type RequestedDevices,
+} from "./discovery/requested";
+import { trySetUp } from "./discovery/setup";
+import * as names from "../../dm/names";
+import { native, type DmListEntry, type UdevDevice } from "../../native";
+import { logger } from "../../log";
+import { bytes, bytesToSectors, sectorsToBytes } from "../../units";
+import type { PoolUuid } from "../../uuid";
+import type { CreateAction, DeleteAction, RenameAction, StartAction, StopAction } from "../actions";
+import type {
+  CreatePoolRequest,
+  Engine,
+  EngineChange,
+  Pool,
+  PoolIdentifier,
+  StartPoolRequest,
+  StoppedPool,
+} from "../engine";
+import { ChainedError, EngineError, errorText, NotSupportedError } from "../errors";
+import { requireSameDevices } from "../identity";
+import { Mutex } from "../lock";
+import { NamedTable } from "../table";
+import { validateIntegrity, validateName, validatePaths } from "../validation";
+import { withBlockFile } from "./blockdev";
+import { locatePrograms } from "./commands";
+import { claimDevices } from "./device-operations";
+import { mountPrivateTmpfs, requirePrivateNamespace, unmountPrivateTmpfs } from "./namespace";
+import { RealPool } from "./pool";
+import { createPoolOn } from "./pool-create";
+import { destroy, stop } from "./pool-teardown";
+import { poolReport } from "./report";
+import { removeLeftovers } from "./thinpool/stack";
+import { LinkNotifier } from "./uevent";
+
+const log = logger("stratisd::engine");
+
+export class RealEngine implements Engine {
+  readonly isSimulator = false;
+  readonly #pools = new NamedTable<PoolUuid, RealPool>();
+  readonly #liminal = new LiminalPools();
+  readonly #links = new LinkNotifier();
+  /** Held by whatever moves a pool between running and waiting. */
+  readonly #table = new Mutex();
+  /** Names of pools that are being created or renamed to. */
+  readonly #reserved = new Set<string>();
+  /** Event numbers of each pool's devices when it was last checked for them. */
+  readonly #eventNumbers = new Map<PoolUuid, string>();
+  #initialized = false;
+
+  /**
+   * Finds all Stratis devices and sets up every pool that is complete. udev events must flow to handleUdevEvents()
+   * from before this call: what happens meanwhile is acted on afterwards.
+   */
+  async initialize(): Promise<void> {
+    await requirePrivateNamespace();
+    await mountPrivateTmpfs();
+    await locatePrograms();
+    await this.#table.run(() => this.#discover());
+    this.#initialized = true;
+  }
+
+  async #discover(): Promise<EngineChange[]> {
+    log.info("Beginning initial search for Stratis block devices");
+    const devices = await native().udevEnumerate({ subsystem: "block", properties: { ID_FS_TYPE: "stratis" } });
+    for (const device of devices) {
+      if (!device.initialized || classify(device) !== "stratis") continue;
+      const found = await identify(device);
+      if (found === null) continue;
+      log.debug(`Stratis block device ${found.path} identified: device ${found.header.devUuid} of ${found.header.poolUuid}`);
+      this.#liminal.add(found);
+    }
+    const changes: EngineChange[] = [];
+    for (const pool of this.#liminal.values()) changes.push(...(await this.#trySetUp(pool, false)).changes);
+    return changes;
+  }
+
+  async #trySetUp(pool: LiminalPool, start: boolean): Promise<{ pool: RealPool | null; changes: EngineChange[] }> {
+    const result = await trySetUp(pool, this.#links, {
+      start,
+      takenName: (name) => this.#pools.byName(name) !== undefined || this.#reserved.has(name),
+    });
+    if (result.outcome === "waits") return { pool: null, changes: [{ change: "stoppedPools" }] };
+    this.#liminal.take(pool.uuid);
+    if (result.outcome === "gone") return { pool: null, changes: [{ change: "stoppedPools" }] };
+    const running = new RealPool(result.core);
+    this.#pools.insert(running);
+    await this.#noteSizes(running);
+    log.info(`Pool with name "${running.name}" and UUID "${running.uuid}" set up`);
+    return { pool: running, changes: [{ change: "poolAdded", pool: running }, { change: "stoppedPools" }] };
+  }
+
+  pools(): readonly Pool[] {
+    return [...this.#pools.values()];
+  }
+  getPool(uuid: PoolUuid): Pool | undefined {
+    return this.#pools.byUuid(uuid);
+  }
+  stoppedPools(): readonly StoppedPool[] {
+    return this.#liminal.stoppedPools();
+  }
+
+  async createPool(request: CreatePoolRequest): Promise<CreateAction<Pool>> {
+    const { name } = request;
+    if (request.encryption.keys.length > 0 || request.encryption.clevis.length > 0)
+      throw new NotSupportedError("Creating an encrypted pool");
+    validateName(name);
+    const integrity = validateIntegrity(request.integrity);
+    validatePaths(request.devices);
+    const requested = await examineRequested(request.devices);
+    const existing = this.#pools.byName(name);
+    if (existing !== undefined) {
+      this.#requireIdentity(existing, requested);
+      return { action: "identity" };
+    }
+    requireNotInOtherPools(requested, null);
+    if (requested.unowned.length === 0)
+      throw new EngineError("At least one blockdev is required to create a pool.");
+    requireUniformSectorSizes(requested.unowned);
+    return await this.#withName(name, () =>
+      claimDevices(requested.unowned, async () => {
+        const pool = new RealPool(await createPoolOn(name, requested.unowned, integrity, this.#links));
+        this.#pools.insert(pool);
+        return { action: "created", value: pool };
+      }),
+    );
+  }
+
+  #requireIdentity(pool: RealPool, requested: RequestedDevices): void {
+    requireNotInOtherPools(requested, pool.uuid);
+    requireSameDevices(
+      pool.name,
+      [...requested.owned, ...requested.unowned].map(({ path }) => path),
+      pool.blockDevs().map((device) => device.physicalPath),
+    );
+  }
+
+  /** Keeps a name for a pool that is about to have it. */
+  async #withName<T>(name: string, work: () => Promise<T>): Promise<T> {
+    if (this.#reserved.has(name) || this.#pools.byName(name) !== undefined)
+      throw new EngineError(`Entry with name ${name} already exists`);
+    this.#reserved.add(name);
+    try {
+      return await work();
+    } finally {
+      this.#reserved.delete(name);
+    }
+  }
+
+  async destroyPool(uuid: PoolUuid): Promise<DeleteAction<PoolUuid>> {
+    const pool = this.#pools.byUuid(uuid);
+    if (pool === undefined) return { action: "identity" };
+    return await pool.exclusive(async () => {
+      if (pool.core.allRecords().length > 0) throw new EngineError("filesystems remaining on pool");
+      try {
+        await destroy(pool.core);
+      } catch (error) {
+        await this.#becomeLiminal(pool, "its destruction failed");
+        throw new ChainedError(`Failed to destroy pool "${pool.name}"`, error);
+      }
+      this.#retire(pool, "has been destroyed");
+      return { action: "deleted", value: uuid };
+    });
+  }
+
+  #retire(pool: RealPool, how: string): void {
+    pool.retire(how);
+    this.#pools.remove(pool.uuid);
+    this.#eventNumbers.delete(pool.uuid);
+  }
+
+  /** A pool that was taken down, wholly or not, waits with the devices it had. */
+  async #becomeLiminal(pool: RealPool, how: string): Promise<void> {
+    this.#retire(pool, how);
+    for (const device of pool.core.devices.values()) {
+      const found: FoundDevice = {
+        path: device.physicalPath,
+        number: device.number,
+        size: device.header.deviceSize,
+        sectorSizes: device.sectorSizes,
+        header: device.header,
+      };
+      const liminal = this.#liminal.add(found);
+      liminal.name = pool.name;
+      liminal.features = [];
+    }
+    const liminal = this.#liminal.get(pool.uuid);
+    if (liminal === undefined) return;
+    const live = (await native().dmCall({ op: "list" })).devices ?? [];
+    const leftovers = new Set(names.leftoverNames(pool.uuid));
+    liminal.partiallyConstructed = live.some(({ name }) => leftovers.has(name));
+  }
+
+  async renamePool(uuid: PoolUuid, name: string): Promise<RenameAction<PoolUuid>> {
+    validateName(name);
+    const pool = this.#pools.byUuid(uuid);
+    if (pool === undefined) return { action: "noSource" };
+    return await pool.exclusive(async () => {
+      if (pool.name === name) return { action: "identity" };
+      return await this.#withName(name, async () => {
+        await this.#pools.renameWith(uuid, name, () => pool.rename(name));
+        return { action: "renamed", value: uuid };
+      });
+    });
+  }
+
+  #findRunning(pool: PoolIdentifier): RealPool | undefined {
+    return pool.by === "name" ? this.#pools.byName(pool.name) : this.#pools.byUuid(pool.uuid);
+  }
+
+  #findLiminal(pool: PoolIdentifier): LiminalPool | undefined {
+    if (pool.by === "uuid") return this.#liminal.get(pool.uuid);
+    const named = this.#liminal.byName(pool.name);
+    if (named.length > 1)
+      throw new EngineError(
+        `Found conflicting UUIDs for the same pool name: ${named.map(({ uuid }) => uuid).join(", ")}; please use UUID for operation`,
+      );
+    return named[0];
+  }
+
+  async startPool(request: StartPoolRequest): Promise<StartAction<Pool>> {
+    const withKey = request.unlock !== null || request.passphrase !== null;
+    if (this.#findRunning(request.pool) !== undefined) {
+      if (withKey) throw new EngineError("The pool is running and not encrypted; an unlock method makes no sense for it");
+      return { action: "identity" };
+    }
+    if (request.removeCache) throw new NotSupportedError("Removing the cache of a pool");
+    if (request.passphrase !== null) throw new NotSupportedError("Unlocking a pool with a passphrase");
+    return await this.#table.run(async () => {
+      const liminal = this.#findLiminal(request.pool);
+      const what = describeIdentifier(request.pool);
+      if (liminal === undefined) throw new EngineError(`Pool with ${what} is neither stopped nor running`);
+      const { pool } = await this.#trySetUp(liminal, true);
+      if (pool === null) throw new EngineError(`Pool with ${what} could not be started: ${liminal.reason ?? "it was interrupted while being made or destroyed, and is gone"}`);
+      return { action: "started", value: pool };
+    });
+  }
+
+  async stopPool(identifier: PoolIdentifier, includePartial: boolean): Promise<StopAction<PoolUuid>> {
+    return await this.#table.run(async () => {
+      const liminal = this.#findLiminal(identifier);
+      if (liminal !== undefined) {
+        if (!liminal.partiallyConstructed || !includePartial) return { action: "identity" };
+        await removeLeftovers(liminal.uuid);
+        liminal.partiallyConstructed = false;
+        return { action: "cleanedUp", value: liminal.uuid };
+      }
+      const pool = this.#findRunning(identifier);
+      if (pool === undefined)
+        throw new EngineError(`Pool with ${describeIdentifier(identifier)} could not be found and cannot be stopped`);
+      return await pool.exclusive(async () => {
+        const result = await stop(pool.core);
+        await this.#becomeLiminal(pool, "has been stopped");
+        return { action: result.left === "nothing" ? "stopped" : "partial", value: pool.uuid };
+      });
+    });
+  }
+
+  refreshState(): Promise<EngineChange[]> {
+    return Promise.reject(new NotSupportedError("Refreshing the engine's state"));
+  }
+  listKeys(): Promise<string[]> {
+    return Promise.reject(new NotSupportedError("Listing keys"));
+  }
+  setKey(): Promise<never> {
+    return Promise.reject(new NotSupportedError("Setting a key"));
+  }
+  unsetKey(): Promise<never> {
+    return Promise.reject(new NotSupportedError("Unsetting a key"));
+  }
+
+  engineStateReport(): object {
+    const pools = [...this.#pools.values()].sort((a, b) => (a.uuid < b.uuid ? -1 : 1));
+    return { pools: pools.map(poolReport), ...this.#liminal.report() };
+  }
+
+  report(name: string): object {
+    if (name !== "stopped_pools") throw new EngineError(`Report name ${name} not understood`);
+    return this.#liminal.report();
+  }
+
+  async handleUdevEvents(events: UdevDevice[]): Promise<EngineChange[]> {
+    // At once, and also before initialize() is done: operations wait for these.
+    this.#links.observe(events);
+    return await this.#table.run(async () => {
+      const changes: EngineChange[] = [];
+      for (const event of events) changes.push(...(await this.#handleUdevEvent(event)));
+      return changes;
+    });
+  }
+
+  async #handleUdevEvent(event: UdevDevice): Promise<EngineChange[]> {
+    if (event.devnode === null) return [];
+    const relevant = event.action === "add" || event.action === "change";
+    if (relevant && event.initialized && classify(event) === "stratis") {
+      const uuid = event.properties["ID_FS_POOL_UUID"];
+      const running = [...this.#pools.values()].find((pool) => pool.uuid === uuid);
+      if (running !== undefined) return await this.#noteSizes(running);
+      const found = await identify(event);
+      if (found === null || this.#pools.byUuid(found.header.poolUuid) !== undefined) return [];
+      return (await this.#trySetUp(this.#liminal.add(found), false)).changes;
+    }
+    if (event.action !== "remove" && event.action !== "change") return [];
+    const pool = this.#liminal.removePath(event.devnode);
+    if (pool === undefined) return [];
+    if (pool.devices.size > 0) await this.#trySetUp(pool, false);
+    return [{ change: "stoppedPools" }];
+  }
+
+  /** Notices devices whose size is not the recorded one. */
+  async #noteSizes(pool: RealPool): Promise<EngineChange[]> {
+    const changes: EngineChange[] = [];
+    for (const device of pool.core.devices.values()) {
+      try {
+        const { size } = await withBlockFile(device.physicalPath, {}, (file) => file.info());
+        const seen = bytesToSectors(bytes(size)) === device.header.deviceSize ? null : sectorsToBytes(bytesToSectors(bytes(size)));
+        if (seen === device.newSize) continue;
+        device.newSize = seen;
+        if (seen !== null && seen < device.size) log.warn(`${device.physicalPath} has shrunk to ${seen} bytes`);
+        changes.push({ change: "blockDev", pool: pool.uuid, uuid: device.uuid, properties: ["newPhysicalSize"] });
+      } catch (error) {
+        log.warn(`Could not look at the size of ${device.physicalPath}: ${errorText(error)}`);
+      }
+    }
+    return changes;
+  }
+
+  async handleDmEvents(devices: DmListEntry[]): Promise<EngineChange[]> {
+    const byPool = new Map<PoolUuid, string[]>();
+    for (const { name, eventNr } of devices) {
+      const pool = names.poolOfDmName(name);
+      if (pool !== null) byPool.set(pool, [...(byPool.get(pool) ?? []), `${name} ${eventNr}`]);
+    }
+    const evented = [...this.#pools.values()].filter(({ uuid }) => {
+      const numbers = (byPool.get(uuid) ?? []).sort().join("\n");
+      const moved = this.#eventNumbers.get(uuid) !== numbers;
+      this.#eventNumbers.set(uuid, numbers);
+      return moved;
+    });
+    return await this.#check(evented);
+  }
+
+  periodicCheck(): Promise<EngineChange[]> {
+    return this.#check([...this.#pools.values()].filter((pool) => !pool.busy));
+  }
+
+  /** Pools are checked side by side; what fails in one is logged and does not concern the others. */
+  async #check(pools: RealPool[]): Promise<EngineChange[]> {
+    const results = await Promise.all(
+      pools.map(async (pool) => {
+        try {
+          return await pool.check();
+        } catch (error) {
+          log.warn(`Checking pool "${pool.name}" failed: ${errorText(error)}`);
+          return [];
+        }
+      }),
+    );
+    return results.flat();
+  }
+
+  async shutdown(): Promise<void> {
+    if (!this.#initialized) return;
+    await this.#table.run(async () => {
+      for (const pool of this.#pools.values())
+        await pool.exclusive(async () => {
+          pool.retire("is not served any more: stratisd is exiting");
+          try {
+            await pool.core.mdv.unmount();
+          } catch (error) {
+            log.warn(`Could not unmount the metadata volume of pool "${pool.name}": ${errorText(error)}`);
+          }
+        });
+      try {
+        await unmountPrivateTmpfs();
+      } catch (error) {
+        log.warn(`Could not unmount the private mounts: ${errorText(error)}`);
+      }
+    });
+  }
+}
+
+const describeIdentifier = (pool: PoolIdentifier): string =>
+  pool.by === "name" ? `name ${pool.name}` : `UUID ${pool.uuid}`;

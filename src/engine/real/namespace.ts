@@ -1,0 +1,67 @@
+/**
+ * The daemon's private mounts: a small tmpfs under which the metadata volumes are mounted, invisible to the host
+ * because the launcher unshared the mount namespace and the tmpfs does not propagate (system.md §8).
+ */
+import { mkdir, readdir, readlink, stat } from "node:fs/promises";
+import * as path from "node:path";
+import { native } from "../../native";
+import { logger } from "../../log";
+import { ChainedError, EngineError, errorText } from "../errors";
+
+const log = logger("stratisd::engine::namespace");
+
+export const NAMESPACE_MOUNTS = "/run/stratisd/ns_mounts";
+
+/**
+ * Throws unless every thread of this process is in a mount namespace other than the host's. As pid 1 (a container)
+ * there is only one namespace, and nothing to check.
+ */
+export async function requirePrivateNamespace(): Promise<void> {
+  if (process.pid === 1) return;
+  const host = await readlink("/proc/1/ns/mnt");
+  const threads = await readdir("/proc/self/task");
+  for (const thread of threads) {
+    const own = await readlink(`/proc/self/task/${thread}/ns/mnt`);
+    if (own === host)
+      throw new EngineError(
+        `Thread ${thread} of stratisd is in the host's mount namespace ${host}; start stratisd by its launcher, as root`,
+      );
+  }
+}
+
+/** Mounts the tmpfs, replacing one that an earlier daemon left behind. */
+export async function mountPrivateTmpfs(): Promise<void> {
+  try {
+    await mkdir(NAMESPACE_MOUNTS, { recursive: true });
+    const [own, parent] = await Promise.all([stat(NAMESPACE_MOUNTS), stat(path.dirname(NAMESPACE_MOUNTS))]);
+    if (own.dev !== parent.dev) {
+      log.info(`Mount found at ${NAMESPACE_MOUNTS}; unmounting`);
+      try {
+        await native().unmount(NAMESPACE_MOUNTS);
+      } catch (error) {
+        log.warn(`Could not unmount what an earlier daemon left at ${NAMESPACE_MOUNTS}: ${errorText(error)}`);
+      }
+    }
+    await native().mount({ source: "tmpfs", target: NAMESPACE_MOUNTS, type: "tmpfs", data: "size=1M" });
+    await native().makeMountSlave(NAMESPACE_MOUNTS);
+  } catch (error) {
+    throw new ChainedError(`Failed to set up the private mounts of stratisd at ${NAMESPACE_MOUNTS}`, error);
+  }
+}
+
+export async function unmountPrivateTmpfs(): Promise<void> {
+  await unmountWithRetries(NAMESPACE_MOUNTS);
+}
+
+/** One attempt and up to two retries, 100 ms apart: something may have looked at the mount for a moment. */
+export async function unmountWithRetries(target: string): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await native().unmount(target);
+      return;
+    } catch (error) {
+      if (attempt === 3) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}

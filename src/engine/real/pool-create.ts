@@ -1,0 +1,109 @@
+/**
+ * Making a pool (engine.md §15, devicemapper.md §2.7). The first save of the pool's record is the moment at which the
+ * pool exists; a failure before it takes every step back, and what a crash leaves is found by the flag on its devices.
+ */
+import { newPoolRecord, CRYPT_META_SECTORS } from "./backstore/allocation";
+import type { StaticHeader } from "../../disk/static-header";
+import type { PoolRecord } from "../../disk/pool-record";
+import { dmPath } from "../../dm/operations";
+import { logger } from "../../log";
+import { sectorsToBytes } from "../../units";
+import { newPoolUuid, type DevUuid, type PoolUuid } from "../../uuid";
+import { ChainedError } from "../errors";
+import { withUndo, type UndoStack } from "../undo";
+import type { IntegritySpec } from "../validation";
+import { MetadataStore } from "./backstore/metadata-store";
+import { segmentsLength } from "./backstore/tables";
+import { withBlockFile, type RealBlockDev } from "./blockdev";
+import { makeMetadataVolume } from "./commands";
+import { PoolCore } from "./core";
+import { confirmMembers, initializeMember } from "./device-operations";
+import type { RequestedDevice } from "./discovery/requested";
+import { MetadataVolume } from "./thinpool/mdv";
+import { initialLowWater, PoolStack, type StackNumbers } from "./thinpool/stack";
+import { ThinDevices } from "./thinpool/thin-devices";
+import type { LinkNotifier } from "./uevent";
+
+const log = logger("stratisd::engine::pool");
+
+export async function createPoolOn(
+  name: string,
+  devices: readonly RequestedDevice[],
+  integrity: IntegritySpec,
+  links: LinkNotifier,
+): Promise<PoolCore> {
+  const uuid = newPoolUuid();
+  try {
+    return await withUndo((undo) => build(uuid, name, devices, integrity, links, undo));
+  } catch (error) {
+    throw new ChainedError(`Failed to create pool "${name}"`, error);
+  }
+}
+
+async function build(
+  uuid: PoolUuid,
+  name: string,
+  requested: readonly RequestedDevice[],
+  integrity: IntegritySpec,
+  links: LinkNotifier,
+  undo: UndoStack,
+): Promise<PoolCore> {
+  const members: RealBlockDev[] = [];
+  for (const device of requested) members.push(await initializeMember(device, uuid, integrity, undo));
+  const headers = new Map<DevUuid, StaticHeader>(members.map((member) => [member.uuid, member.header]));
+  const record = newPoolRecord(
+    name,
+    members.map((member) => member.record),
+    headers,
+    integrity,
+  );
+
+  const stack = new PoolStack(uuid, new Map(members.map((member) => [member.uuid, member.number])));
+  const { numbers, mdv } = await buildStack(stack, record, undo);
+
+  const store = new MetadataStore(null);
+  const core = new PoolCore({
+    uuid,
+    record,
+    devices: new Map(members.map((member) => [member.uuid, member])),
+    store,
+    stack,
+    numbers,
+    mdv,
+    thin: new ThinDevices(uuid, numbers.thinPool),
+    links,
+  });
+  await core.refreshStatus();
+  await core.save(record);
+  undo.commit();
+  try {
+    await confirmMembers(members);
+  } catch (error) {
+    // The pool exists; the next set-up clears the flag.
+    log.warn(`Pool "${name}" is created, but the mark of its creation is still on a device: ${String(error)}`);
+  }
+  return core;
+}
+
+async function buildStack(
+  stack: PoolStack,
+  record: PoolRecord,
+  undo: UndoStack,
+): Promise<{ numbers: StackNumbers; mdv: MetadataVolume }> {
+  const { originsub, cap } = await stack.ensureBackstore(record, undo);
+  // A LUKS2 header may be put here one day: whatever was on the disks must not be taken for one.
+  await withBlockFile(dmPath(cap), { write: true }, async (file) => {
+    await file.zero(0n, sectorsToBytes(CRYPT_META_SECTORS));
+    await file.sync();
+  });
+  const thinMeta = await stack.ensureThinMeta(record, cap, undo);
+  await stack.clearThinMeta(thinMeta);
+  const thinData = await stack.ensureThinData(record, cap, undo);
+  const mdvDevice = await stack.ensureMdv(record, cap, undo);
+  await makeMetadataVolume(dmPath(mdvDevice), stack.pool);
+  const mdv = await MetadataVolume.mount(stack.pool, dmPath(mdvDevice));
+  undo.push("unmount the metadata volume", () => mdv.unmount());
+  const lowWater = initialLowWater(segmentsLength(record.flexDevices.thinData));
+  const thinPool = await stack.ensureThinPool(record, { thinMeta, thinData }, lowWater, undo);
+  return { numbers: { originsub, cap, thinMeta, thinData, mdv: mdvDevice, thinPool }, mdv };
+}

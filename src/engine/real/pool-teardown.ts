@@ -1,0 +1,84 @@
+/** Taking pools down: stopping, which keeps everything on disk, and destroying (devicemapper.md §2.19). */
+import { SIGBLOCK_FLAG } from "../../disk/static-header";
+import * as names from "../../dm/names";
+import { native } from "../../native";
+import { logger } from "../../log";
+import { BestEffortError, ChainedError, EngineError, errorText } from "../errors";
+import type { PoolCore } from "./core";
+
+const log = logger("stratisd::engine::pool");
+
+/** Refuses to begin while a filesystem is open: nothing may be taken down before that is known of all. */
+async function requireNoneOpen(core: PoolCore): Promise<void> {
+  const open: string[] = [];
+  for (const filesystem of core.filesystems.values()) {
+    const name = names.thinFilesystem(core.uuid, filesystem.uuid);
+    const { device } = await native().dmCall({ op: "info", name });
+    if (device !== undefined && device.openCount > 0) open.push(`"${filesystem.name}"`);
+  }
+  if (open.length > 0)
+    throw new EngineError(`Filesystem ${open.join(", ")} of pool "${core.name}" is mounted or in use`);
+}
+
+/** Filesystems, thin pool, metadata volume. A failure in the first step puts the filesystems back. */
+async function removeUpperLayers(core: PoolCore): Promise<void> {
+  await requireNoneOpen(core);
+  const removed: (typeof core.filesystems extends { values(): Iterable<infer F> } ? F : never)[] = [];
+  try {
+    for (const filesystem of core.filesystems.values()) {
+      await core.thin.deactivate(filesystem.uuid);
+      removed.push(filesystem);
+    }
+  } catch (error) {
+    for (const filesystem of removed) {
+      await core.thin.ensure(filesystem.record);
+      await core.announceLink(filesystem);
+    }
+    throw new ChainedError(`Failed to take down the filesystems of pool "${core.name}"`, error);
+  }
+}
+
+async function removeLowerLayers(core: PoolCore, beforeBackstore: () => Promise<void>): Promise<void> {
+  await core.stack.removeThinLayers();
+  await core.mdv.unmount();
+  await core.stack.removeMdv();
+  await beforeBackstore();
+  await core.stack.removeBackstore();
+}
+
+/**
+ * Stops a pool. "running": it could not be begun, the error says why. "partial": some devices are left, the error says
+ * which.
+ */
+export async function stop(core: PoolCore): Promise<{ left: "nothing" } | { left: "devices"; error: Error }> {
+  await removeUpperLayers(core);
+  try {
+    await removeLowerLayers(core, () => core.save({ ...core.record, started: false }));
+    return { left: "nothing" };
+  } catch (error) {
+    log.warn(`Pool "${core.name}" was stopped, but not all of its devices are gone: ${errorText(error)}`);
+    return { left: "devices", error: error instanceof Error ? error : new Error(String(error)) };
+  }
+}
+
+/**
+ * Destroys a pool without filesystems. Its end is recorded on one device before any is wiped, so that an interruption
+ * is finished at the next start.
+ */
+export async function destroy(core: PoolCore): Promise<void> {
+  await removeLowerLayers(core, () => Promise.resolve());
+  const [marked, ...others] = core.dataDevices();
+  if (marked === undefined) return;
+  await marked.writeFlags(SIGBLOCK_FLAG.destroying);
+  const failures: string[] = [];
+  for (const device of [...others, marked]) {
+    // The mark stays while another device still claims to belong to the pool.
+    if (device === marked && failures.length > 0) break;
+    try {
+      await device.wipe();
+    } catch (error) {
+      failures.push(`${device.physicalPath}: ${errorText(error)}`);
+    }
+  }
+  if (failures.length > 0) throw new BestEffortError(`Failed to wipe all devices of pool "${core.name}"`, failures);
+}

@@ -1,0 +1,281 @@
+/** A running pool of the real engine: its properties, from memory, and its operations, one at a time. */
+import { encodePoolRecord } from "../../disk/pool-record";
+import { filesystemRecordJson, type FilesystemRecord } from "../../disk/filesystem-record";
+import { printJson, type JsonValue } from "../../disk/json";
+import { sectors, sectorsToBytes, type Bytes, type Sectors } from "../../units";
+import type { DevUuid, FilesystemUuid, PoolUuid } from "../../uuid";
+import type { CreateAction, PropChangeAction, RenameAction, SetCreateAction, SetDeleteAction } from "../actions";
+import type {
+  BlockDev,
+  CreateFilesystemRequest,
+  EngineChange,
+  Filesystem,
+  MetadataVersion,
+  Pool,
+  PoolProperty,
+} from "../engine";
+import {
+  ActionDisabledError,
+  EngineError,
+  isAtLeast,
+  NotSupportedError,
+  OutOfSpaceError,
+  RollbackError,
+  type ActionAvailability,
+} from "../errors";
+import { Mutex } from "../lock";
+import { validateName } from "../validation";
+import { allocatedSize, dataRoom, metadataSize, totalSize } from "./backstore/allocation";
+import { checkFilesystems, checkPool } from "./checks";
+import type { PoolCore } from "./core";
+import { addDataDevices } from "./device-operations";
+import {
+  createFilesystems,
+  destroyFilesystems,
+  fsLimit,
+  renameFilesystem,
+  setSizeLimit,
+  snapshotFilesystem,
+} from "./filesystem-operations";
+import { readLastMetadata } from "./discovery/found";
+import { inErrorMode, planMetaExtension } from "./thinpool/extension";
+
+/** What no operation of this engine offers yet answers with a clear error, and changes nothing. */
+const unsupported = (operation: string): Promise<never> => Promise.reject(new NotSupportedError(operation));
+
+export class RealPool implements Pool {
+  readonly metadataVersion: MetadataVersion = 2;
+  readonly encrypted = false;
+  readonly encryptionInfo = null;
+  readonly volumeKeyLoaded = false;
+  readonly hasCache = false;
+  readonly #lock = new Mutex();
+  /** Set when the pool was stopped or destroyed: operations that waited for it must not go on. */
+  #gone: string | null = null;
+
+  constructor(readonly core: PoolCore) {}
+
+  get uuid(): PoolUuid {
+    return this.core.uuid;
+  }
+  get name(): string {
+    return this.core.name;
+  }
+  get availableActions(): ActionAvailability {
+    return this.core.availability;
+  }
+  get lastReencrypted(): Date | null {
+    const { lastReencrypt } = this.core.record;
+    return lastReencrypt === null ? null : new Date(Number(lastReencrypt) * 1000);
+  }
+  get totalPhysicalSize(): Bytes {
+    return sectorsToBytes(totalSize(this.core.record, this.core.headers));
+  }
+  get totalPhysicalUsed(): Bytes | null {
+    const used = this.core.thinPoolUsed();
+    if (used === null) return null;
+    return sectorsToBytes(sectors(used + metadataSize(this.core.record, this.core.headers)));
+  }
+  get allocatedSize(): Bytes {
+    return sectorsToBytes(allocatedSize(this.core.record, this.core.headers));
+  }
+  get noAllocSpace(): boolean {
+    return inErrorMode(this.core.record);
+  }
+  get fsLimit(): bigint {
+    return fsLimit(this.core);
+  }
+  get overprovisioning(): boolean {
+    return this.core.record.thinPool.enableOverprov ?? true;
+  }
+
+  filesystems(): readonly Filesystem[] {
+    return [...this.core.filesystems.values()];
+  }
+  getFilesystem(uuid: FilesystemUuid): Filesystem | undefined {
+    return this.core.filesystems.byUuid(uuid);
+  }
+  blockDevs(): readonly BlockDev[] {
+    return this.core.dataDevices();
+  }
+  getBlockDev(uuid: DevUuid): BlockDev | undefined {
+    return this.core.devices.get(uuid);
+  }
+
+  /** Some operation is running or waiting. */
+  get busy(): boolean {
+    return this.#lock.busy;
+  }
+
+  /** Runs `work` when no other operation of this pool does; refused once the pool is gone. */
+  exclusive<T>(work: () => Promise<T>): Promise<T> {
+    return this.#lock.run(async () => {
+      if (this.#gone !== null) throw new EngineError(`Pool "${this.name}" (UUID ${this.uuid}) ${this.#gone}`);
+      return await work();
+    });
+  }
+
+  /** Only inside exclusive(): the pool's last operation. `how`: "has been destroyed". */
+  retire(how: string): void {
+    this.#gone = how;
+  }
+
+  /** An operation that changes something, refused when the pool's state is at or above `limit`. */
+  #change<T>(work: () => Promise<T>, limit: ActionAvailability = "no_ipc_requests"): Promise<T> {
+    return this.exclusive(async () => {
+      if (isAtLeast(this.core.availability, limit)) throw new ActionDisabledError(this.core.availability);
+      try {
+        return await work();
+      } catch (error) {
+        if (error instanceof RollbackError && isAtLeast(error.level, this.core.availability))
+          this.core.availability = error.level;
+        throw error;
+      }
+    });
+  }
+
+  createFilesystems(requests: CreateFilesystemRequest[]): Promise<SetCreateAction<Filesystem>> {
+    return this.#change(() => createFilesystems(this.core, requests));
+  }
+  destroyFilesystems(uuids: FilesystemUuid[]): Promise<SetDeleteAction<FilesystemUuid, FilesystemUuid>> {
+    return this.#change(() => destroyFilesystems(this.core, uuids));
+  }
+  renameFilesystem(uuid: FilesystemUuid, name: string): Promise<RenameAction<FilesystemUuid>> {
+    return this.#change(() => renameFilesystem(this.core, uuid, name));
+  }
+  snapshotFilesystem(origin: FilesystemUuid, name: string): Promise<CreateAction<Filesystem>> {
+    return this.#change(() => snapshotFilesystem(this.core, origin, name));
+  }
+  setFilesystemSizeLimit(uuid: FilesystemUuid, limit: bigint | null): Promise<PropChangeAction<Sectors | null>> {
+    return this.#change(() => setSizeLimit(this.core, uuid, limit));
+  }
+  setFilesystemMergeScheduled(): Promise<PropChangeAction<boolean>> {
+    return unsupported("Scheduling the revert of a filesystem");
+  }
+
+  addDataDevs(paths: string[]): Promise<SetCreateAction<DevUuid> & { changed: PoolProperty[] }> {
+    return this.#change(() => addDataDevices(this.core, paths));
+  }
+  addCacheDevs(): Promise<SetCreateAction<DevUuid>> {
+    return unsupported("Adding cache devices");
+  }
+  initCache(): Promise<SetCreateAction<DevUuid>> {
+    return unsupported("Initializing a cache");
+  }
+  growPhysical(): Promise<never> {
+    return unsupported("Growing a device");
+  }
+  setBlockDevUserInfo(device: DevUuid, info: string | null): Promise<RenameAction<DevUuid>> {
+    return this.#change(async () => {
+      const { record } = this.core;
+      const known = record.dataTier.devices.find(({ uuid }) => uuid === device);
+      if (known === undefined) return { action: "noSource" };
+      if (known.userInfo === info) return { action: "identity" };
+      const devices = record.dataTier.devices.map((entry) =>
+        entry.uuid === device ? { ...entry, userInfo: info } : entry,
+      );
+      await this.core.save({ ...record, dataTier: { ...record.dataTier, devices } });
+      return { action: "renamed", value: device };
+    });
+  }
+
+  /** The limit can only be raised, as far as the metadata volume has room for records; thin metadata grows for it. */
+  setFsLimit(limit: bigint): Promise<void> {
+    return this.#change(async () => {
+      const { core } = this;
+      const current = fsLimit(core);
+      if (limit <= current)
+        throw new EngineError(
+          `New filesystem limit must be greater than the current limit of ${current}; ${limit} is not`,
+        );
+      const maximum = await core.mdv.maximumRecords();
+      if (limit > maximum)
+        throw new EngineError(`New filesystem limit ${limit} is greater than the maximum of ${maximum} of this pool`);
+      await core.refreshStatus();
+      const plan = planMetaExtension(core.record, core.headers, core.status, core.logicalSizes(), limit);
+      if (plan.kind === "noSpace")
+        throw new OutOfSpaceError(
+          `Not enough unallocated space available on the pool to extend metadata device: ${plan.why}`,
+        );
+      const shaped = plan.kind === "grow" ? plan.record : core.record;
+      const record = { ...shaped, thinPool: { ...shaped.thinPool, fsLimit: limit } };
+      if (plan.kind === "grow") await core.reshape(record, `extended ${plan.what} for ${limit} filesystems`);
+      else await core.save(record);
+    }, "no_pool_changes");
+  }
+
+  setOverprovisioning(enabled: boolean): Promise<void> {
+    return this.#change(async () => {
+      const { core } = this;
+      if (enabled === this.overprovisioning) return;
+      if (!enabled) {
+        const limit = dataRoom(core.record, core.headers);
+        const total = core.logicalSizes();
+        if (total > limit)
+          throw new EngineError(
+            `Cannot disable overprovisioning on pool "${this.name}": its filesystems have ${total} sectors in all, ` +
+              `where there is room for ${limit} sectors`,
+          );
+      }
+      await core.save({ ...core.record, thinPool: { ...core.record.thinPool, enableOverprov: enabled } });
+      if (enabled) core.outOfMetadataSpace = false;
+    }, "no_pool_changes");
+  }
+
+  async rename(name: string): Promise<void> {
+    validateName(name);
+    if (isAtLeast(this.core.availability, "no_pool_changes")) throw new ActionDisabledError(this.core.availability);
+    await this.core.save({ ...this.core.record, name });
+    await this.core.announceLinks();
+  }
+
+  async metadata(current: boolean): Promise<string> {
+    if (current) return encodePoolRecord({ ...this.core.record, started: true }).toString("utf8");
+    return await readLastMetadata(this.core.dataDevices());
+  }
+
+  async filesystemMetadata(name: string | null, current: boolean): Promise<string> {
+    const records = current ? this.core.allRecords() : await this.core.mdv.readAll();
+    const wanted = records.filter((record: FilesystemRecord) => name === null || record.name === name);
+    const json: Record<string, JsonValue> = Object.fromEntries(
+      wanted.map((record) => [record.uuid, filesystemRecordJson(record)]),
+    );
+    return printJson(json);
+  }
+
+  bindKeyring(): Promise<never> {
+    return unsupported("Binding a pool to a key in the kernel keyring");
+  }
+  bindClevis(): Promise<never> {
+    return unsupported("Binding a pool using Clevis");
+  }
+  rebindKeyring(): Promise<never> {
+    return unsupported("Rebinding a pool to a key in the kernel keyring");
+  }
+  rebindClevis(): Promise<never> {
+    return unsupported("Rebinding a pool using Clevis");
+  }
+  unbindKeyring(): Promise<never> {
+    return unsupported("Unbinding a pool from a key in the kernel keyring");
+  }
+  unbindClevis(): Promise<never> {
+    return unsupported("Unbinding a pool from Clevis");
+  }
+  encrypt(): Promise<never> {
+    return unsupported("Encrypting a pool");
+  }
+  reencrypt(): Promise<never> {
+    return unsupported("Reencrypting a pool");
+  }
+  decrypt(): Promise<never> {
+    return unsupported("Decrypting a pool");
+  }
+
+  /** Thin pool and filesystems looked at and grown where they need it. */
+  check(): Promise<EngineChange[]> {
+    return this.exclusive(async () => {
+      if (isAtLeast(this.core.availability, "no_pool_changes")) return [];
+      return [...(await checkPool(this.core)), ...(await checkFilesystems(this.core))];
+    });
+  }
+}

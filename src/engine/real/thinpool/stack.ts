@@ -1,0 +1,275 @@
+/**
+ * The device-mapper layers from the data tier up to the thin pool: making them, taking them over, reloading them after
+ * the pool's record grew, removing them (devicemapper.md §2.6-§2.8, §2.19).
+ */
+import type { PoolRecord } from "../../../disk/pool-record";
+import { formatDeviceNumber, type DeviceNumber } from "../../../dm/device-number";
+import { isLinearPrefix, linearTablesEqual, parseLinearTable } from "../../../dm/linear";
+import * as names from "../../../dm/names";
+import {
+  dmPath,
+  ensureDmDevice,
+  listDmDevices,
+  PRIVATE_DEVICE,
+  reloadSteps,
+  removeDmDevice,
+  runDmSteps,
+  type DmDeviceSpec,
+  type TableMatch,
+} from "../../../dm/operations";
+import { parseThinPoolTable, printThinPoolTable } from "../../../dm/thin-pool";
+import type { DmStep, DmTargetLine } from "../../../native";
+import { logger } from "../../../log";
+import { dataBlocks, sectorsToDataBlocks, type DataBlocks, type Sectors } from "../../../units";
+import type { PoolUuid } from "../../../uuid";
+import { ChainedError, EngineError, errorText } from "../../errors";
+import type { UndoStack } from "../../undo";
+import {
+  mdvSpec,
+  originsubSpec,
+  placeholderSpec,
+  segmentsLength,
+  thinDataSpec,
+  thinMetaSpareSpec,
+  thinMetaSpec,
+  type DeviceNumbers,
+} from "../backstore/tables";
+import { withBlockFile } from "../blockdev";
+import { repairThinMetadata, thinMetadataIsSound } from "../commands";
+
+const log = logger("stratisd::engine::thinpool");
+
+/** The kernel raises an event when fewer blocks than this are free: 15 GiB. */
+export const DATA_LOW_WATER = dataBlocks(15360n);
+
+/** Features of a pool whose metadata is too old to record them. */
+export const LEGACY_FEATURES = ["error_if_no_space", "no_discard_passdown", "skip_block_zeroing"];
+export const ERROR_IF_NO_SPACE = "error_if_no_space";
+
+/** A pool smaller than twice the mark raises its event when half is used. */
+export function initialLowWater(data: Sectors): DataBlocks {
+  const half = sectorsToDataBlocks(data) / 2n;
+  return dataBlocks(half < DATA_LOW_WATER ? half : DATA_LOW_WATER);
+}
+
+/** Kernel numbers of the layers that others refer to. */
+export interface StackNumbers {
+  originsub: DeviceNumber;
+  cap: DeviceNumber;
+  thinMeta: DeviceNumber;
+  thinData: DeviceNumber;
+  mdv: DeviceNumber;
+  thinPool: DeviceNumber;
+}
+
+/** A live linear device is as wanted, or was so before segments were added to the record. */
+function matchLinear(wanted: DmTargetLine[]): (live: DmTargetLine[]) => TableMatch {
+  return (live) => {
+    if (linearTablesEqual(live, wanted)) return "same";
+    if (live.some((line) => line.type !== "linear")) return "different";
+    return isLinearPrefix(parseLinearTable(live), parseLinearTable(wanted)) ? "reload" : "different";
+  };
+}
+
+export function thinPoolSpec(
+  pool: PoolUuid,
+  record: PoolRecord,
+  numbers: Pick<StackNumbers, "thinMeta" | "thinData">,
+  lowWater: DataBlocks,
+): DmDeviceSpec {
+  const line = printThinPoolTable({
+    length: segmentsLength(record.flexDevices.thinData),
+    metaDevice: numbers.thinMeta,
+    dataDevice: numbers.thinData,
+    blockSize: record.thinPool.dataBlockSize,
+    lowWater,
+    features: record.thinPool.featureArgs ?? LEGACY_FEATURES,
+  });
+  return { name: names.thinPool(pool), table: [line], udevFlags: PRIVATE_DEVICE };
+}
+
+/** The kernel may have flags and a low-water mark of its own by now; what it maps is what must agree. */
+function matchThinPool(wanted: DmTargetLine): (live: DmTargetLine[]) => TableMatch {
+  return (live) => {
+    const [line, ...others] = live;
+    if (line?.type !== "thin-pool" || others.length > 0) return "different";
+    const [a, b] = [parseThinPoolTable(line), parseThinPoolTable(wanted)];
+    const sameDevices =
+      formatDeviceNumber(a.metaDevice) === formatDeviceNumber(b.metaDevice) &&
+      formatDeviceNumber(a.dataDevice) === formatDeviceNumber(b.dataDevice) &&
+      a.blockSize === b.blockSize;
+    if (!sameDevices || a.length > b.length) return "different";
+    return a.length === b.length && a.lowWater === b.lowWater ? "same" : "reload";
+  };
+}
+
+export class PoolStack {
+  constructor(
+    readonly pool: PoolUuid,
+    readonly devices: DeviceNumbers,
+  ) {}
+
+  async #ensure(spec: DmDeviceSpec, match: (live: DmTargetLine[]) => TableMatch, undo: UndoStack): Promise<DeviceNumber> {
+    const device = await ensureDmDevice(spec, match);
+    if (device.created)
+      undo.push(`remove ${spec.name}`, async () => {
+        await removeDmDevice(spec.name);
+      });
+    return { major: device.major, minor: device.minor };
+  }
+
+  #ensureLinear(spec: DmDeviceSpec, undo: UndoStack): Promise<DeviceNumber> {
+    return this.#ensure(spec, matchLinear(spec.table), undo);
+  }
+
+  /** Data tier and cap device. */
+  async ensureBackstore(record: PoolRecord, undo: UndoStack): Promise<Pick<StackNumbers, "originsub" | "cap">> {
+    const originsub = await this.#ensureLinear(originsubSpec(this.pool, record, this.devices), undo);
+    const cap = await this.#ensureLinear(placeholderSpec(this.pool, record, originsub), undo);
+    return { originsub, cap };
+  }
+
+  ensureMdv(record: PoolRecord, cap: DeviceNumber, undo: UndoStack): Promise<DeviceNumber> {
+    return this.#ensureLinear(mdvSpec(this.pool, record, cap), undo);
+  }
+
+  ensureThinMeta(record: PoolRecord, cap: DeviceNumber, undo: UndoStack): Promise<DeviceNumber> {
+    return this.#ensureLinear(thinMetaSpec(this.pool, record, cap), undo);
+  }
+
+  ensureThinData(record: PoolRecord, cap: DeviceNumber, undo: UndoStack): Promise<DeviceNumber> {
+    return this.#ensureLinear(thinDataSpec(this.pool, record, cap), undo);
+  }
+
+  async ensureThinPool(
+    record: PoolRecord,
+    numbers: Pick<StackNumbers, "thinMeta" | "thinData">,
+    lowWater: DataBlocks,
+    undo: UndoStack,
+  ): Promise<DeviceNumber> {
+    const spec = thinPoolSpec(this.pool, record, numbers, lowWater);
+    const [line] = spec.table;
+    if (line === undefined) throw new EngineError(`The thin pool of pool ${this.pool} has an empty table`);
+    return await this.#ensure(spec, matchThinPool(line), undo);
+  }
+
+  /** The thin pool is live: its metadata must then not be touched by any program. */
+  async thinPoolExists(): Promise<boolean> {
+    return (await listDmDevices()).has(names.thinPool(this.pool));
+  }
+
+  /**
+   * Checks thin-pool metadata before the pool is made from it. Where it is damaged it is repaired into the spare, the
+   * two change places in the record, and `save` puts that on disk before anything uses it.
+   */
+  async checkedThinMeta(
+    record: PoolRecord,
+    cap: DeviceNumber,
+    undo: UndoStack,
+    save: (record: PoolRecord) => Promise<void>,
+  ): Promise<{ record: PoolRecord; thinMeta: DeviceNumber }> {
+    const thinMeta = await this.ensureThinMeta(record, cap, undo);
+    if (await this.thinPoolExists()) return { record, thinMeta };
+    const { sound, findings } = await thinMetadataIsSound(dmPath(thinMeta));
+    if (sound) return { record, thinMeta };
+
+    log.warn(`Thin-pool metadata of pool ${this.pool} is damaged, repairing it into the spare: ${findings}`);
+    const spareSpec = thinMetaSpareSpec(this.pool, record, cap);
+    const spare = await ensureDmDevice(spareSpec, matchLinear(spareSpec.table));
+    try {
+      await repairThinMetadata(dmPath(thinMeta), dmPath(spare));
+    } catch (error) {
+      throw new ChainedError(`Thin-pool metadata of pool ${this.pool} is damaged and could not be repaired`, error);
+    } finally {
+      await removeDmDevice(spareSpec.name);
+    }
+    const { flexDevices } = record;
+    const swapped: PoolRecord = {
+      ...record,
+      flexDevices: { ...flexDevices, thinMeta: flexDevices.thinMetaSpare, thinMetaSpare: flexDevices.thinMeta },
+    };
+    await removeDmDevice(names.flexThinMeta(this.pool));
+    await save(swapped);
+    return { record: swapped, thinMeta: await this.ensureThinMeta(swapped, cap, undo) };
+  }
+
+  /**
+   * Steps that take the live stack from one record to the next. The thin pool's table is loaded in any case: only a
+   * fresh table ends its out-of-space modes and makes the kernel look at the sizes of the devices below.
+   */
+  growSteps(from: PoolRecord, to: PoolRecord, numbers: StackNumbers, lowWater: DataBlocks): DmStep[] {
+    const layer = (spec: (record: PoolRecord) => DmDeviceSpec): DmStep[] => {
+      const [old, wanted] = [spec(from), spec(to)];
+      return linearTablesEqual(old.table, wanted.table) ? [] : reloadSteps(wanted, old.table);
+    };
+    const oldPool = thinPoolSpec(this.pool, from, numbers, lowWater);
+    return [
+      ...layer((record) => originsubSpec(this.pool, record, this.devices)),
+      ...layer((record) => placeholderSpec(this.pool, record, numbers.originsub)),
+      ...layer((record) => thinMetaSpec(this.pool, record, numbers.cap)),
+      ...layer((record) => thinDataSpec(this.pool, record, numbers.cap)),
+      ...reloadSteps(thinPoolSpec(this.pool, to, numbers, lowWater), oldPool.table),
+    ];
+  }
+
+  async grow(from: PoolRecord, to: PoolRecord, numbers: StackNumbers, lowWater: DataBlocks): Promise<void> {
+    await runDmSteps(this.growSteps(from, to, numbers, lowWater));
+  }
+
+  /** Zeroes the start of the thin metadata device: the kernel would otherwise open what an earlier pool left there. */
+  async clearThinMeta(thinMeta: DeviceNumber): Promise<void> {
+    await withBlockFile(dmPath(thinMeta), { write: true }, async (file) => {
+      await file.zero(0n, 4096n);
+      await file.sync();
+    });
+  }
+
+  async removeThinLayers(): Promise<void> {
+    await this.#removeExisting([
+      names.thinPool(this.pool),
+      names.flexThinData(this.pool),
+      names.flexThinMeta(this.pool),
+      names.flexThinMetaSpare(this.pool),
+    ]);
+  }
+
+  async removeMdv(): Promise<void> {
+    await this.#removeExisting([names.flexMdv(this.pool)]);
+  }
+
+  async removeBackstore(): Promise<void> {
+    await this.#removeExisting([names.physicalCache(this.pool), names.physicalOriginsub(this.pool)]);
+  }
+
+  async #removeExisting(deviceNames: string[]): Promise<void> {
+    const live = await listDmDevices();
+    for (const name of deviceNames) {
+      if (!live.has(name)) continue;
+      try {
+        await removeDmDevice(name);
+      } catch (error) {
+        throw new ChainedError(`Failed to remove device ${name} of pool ${this.pool}`, error);
+      }
+    }
+  }
+}
+
+/** Whether any device-mapper device of a pool below its filesystems is live. */
+export async function hasLeftovers(pool: PoolUuid): Promise<boolean> {
+  const live = await listDmDevices();
+  return names.leftoverNames(pool).some((name) => live.has(name));
+}
+
+/** Removes what an interrupted creation or teardown left; filesystem devices first. Throws when something is in use. */
+export async function removeLeftovers(pool: PoolUuid): Promise<void> {
+  const live = await listDmDevices();
+  const filesystems = [...live.keys()].filter((name) => names.parseThinFilesystemName(name)?.pool === pool);
+  for (const name of [...filesystems, ...names.leftoverNames(pool)]) {
+    if (!live.has(name)) continue;
+    try {
+      await removeDmDevice(name);
+    } catch (error) {
+      throw new EngineError(`Device ${name}, left over from an interrupted operation, can't be removed: ${errorText(error)}`);
+    }
+  }
+}

@@ -1,0 +1,163 @@
+/** The dispatcher without a bus: what needs descriptors, and trees of a size that no bus should carry in a test. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Announcer } from "../../../src/dbus/announcer";
+import type { IncomingCall } from "../../../src/dbus/call";
+import type { ServiceContext, SignalSink } from "../../../src/dbus/context";
+import type { MessageDescriptors } from "../../../src/dbus/descriptors";
+import { asDbusError, dispatch } from "../../../src/dbus/dispatch";
+import { DbusError } from "../../../src/dbus/errors";
+import { introspect } from "../../../src/dbus/introspect";
+import { BASE_PATH, BUS_NAME } from "../../../src/dbus/names";
+import { registerPool } from "../../../src/dbus/reconcile";
+import { ObjectTree } from "../../../src/dbus/tree";
+import { MemoryEngine } from "../../dbus/support/engine";
+import { parseIntrospection } from "../../dbus/support/xml";
+import { collectingLogger, type LogLine } from "../../dbus/support/world";
+
+interface Bench {
+  engine: MemoryEngine;
+  service: ServiceContext;
+  signals: Parameters<SignalSink>[0][];
+  log: LogLine[];
+}
+
+function bench(): Bench {
+  const engine = new MemoryEngine();
+  const tree = new ObjectTree();
+  const signals: Bench["signals"] = [];
+  const lines: LogLine[] = [];
+  const log = collectingLogger(lines);
+  const announcer = new Announcer(engine, tree, log, (signal) => signals.push(signal));
+  return { engine, service: { engine, tree, announcer, log }, signals, log: lines };
+}
+
+/** Descriptors that deliver these keys, by index. */
+const delivering = (...keys: string[]): MessageDescriptors => ({
+  readKey: (index) => {
+    const key = keys[index];
+    return key === undefined
+      ? Promise.reject(new Error("no such descriptor"))
+      : Promise.resolve(Buffer.from(key));
+  },
+});
+
+const call = (
+  member: string,
+  signature: string,
+  body: unknown[],
+  descriptors: MessageDescriptors,
+): IncomingCall => ({
+  path: BASE_PATH,
+  interface: `${BUS_NAME}.Manager.r9`,
+  member,
+  signature,
+  body,
+  descriptors,
+});
+
+test("SetKey reads the key from its descriptor and tells new, changed and same apart", async () => {
+  const { engine, service } = bench();
+  const setKey = async (index: number) =>
+    (await dispatch(service, call("SetKey", "sh", ["k", index], delivering("one", "two")))).body;
+  assert.deepEqual(await setKey(0), [[true, false], 0, "Ok"]);
+  assert.deepEqual(await setKey(0), [[false, false], 0, "Ok"]);
+  assert.deepEqual(await setKey(1), [[true, true], 0, "Ok"]);
+  assert.deepEqual(await setKey(2), [[false, false], 1, "no such descriptor"]);
+  assert.equal(Buffer.from(engine.keys.get("k") ?? "").toString(), "two");
+});
+
+test("StartPool reads a passphrase only when there is one", async () => {
+  const { engine, service } = bench();
+  const seen: unknown[] = [];
+  engine.startPool = (request) => {
+    seen.push(
+      request.passphrase === null ? null : Buffer.from(request.passphrase).toString(),
+      request.unlock,
+    );
+    return Promise.resolve({ action: "identity" });
+  };
+  const start = async (unlock: unknown, fd: unknown) =>
+    (
+      await dispatch(
+        service,
+        call("StartPool", "ss(b(bu))(bh)b", ["p", "name", unlock, fd, false], delivering("secret")),
+      )
+    ).body[1];
+  assert.equal(await start([true, [true, 3]], [true, 0]), 0);
+  assert.equal(await start([true, [false, 3]], [false, 99]), 0);
+  assert.equal(await start([false, [true, 3]], [true, 99]), 1);
+  assert.deepEqual(seen, ["secret", 3, null, "any"]);
+});
+
+test("CreatePool passes on the reservation that was asked for, and nothing that was not", async () => {
+  const { engine, service } = bench();
+  const seen: unknown[] = [];
+  const create = engine.createPool.bind(engine);
+  engine.createPool = (request) => {
+    seen.push(request.integrity);
+    return create(request);
+  };
+  const signature = "sasa((bu)s)a((bu)ss)(bt)(bs)(bb)";
+  for (const integrity of [
+    [
+      [true, 0n],
+      [true, "0b"],
+      [true, false],
+    ],
+    [
+      [false, 7n],
+      [false, "x"],
+      [false, false],
+    ],
+  ])
+    await dispatch(
+      service,
+      call("CreatePool", signature, [`p${seen.length}`, ["/dev/a"], [], [], ...integrity], delivering()),
+    );
+  assert.deepEqual(seen, [{ journalSize: 0n, tagSpec: "0b", allocateSuperblock: false }, {}]);
+});
+
+test("a V1 pool's locked state is announced when it stops", async () => {
+  const { engine, service, signals } = bench();
+  const pool = engine.addPool("old", ["/dev/a"]);
+  pool.metadataVersion = 1;
+  pool.encryptionInfo = {
+    keyDescription: { consistent: true, value: "k" },
+    clevis: { consistent: true, value: null },
+  };
+  registerPool(service, pool);
+  signals.length = 0;
+  await dispatch(service, call("StopPool", "ss", ["old", "name"], delivering()));
+  const changed = signals.filter(({ member }) => member === "PropertiesChanged").map(({ body }) => body);
+  assert.deepEqual(
+    changed.map(([name]) => name),
+    [2, 3, 4, 5, 6, 7, 8, 9, 0, 1].map((revision) => `${BUS_NAME}.Manager.r${revision}`),
+  );
+});
+
+test("what is no D-Bus error is a defect: logged with its stack, answered without", () => {
+  const { service, log } = bench();
+  const error = asDbusError(service, new TypeError("undefined is not a function"), "x");
+  assert.equal(error.errorName, "org.freedesktop.DBus.Error.Failed");
+  assert.equal(error.message, "Internal error: undefined is not a function");
+  assert.match(log[0]?.message ?? "", /\n\s+at /);
+  const known = new DbusError("a.b", "c");
+  assert.equal(asDbusError(service, known, "x"), known);
+});
+
+test("introspection of very many objects names them instead of nesting them", () => {
+  const { engine, service } = bench();
+  const pool = engine.addPool("p", ["/dev/a"]);
+  registerPool(service, pool);
+  const nested = introspect(service.tree, BASE_PATH);
+  const one = Object.keys(parseIntrospection(nested).nodes[1]?.interfaces ?? {}).length;
+  assert.equal(one, 13);
+  for (let count = 0; count < 3000; count++) pool.addFilesystem(`f${count}`);
+  registerPool(service, pool);
+  const named = introspect(service.tree, BASE_PATH);
+  assert.ok(named.length < 16 * 1024 * 1024);
+  const root = parseIntrospection(named);
+  assert.equal(root.nodes.length, 3002);
+  assert.ok(root.nodes.every(({ interfaces }) => Object.keys(interfaces).length === 0));
+});
