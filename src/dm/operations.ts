@@ -1,5 +1,12 @@
 /** What the engine does with device-mapper devices, in terms of the addon's ioctls (devicemapper.md §1.11). */
-import { isNativeError, native, UDEV_FLAG, type DmListEntry, type DmStep, type DmTargetLine } from "../native";
+import {
+  isNativeError,
+  native,
+  UDEV_FLAG,
+  type DmListEntry,
+  type DmStep,
+  type DmTargetLine,
+} from "../native";
 import { formatDeviceNumber, type DeviceNumber } from "./device-number";
 
 /** Devices that nobody but Stratis should look at: no blkid scan, no links, foreign udev rules skip them. */
@@ -77,7 +84,8 @@ export async function ensureDmDevice(
         `"${tableText(spec.table)}"`,
     );
   if (verdict === "reload") await native().dmSequence(reloadSteps(spec));
-  else if (device.suspended || device.inactiveTable) await native().dmSequence(settleSteps(spec, device.inactiveTable));
+  else if (device.suspended || device.inactiveTable)
+    await native().dmSequence(settleSteps(spec, device.inactiveTable));
   return { ...number, created: false };
 }
 
@@ -130,7 +138,11 @@ export async function removeDmDevices(names: readonly string[]): Promise<void> {
 }
 
 /** Sends a message to a target; resolves to false when it failed with one of the errno names in `tolerated`. */
-export async function sendDmMessage(name: string, message: string, tolerated: string[] = []): Promise<boolean> {
+export async function sendDmMessage(
+  name: string,
+  message: string,
+  tolerated: string[] = [],
+): Promise<boolean> {
   try {
     await native().dmCall({ op: "message", name, message });
     return true;

@@ -32,7 +32,9 @@ export class UndoStack {
       }
     }
     const error = cause instanceof Error ? cause : new Error(String(cause));
-    return failures.length === 0 ? error : new BestEffortError(`Rollback failed; causal_error: ${error.message}`, failures);
+    return failures.length === 0
+      ? error
+      : new BestEffortError(`Rollback failed; causal_error: ${error.message}`, failures);
   }
 }
 

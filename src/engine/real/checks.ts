@@ -76,7 +76,11 @@ export async function checkPool(core: PoolCore): Promise<EngineChange[]> {
 }
 
 /** How much a mounted filesystem should grow: at half full it doubles, within its limit and the pool's room. */
-async function growth(filesystem: RealFilesystem, mountPoint: string, room: Sectors | null): Promise<Sectors> {
+async function growth(
+  filesystem: RealFilesystem,
+  mountPoint: string,
+  room: Sectors | null,
+): Promise<Sectors> {
   const { blocks, blocksFree } = await native().statFs(mountPoint);
   if (2n * (blocks - blocksFree) <= blocks) return sectors(0n);
   const { size, sizeLimit } = filesystem.record;
@@ -90,7 +94,12 @@ async function growth(filesystem: RealFilesystem, mountPoint: string, room: Sect
  * Record first, then thin device, then XFS: a crash in between leaves a device that is larger than its XFS, never the
  * other way round, and the next growth covers both.
  */
-async function growMounted(core: PoolCore, filesystem: RealFilesystem, mountPoint: string, by: Sectors): Promise<void> {
+async function growMounted(
+  core: PoolCore,
+  filesystem: RealFilesystem,
+  mountPoint: string,
+  by: Sectors,
+): Promise<void> {
   const old = filesystem.record;
   const grown: FilesystemRecord = { ...old, size: sectors(old.size + by) };
   await core.saveFilesystem(filesystem, grown);
@@ -112,7 +121,9 @@ async function growMounted(core: PoolCore, filesystem: RealFilesystem, mountPoin
     await core.saveFilesystem(filesystem, old);
     throw error;
   }
-  log.info(`Filesystem "${filesystem.name}" of pool "${core.name}" grew from ${old.size} to ${grown.size} sectors`);
+  log.info(
+    `Filesystem "${filesystem.name}" of pool "${core.name}" grew from ${old.size} to ${grown.size} sectors`,
+  );
 }
 
 async function checkFilesystem(

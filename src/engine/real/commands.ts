@@ -39,7 +39,8 @@ async function runProgram(program: Program, args: string[], options?: RunOptions
 }
 
 function failure(program: Program, args: string[], result: RunResult): EngineError {
-  const reason = result.signal === null ? `exit status ${result.status ?? "unknown"}` : `signal ${result.signal}`;
+  const reason =
+    result.signal === null ? `exit status ${result.status ?? "unknown"}` : `signal ${result.signal}`;
   return new EngineError(
     `Command failed: cmd: ${program} ${args.join(" ")}, exit reason: ${reason} stdout: ${result.stdout.trim()} ` +
       `stderr: ${result.stderr.trim()}`,
@@ -83,7 +84,14 @@ const TEBIBYTE = 1n << 40n;
 export async function makeFilesystem(device: string, uuid: string, size: Sectors): Promise<void> {
   const groups = sectorsToBytes(size) < 4n * TEBIBYTE ? ["-d", "agcount=4"] : [];
   const layout = ["-K", "-l", "size=64m", ...groups];
-  await mustRun("mkfs.xfs", ["-f", device, "-m", `uuid=${uuid}`, ...layout, ...(await largeExtentArguments())]);
+  await mustRun("mkfs.xfs", [
+    "-f",
+    device,
+    "-m",
+    `uuid=${uuid}`,
+    ...layout,
+    ...(await largeExtentArguments()),
+  ]);
 }
 
 export async function growFilesystem(mountPoint: string): Promise<void> {

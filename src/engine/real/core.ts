@@ -158,7 +158,6 @@ export class PoolCore {
     return sumSectors(this.allRecords().map((record) => record.size));
   }
 
-
   /** Saves a changed record of a filesystem, on the metadata volume first. */
   async saveFilesystem(filesystem: RealFilesystem, record: FilesystemRecord): Promise<void> {
     await this.mdv.save(record);

@@ -32,10 +32,14 @@ const log = logger("stratisd::engine::devices");
 const beingInitialized = new Set<string>();
 
 /** Claims devices for the time of `work`, within this daemon. */
-export async function claimDevices<T>(devices: readonly RequestedDevice[], work: () => Promise<T>): Promise<T> {
+export async function claimDevices<T>(
+  devices: readonly RequestedDevice[],
+  work: () => Promise<T>,
+): Promise<T> {
   const paths = devices.map((device) => device.path);
   const taken = paths.filter((path) => beingInitialized.has(path));
-  if (taken.length > 0) throw new EngineError(`${taken.join(", ")} is being initialized by another operation`);
+  if (taken.length > 0)
+    throw new EngineError(`${taken.join(", ")} is being initialized by another operation`);
   for (const path of paths) beingInitialized.add(path);
   try {
     return await work();
@@ -68,7 +72,8 @@ export async function initializeMember(
   const record = newDeviceRecord(header, integrity, device.hardwareInfo);
   try {
     await withBlockFile(device.path, { write: true, exclusive: true }, async (file) => {
-      if ((await readStaticHeader(file)) !== null) throw new EngineError(`${device.path} has been given to a pool meanwhile`);
+      if ((await readStaticHeader(file)) !== null)
+        throw new EngineError(`${device.path} has been given to a pool meanwhile`);
       undo.push(`wipe ${device.path}`, () =>
         withBlockFile(device.path, { write: true }, async (wiped) => {
           await wipeStaticHeader(wiped);
@@ -78,7 +83,9 @@ export async function initializeMember(
     });
   } catch (error) {
     if (isNativeError(error) && error.code === "EBUSY")
-      throw new EngineError(`${device.path} is in use: it was mounted, or is held by another device or program`);
+      throw new EngineError(
+        `${device.path} is in use: it was mounted, or is held by another device or program`,
+      );
     throw new ChainedError(`Failed to initialize ${device.path} for pool ${pool}`, error);
   }
   return new RealBlockDev(device.path, device.number, device.sectorSizes, header, record);
@@ -123,12 +130,14 @@ export async function addDataDevices(
   requireUniformSectorSizes(requested.unowned);
   requireSameSectorSizes(core, requested.unowned);
   const { integrity } = core.record.dataTier;
-  if (integrity === null) throw new EngineError(`Pool "${core.name}" has no integrity specification in its metadata`);
+  if (integrity === null)
+    throw new EngineError(`Pool "${core.name}" has no integrity specification in its metadata`);
   return await claimDevices(requested.unowned, async () => {
     const before = { size: totalSize(core.record, core.headers), full: inErrorMode(core.record) };
     const added = await withUndo((undo) => initializeAndRecord(core, requested.unowned, integrity, undo));
     core.outOfMetadataSpace = false;
-    if (before.full) await core.reshape(withErrorMode(core.record, false), "waits for space again when it is full");
+    if (before.full)
+      await core.reshape(withErrorMode(core.record, false), "waits for space again when it is full");
     const changed: PoolProperty[] = ["allocatedSize", "totalPhysicalUsed"];
     if (totalSize(core.record, core.headers) !== before.size) changed.unshift("totalPhysicalSize");
     if (before.full) changed.push("noAllocSpace");

@@ -69,12 +69,17 @@ export class RealEngine implements Engine {
 
   async #discover(): Promise<EngineChange[]> {
     log.info("Beginning initial search for Stratis block devices");
-    const devices = await native().udevEnumerate({ subsystem: "block", properties: { ID_FS_TYPE: "stratis" } });
+    const devices = await native().udevEnumerate({
+      subsystem: "block",
+      properties: { ID_FS_TYPE: "stratis" },
+    });
     for (const device of devices) {
       if (!device.initialized || classify(device) !== "stratis") continue;
       const found = await identify(device);
       if (found === null) continue;
-      log.debug(`Stratis block device ${found.path} identified: device ${found.header.devUuid} of ${found.header.poolUuid}`);
+      log.debug(
+        `Stratis block device ${found.path} identified: device ${found.header.devUuid} of ${found.header.poolUuid}`,
+      );
       this.#liminal.add(found);
     }
     const changes: EngineChange[] = [];
@@ -82,7 +87,10 @@ export class RealEngine implements Engine {
     return changes;
   }
 
-  async #trySetUp(pool: LiminalPool, start: boolean): Promise<{ pool: RealPool | null; changes: EngineChange[] }> {
+  async #trySetUp(
+    pool: LiminalPool,
+    start: boolean,
+  ): Promise<{ pool: RealPool | null; changes: EngineChange[] }> {
     const result = await trySetUp(pool, this.#links, {
       start,
       takenName: (name) => this.#pools.byName(name) !== undefined || this.#reserved.has(name),
@@ -205,7 +213,7 @@ export class RealEngine implements Engine {
     return await pool.exclusive(async () => {
       if (pool.name === name) return { action: "identity" };
       return await this.#withName(name, async () => {
-        await this.#pools.renameWith(uuid, name, () => pool.rename(name));
+        await this.#pools.renameWith(uuid, () => pool.rename(name));
         return { action: "renamed", value: uuid };
       });
     });
@@ -228,7 +236,10 @@ export class RealEngine implements Engine {
   async startPool(request: StartPoolRequest): Promise<StartAction<Pool>> {
     const withKey = request.unlock !== null || request.passphrase !== null;
     if (this.#findRunning(request.pool) !== undefined) {
-      if (withKey) throw new EngineError("The pool is running and not encrypted; an unlock method makes no sense for it");
+      if (withKey)
+        throw new EngineError(
+          "The pool is running and not encrypted; an unlock method makes no sense for it",
+        );
       return { action: "identity" };
     }
     if (request.removeCache) throw new NotSupportedError("Removing the cache of a pool");
@@ -238,7 +249,10 @@ export class RealEngine implements Engine {
       const what = describeIdentifier(request.pool);
       if (liminal === undefined) throw new EngineError(`Pool with ${what} is neither stopped nor running`);
       const { pool } = await this.#trySetUp(liminal, true);
-      if (pool === null) throw new EngineError(`Pool with ${what} could not be started: ${liminal.reason ?? "it was interrupted while being made or destroyed, and is gone"}`);
+      if (pool === null)
+        throw new EngineError(
+          `Pool with ${what} could not be started: ${liminal.reason ?? "it was interrupted while being made or destroyed, and is gone"}`,
+        );
       return { action: "started", value: pool };
     });
   }
@@ -254,7 +268,9 @@ export class RealEngine implements Engine {
       }
       const pool = this.#findRunning(identifier);
       if (pool === undefined)
-        throw new EngineError(`Pool with ${describeIdentifier(identifier)} could not be found and cannot be stopped`);
+        throw new EngineError(
+          `Pool with ${describeIdentifier(identifier)} could not be found and cannot be stopped`,
+        );
       return await pool.exclusive(async () => {
         const result = await stop(pool.core);
         await this.#becomeLiminal(pool, "has been stopped");
@@ -320,11 +336,20 @@ export class RealEngine implements Engine {
     for (const device of pool.core.devices.values()) {
       try {
         const { size } = await withBlockFile(device.physicalPath, {}, (file) => file.info());
-        const seen = bytesToSectors(bytes(size)) === device.header.deviceSize ? null : sectorsToBytes(bytesToSectors(bytes(size)));
+        const seen =
+          bytesToSectors(bytes(size)) === device.header.deviceSize
+            ? null
+            : sectorsToBytes(bytesToSectors(bytes(size)));
         if (seen === device.newSize) continue;
         device.newSize = seen;
-        if (seen !== null && seen < device.size) log.warn(`${device.physicalPath} has shrunk to ${seen} bytes`);
-        changes.push({ change: "blockDev", pool: pool.uuid, uuid: device.uuid, properties: ["newPhysicalSize"] });
+        if (seen !== null && seen < device.size)
+          log.warn(`${device.physicalPath} has shrunk to ${seen} bytes`);
+        changes.push({
+          change: "blockDev",
+          pool: pool.uuid,
+          uuid: device.uuid,
+          properties: ["newPhysicalSize"],
+        });
       } catch (error) {
         log.warn(`Could not look at the size of ${device.physicalPath}: ${errorText(error)}`);
       }
@@ -358,6 +383,8 @@ export class RealEngine implements Engine {
         try {
           return await pool.check();
         } catch (error) {
+          // It was stopped or destroyed while the check waited its turn.
+          if (this.#pools.byUuid(pool.uuid) !== pool) return [];
           log.warn(`Checking pool "${pool.name}" failed: ${errorText(error)}`);
           return [];
         }

@@ -3,7 +3,13 @@ import type { FilesystemRecord } from "../../disk/filesystem-record";
 import { logger } from "../../log";
 import { sectors, sectorsToBytes, sumSectors, type Sectors } from "../../units";
 import { newFilesystemUuid, type FilesystemUuid } from "../../uuid";
-import type { CreateAction, PropChangeAction, RenameAction, SetCreateAction, SetDeleteAction } from "../actions";
+import type {
+  CreateAction,
+  PropChangeAction,
+  RenameAction,
+  SetCreateAction,
+  SetDeleteAction,
+} from "../actions";
 import type { CreateFilesystemRequest, Filesystem } from "../engine";
 import { ChainedError, EngineError } from "../errors";
 import { validateFilesystemRequests, type ValidatedFilesystemRequest } from "../requests";
@@ -23,7 +29,8 @@ export const fsLimit = (core: PoolCore): bigint => core.record.thinPool.fsLimit 
 
 function requireFilesystem(core: PoolCore, uuid: FilesystemUuid): RealFilesystem {
   const filesystem = core.filesystems.byUuid(uuid);
-  if (filesystem === undefined) throw new EngineError(`No filesystem with UUID ${uuid} in pool "${core.name}"`);
+  if (filesystem === undefined)
+    throw new EngineError(`No filesystem with UUID ${uuid} in pool "${core.name}"`);
   return filesystem;
 }
 
@@ -60,7 +67,11 @@ export async function createFilesystems(
   });
 }
 
-async function createOne(core: PoolCore, request: ValidatedFilesystemRequest, undo: UndoStack): Promise<RealFilesystem> {
+async function createOne(
+  core: PoolCore,
+  request: ValidatedFilesystemRequest,
+  undo: UndoStack,
+): Promise<RealFilesystem> {
   const record: FilesystemRecord = {
     name: request.name,
     uuid: newFilesystemUuid(),
@@ -122,13 +133,17 @@ export async function snapshotFilesystem(
       return { action: "created", value: filesystem };
     });
   } catch (error) {
-    throw new ChainedError(`Failed to make snapshot "${name}" of "${origin.name}" in pool "${core.name}"`, error);
+    throw new ChainedError(
+      `Failed to make snapshot "${name}" of "${origin.name}" in pool "${core.name}"`,
+      error,
+    );
   }
 }
 
 /**
- * Destroys filesystems one by one; the first that can't be (it is mounted) ends it, with those before it destroyed.
- * Each is gone at the moment its record is removed.
+ * Destroys filesystems one by one, after a look that none of them is in use: whoever asks for several wants all or
+ * none of them gone. Each is gone at the moment its record is removed. A failure after the look ends it, with those
+ * before it destroyed.
  */
 export async function destroyFilesystems(
   core: PoolCore,
@@ -137,6 +152,14 @@ export async function destroyFilesystems(
   const doomed = new Set(uuids.filter((uuid) => core.filesystems.byUuid(uuid) !== undefined));
   const all = [...core.filesystems.values()];
   checkDestroy(all, doomed);
+  for (const uuid of doomed) {
+    const filesystem = requireFilesystem(core, uuid);
+    if (await core.thin.isInUse(uuid))
+      throw new EngineError(
+        `Failed to destroy filesystem "${filesystem.name}" of pool "${core.name}": its device is in use; is it ` +
+          "mounted? Nothing was destroyed",
+      );
+  }
   const deleted: FilesystemUuid[] = [];
   const updated = new Set<FilesystemUuid>();
   for (const uuid of doomed) {
@@ -179,7 +202,9 @@ async function destroyOne(
     await core.thin.deleteId(filesystem.record.thinId);
   } catch (error) {
     // The space comes back when the pool is set up again, or when the id is used again.
-    log.warn(`Filesystem "${filesystem.name}" is destroyed, but its space was not released: ${String(error)}`);
+    log.warn(
+      `Filesystem "${filesystem.name}" is destroyed, but its space was not released: ${String(error)}`,
+    );
   }
 }
 
@@ -192,7 +217,8 @@ export async function renameFilesystem(
   const filesystem = core.filesystems.byUuid(uuid);
   if (filesystem === undefined) return { action: "noSource" };
   if (filesystem.name === name) return { action: "identity" };
-  if (core.filesystems.byName(name) !== undefined) throw new EngineError(`Entry with name ${name} already exists`);
+  if (core.filesystems.byName(name) !== undefined)
+    throw new EngineError(`Entry with name ${name} already exists`);
   requireNoRecord(core, name);
   await core.mdv.save({ ...filesystem.record, name });
   core.filesystems.rename(uuid, () => {
@@ -222,6 +248,7 @@ export async function setSizeLimit(
 /** Room left for the growth of filesystems; null: no limit. */
 export function growthRoom(core: PoolCore): Sectors | null {
   if (core.record.thinPool.enableOverprov !== false) return null;
-  const room = dataRoom(core.record, core.headers) - sumSectors(core.allRecords().map((record) => record.size));
+  const room =
+    dataRoom(core.record, core.headers) - sumSectors(core.allRecords().map((record) => record.size));
   return sectors(room < 0n ? 0n : room);
 }

@@ -80,7 +80,9 @@ async function build(
     await confirmMembers(members);
   } catch (error) {
     // The pool exists; the next set-up clears the flag.
-    log.warn(`Pool "${name}" is created, but the mark of its creation is still on a device: ${String(error)}`);
+    log.warn(
+      `Pool "${name}" is created, but the mark of its creation is still on a device: ${String(error)}`,
+    );
   }
   return core;
 }

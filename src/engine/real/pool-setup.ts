@@ -85,8 +85,11 @@ function sectorSizesAgree(core: PoolCore): boolean {
     Math.max(...(used.length > 0 ? used : members.slice(0, 1)).map((device) => device.sectorSizes[key]));
   const [logical, physical] = [largest("logical"), largest("physical")];
   const unused = members.filter((device) => !used.includes(device));
-  const agree = unused.every(({ sectorSizes }) => sectorSizes.logical <= logical && sectorSizes.physical <= physical);
-  if (!agree) log.warn(`Pool "${core.name}" has devices of larger sector sizes than those in use; it can't be changed`);
+  const agree = unused.every(
+    ({ sectorSizes }) => sectorSizes.logical <= logical && sectorSizes.physical <= physical,
+  );
+  if (!agree)
+    log.warn(`Pool "${core.name}" has devices of larger sector sizes than those in use; it can't be changed`);
   return agree;
 }
 
@@ -113,7 +116,9 @@ async function completeSetUp(core: PoolCore, found: FoundPool): Promise<void> {
     await modernizeRecord(core, found.record);
     await confirmMembers([...core.devices.values()].filter((device) => device.header.flags !== 0n));
   } catch (error) {
-    log.warn(`Pool "${core.name}" runs, but its metadata could not be brought up to date: ${errorText(error)}`);
+    log.warn(
+      `Pool "${core.name}" runs, but its metadata could not be brought up to date: ${errorText(error)}`,
+    );
   }
   await core.announceLinks();
 }
@@ -145,4 +150,3 @@ async function modernizeRecord(core: PoolCore, found: PoolRecord): Promise<void>
   }
   await core.save(record);
 }
-

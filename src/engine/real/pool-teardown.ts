@@ -80,5 +80,6 @@ export async function destroy(core: PoolCore): Promise<void> {
       failures.push(`${device.physicalPath}: ${errorText(error)}`);
     }
   }
-  if (failures.length > 0) throw new BestEffortError(`Failed to wipe all devices of pool "${core.name}"`, failures);
+  if (failures.length > 0)
+    throw new BestEffortError(`Failed to wipe all devices of pool "${core.name}"`, failures);
 }

@@ -4,7 +4,13 @@ import { filesystemRecordJson, type FilesystemRecord } from "../../disk/filesyst
 import { printJson, type JsonValue } from "../../disk/json";
 import { sectors, sectorsToBytes, type Bytes, type Sectors } from "../../units";
 import type { DevUuid, FilesystemUuid, PoolUuid } from "../../uuid";
-import type { CreateAction, PropChangeAction, RenameAction, SetCreateAction, SetDeleteAction } from "../actions";
+import type {
+  CreateAction,
+  PropChangeAction,
+  RenameAction,
+  SetCreateAction,
+  SetDeleteAction,
+} from "../actions";
 import type {
   BlockDev,
   CreateFilesystemRequest,
@@ -52,6 +58,7 @@ export class RealPool implements Pool {
   readonly #lock = new Mutex();
   /** Set when the pool was stopped or destroyed: operations that waited for it must not go on. */
   #gone: string | null = null;
+  #checkWaits = false;
 
   constructor(readonly core: PoolCore) {}
 
@@ -146,7 +153,10 @@ export class RealPool implements Pool {
   snapshotFilesystem(origin: FilesystemUuid, name: string): Promise<CreateAction<Filesystem>> {
     return this.#change(() => snapshotFilesystem(this.core, origin, name));
   }
-  setFilesystemSizeLimit(uuid: FilesystemUuid, limit: bigint | null): Promise<PropChangeAction<Sectors | null>> {
+  setFilesystemSizeLimit(
+    uuid: FilesystemUuid,
+    limit: bigint | null,
+  ): Promise<PropChangeAction<Sectors | null>> {
     return this.#change(() => setSizeLimit(this.core, uuid, limit));
   }
   setFilesystemMergeScheduled(): Promise<PropChangeAction<boolean>> {
@@ -190,7 +200,9 @@ export class RealPool implements Pool {
         );
       const maximum = await core.mdv.maximumRecords();
       if (limit > maximum)
-        throw new EngineError(`New filesystem limit ${limit} is greater than the maximum of ${maximum} of this pool`);
+        throw new EngineError(
+          `New filesystem limit ${limit} is greater than the maximum of ${maximum} of this pool`,
+        );
       await core.refreshStatus();
       const plan = planMetaExtension(core.record, core.headers, core.status, core.logicalSizes(), limit);
       if (plan.kind === "noSpace")
@@ -224,7 +236,8 @@ export class RealPool implements Pool {
 
   async rename(name: string): Promise<void> {
     validateName(name);
-    if (isAtLeast(this.core.availability, "no_pool_changes")) throw new ActionDisabledError(this.core.availability);
+    if (isAtLeast(this.core.availability, "no_pool_changes"))
+      throw new ActionDisabledError(this.core.availability);
     await this.core.save({ ...this.core.record, name });
     await this.core.announceLinks();
   }
@@ -271,9 +284,12 @@ export class RealPool implements Pool {
     return unsupported("Decrypting a pool");
   }
 
-  /** Thin pool and filesystems looked at and grown where they need it. */
+  /** Thin pool and filesystems looked at and grown where they need it. A check that waits its turn stands for all. */
   check(): Promise<EngineChange[]> {
+    if (this.#checkWaits) return Promise.resolve([]);
+    this.#checkWaits = true;
     return this.exclusive(async () => {
+      this.#checkWaits = false;
       if (isAtLeast(this.core.availability, "no_pool_changes")) return [];
       return [...(await checkPool(this.core)), ...(await checkFilesystems(this.core))];
     });

@@ -53,7 +53,12 @@ export class LinkNotifier {
   }
 
   /** Makes udev set the link of a filesystem, and waits until it has. Failures are logged, never thrown. */
-  async announce(device: DeviceNumber, uuid: FilesystemUuid, pool: string, filesystem: string): Promise<void> {
+  async announce(
+    device: DeviceNumber,
+    uuid: FilesystemUuid,
+    pool: string,
+    filesystem: string,
+  ): Promise<void> {
     const number = formatDeviceNumber(device);
     const encodedPool = base32(pool);
     const encodedFilesystem = base32(filesystem);
@@ -64,7 +69,9 @@ export class LinkNotifier {
         `change ${uuid} STRATISPOOLNAME=${encodedPool} STRATISFSNAME=${encodedFilesystem}`,
       );
       if (!(await wait.seen))
-        log.warn(`udev has not processed the link /dev/stratis/${pool}/${filesystem} within ${LINK_TIMEOUT_MS} ms`);
+        log.warn(
+          `udev has not processed the link /dev/stratis/${pool}/${filesystem} within ${LINK_TIMEOUT_MS} ms`,
+        );
     } catch (error) {
       log.warn(`Failed to notify udev to perform symlink operation on ${number}: ${errorText(error)}`);
     } finally {

@@ -6,12 +6,7 @@
  * whole on disk (devicemapper.md §2.5, on-disk-format.md §8, §9).
  */
 import { integrityReservation } from "../../../disk/integrity";
-import type {
-  DeviceRecord,
-  DeviceSegment,
-  PoolRecord,
-  Segment,
-} from "../../../disk/pool-record";
+import type { DeviceRecord, DeviceSegment, PoolRecord, Segment } from "../../../disk/pool-record";
 import { SegmentAllocator } from "../../../disk/space";
 import { roomForData, thinMetaSize } from "../../../disk/sizes";
 import { bdaExtendedSize, type StaticHeader } from "../../../disk/static-header";
@@ -38,7 +33,8 @@ export const DEFAULT_FS_LIMIT = 100n;
 /** Static headers of the pool's devices: they hold the sizes that sums are made of. */
 export type Headers = ReadonlyMap<DevUuid, StaticHeader>;
 
-const lengths = (segments: readonly Segment[]): Sectors => sumSectors(segments.map((segment) => segment.length));
+const lengths = (segments: readonly Segment[]): Sectors =>
+  sumSectors(segments.map((segment) => segment.length));
 
 function headerOf(headers: Headers, uuid: DevUuid): StaticHeader {
   const header = headers.get(uuid);
@@ -86,7 +82,11 @@ export const dataRoom = (record: PoolRecord, headers: Headers): Sectors =>
   roomForData(usableSize(record, headers), lengths(record.flexDevices.thinMeta));
 
 /** Free ranges of one device, rebuilt from the record: BDA, data segments and integrity reservations are taken. */
-export function deviceAllocator(record: PoolRecord, headers: Headers, device: DeviceRecord): SegmentAllocator {
+export function deviceAllocator(
+  record: PoolRecord,
+  headers: Headers,
+  device: DeviceRecord,
+): SegmentAllocator {
   const header = headerOf(headers, device.uuid);
   return new SegmentAllocator(header.deviceSize, [
     { start: sectors(0n), length: bdaExtendedSize(header) },
@@ -220,7 +220,10 @@ export function newPoolRecord(
   };
   const usable = usableSize(base, headers);
   const meta = thinMetaSize(usable, DEFAULT_FS_LIMIT);
-  const data = roundDown(minSectors(roomForData(usable, meta), DATA_EXTENSION_SECTORS), SECTORS_PER_DATA_BLOCK);
+  const data = roundDown(
+    minSectors(roomForData(usable, meta), DATA_EXTENSION_SECTORS),
+    SECTORS_PER_DATA_BLOCK,
+  );
   const allocation = data > 0n ? allocateFromCap(base, headers, [meta, meta, data, MDV_SECTORS]) : null;
   const [thinMeta, thinMetaSpare, thinData, mdv] = allocation?.ranges ?? [];
   if (!allocation || !thinMeta || !thinMetaSpare || !thinData || !mdv) throw tooSmall();

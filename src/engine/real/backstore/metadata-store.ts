@@ -47,7 +47,10 @@ export class MetadataStore {
         failures.push(`${chosen[index]?.physicalPath ?? "?"}: ${errorText(outcome.reason)}`);
     });
     if (failures.length === outcomes.length)
-      throw new BestEffortError(`Failed to save the metadata of pool "${record.name}" on any device`, failures);
+      throw new BestEffortError(
+        `Failed to save the metadata of pool "${record.name}" on any device`,
+        failures,
+      );
     for (const failure of failures) log.warn(`Metadata of pool "${record.name}" was not saved on ${failure}`);
     this.#lastTime = time;
   }

@@ -16,7 +16,10 @@ export type DeviceNumbers = ReadonlyMap<DevUuid, DeviceNumber>;
 export function originsubSpec(pool: PoolUuid, record: PoolRecord, devices: DeviceNumbers): DmDeviceSpec {
   const segments = record.dataTier.allocations.map((segment) => {
     const device = devices.get(segment.parent);
-    assertInvariant(device !== undefined, `data segment on device ${segment.parent}, which is not in the pool`);
+    assertInvariant(
+      device !== undefined,
+      `data segment on device ${segment.parent}, which is not in the pool`,
+    );
     return { device, start: segment.start, length: segment.length };
   });
   return { name: names.physicalOriginsub(pool), table: linearTable(segments), udevFlags: PRIVATE_DEVICE };

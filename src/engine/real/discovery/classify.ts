@@ -19,7 +19,8 @@ export function describeContent(device: UdevDevice): string {
   const { properties } = device;
   const found: string[] = [];
   if (properties["ID_FS_TYPE"] !== undefined) found.push(`a ${properties["ID_FS_TYPE"]} signature`);
-  else if (properties["ID_FS_USAGE"] !== undefined) found.push(`a signature for ${properties["ID_FS_USAGE"]}`);
+  else if (properties["ID_FS_USAGE"] !== undefined)
+    found.push(`a signature for ${properties["ID_FS_USAGE"]}`);
   if (properties["ID_PART_TABLE_TYPE"] !== undefined && !("ID_PART_ENTRY_DISK" in properties))
     found.push(`a ${properties["ID_PART_TABLE_TYPE"]} partition table`);
   return found.length === 0 ? "something that udev does not name" : found.join(" and ");

@@ -1,5 +1,11 @@
 /** What the disks say about pools: members found, and the newest record among them (engine.md §8, on-disk-format.md §13). */
-import { lastUpdateTime, readMetadata, readStaticHeader, repairStaticHeader, type MetadataCopy } from "../../../disk/bda";
+import {
+  lastUpdateTime,
+  readMetadata,
+  readStaticHeader,
+  repairStaticHeader,
+  type MetadataCopy,
+} from "../../../disk/bda";
 import { compareTimestamps, type Timestamp } from "../../../disk/mda";
 import { parsePoolRecord, type PoolRecord } from "../../../disk/pool-record";
 import type { StaticHeader } from "../../../disk/static-header";
@@ -54,7 +60,9 @@ async function mend(path: string, header: StaticHeader, copy: 0 | 1): Promise<vo
     });
     log.info(`Mended copy ${copy + 1} of the Stratis header of ${path}`);
   } catch (error) {
-    log.warn(`Copy ${copy + 1} of the Stratis header of ${path} is damaged and could not be mended: ${errorText(error)}`);
+    log.warn(
+      `Copy ${copy + 1} of the Stratis header of ${path} is damaged and could not be mended: ${errorText(error)}`,
+    );
   }
 }
 
@@ -63,12 +71,21 @@ interface Located {
   header: StaticHeader;
 }
 
-/** Devices by the time of their newest copy of the metadata, latest first; those without any are left out. */
-async function byTime(devices: readonly Located[]): Promise<{ device: Located; time: Timestamp }[]> {
+/** Devices by the time of their newest copy of the metadata, latest first; those without any are left out, and
+ * those that could not be read, which are added to `failures`. */
+async function byTime(
+  devices: readonly Located[],
+  failures: string[],
+): Promise<{ device: Located; time: Timestamp }[]> {
   const dated: { device: Located; time: Timestamp }[] = [];
   for (const device of devices) {
-    const time = await withBlockFile(device.path, {}, (file) => lastUpdateTime(file, device.header));
-    if (time !== null) dated.push({ device, time });
+    try {
+      const time = await withBlockFile(device.path, {}, (file) => lastUpdateTime(file, device.header));
+      if (time !== null) dated.push({ device, time });
+    } catch (error) {
+      failures.push(`${device.path}: ${errorText(error)}`);
+      log.warn(`Metadata on ${device.path} can't be used: ${errorText(error)}`);
+    }
   }
   return dated.sort((a, b) => compareTimestamps(b.time, a.time));
 }
@@ -77,11 +94,15 @@ async function byTime(devices: readonly Located[]): Promise<{ device: Located; t
  * The newest record of a pool. A copy that can't be read or parsed is passed over for the next one, with a warning.
  * Null when no device holds any: the pool was never completed. Throws when there are copies and none is good.
  */
-export async function newestRecord(devices: readonly Located[]): Promise<{ record: PoolRecord; copy: MetadataCopy } | null> {
+export async function newestRecord(
+  devices: readonly Located[],
+): Promise<{ record: PoolRecord; copy: MetadataCopy } | null> {
   const failures: string[] = [];
-  for (const { device } of await byTime(devices)) {
+  for (const { device } of await byTime(devices, failures)) {
     try {
-      const { newest, damaged } = await withBlockFile(device.path, {}, (file) => readMetadata(file, device.header));
+      const { newest, damaged } = await withBlockFile(device.path, {}, (file) =>
+        readMetadata(file, device.header),
+      );
       for (const damage of damaged) log.warn(`Metadata on ${device.path}: ${damage}`);
       if (newest !== null) return { record: parsePoolRecord(newest.json), copy: newest };
     } catch (error) {
@@ -89,13 +110,16 @@ export async function newestRecord(devices: readonly Located[]): Promise<{ recor
       log.warn(`Metadata on ${device.path} can't be used: ${errorText(error)}`);
     }
   }
-  if (failures.length > 0) throw new EngineError(`No copy of the pool's metadata is readable: ${failures.join("; ")}`);
+  if (failures.length > 0)
+    throw new EngineError(`No copy of the pool's metadata is readable: ${failures.join("; ")}`);
   return null;
 }
 
 /** The text of the newest copy on the devices of a running pool. */
 export async function readLastMetadata(devices: readonly RealBlockDev[]): Promise<string> {
-  const found = await newestRecord(devices.map(({ physicalPath, header }) => ({ path: physicalPath, header })));
+  const found = await newestRecord(
+    devices.map(({ physicalPath, header }) => ({ path: physicalPath, header })),
+  );
   if (found === null) throw new EngineError("No device of the pool holds metadata");
   return found.copy.json.toString("utf8");
 }

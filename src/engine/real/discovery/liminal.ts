@@ -115,12 +115,19 @@ export class LiminalPools {
       })),
     });
     const names = new Map<string, PoolUuid[]>();
-    for (const { name, uuid } of this.values()) if (name !== null) names.set(name, [...(names.get(name) ?? []), uuid]);
+    for (const { name, uuid } of this.values())
+      if (name !== null) names.set(name, [...(names.get(name) ?? []), uuid]);
     return {
-      stopped_pools: this.values().filter((pool) => !pool.partiallyConstructed).map(entry),
-      partially_constructed_pools: this.values().filter((pool) => pool.partiallyConstructed).map(entry),
+      stopped_pools: this.values()
+        .filter((pool) => !pool.partiallyConstructed)
+        .map(entry),
+      partially_constructed_pools: this.values()
+        .filter((pool) => pool.partiallyConstructed)
+        .map(entry),
       path_to_ids_map: Object.fromEntries(
-        this.values().flatMap((pool) => [...pool.devices].map(([uuid, { path }]) => [path, [pool.uuid, uuid]])),
+        this.values().flatMap((pool) =>
+          [...pool.devices].map(([uuid, { path }]) => [path, [pool.uuid, uuid]]),
+        ),
       ),
       name_to_pool_uuid_map: Object.fromEntries(
         [...names].map(([name, uuids]) => [name, uuids.length === 1 ? uuids[0] : uuids]),

@@ -42,7 +42,8 @@ async function canonicalPaths(paths: readonly string[]): Promise<string[]> {
       throw new ChainedError(`Unable to process specified device path "${path}"`, error);
     }
     const twin = canonical.get(real);
-    if (twin !== undefined) throw new EngineError(`Device ${real} is named twice, as "${twin}" and as "${path}"`);
+    if (twin !== undefined)
+      throw new EngineError(`Device ${real} is named twice, as "${twin}" and as "${path}"`);
     canonical.set(real, path);
   }
   return [...canonical.keys()];
@@ -59,7 +60,9 @@ async function deviceNumber(path: string): Promise<DeviceNumber> {
 async function udevRecord(path: string, number: DeviceNumber): Promise<UdevDevice> {
   const device = await native().udevBlockDevice(number.major, number.minor);
   if (device?.initialized !== true)
-    throw new EngineError(`${path} (${formatDeviceNumber(number)}) is not known to udev, or not processed by it yet`);
+    throw new EngineError(
+      `${path} (${formatDeviceNumber(number)}) is not known to udev, or not processed by it yet`,
+    );
   const ownership = classify(device);
   if (ownership === "multipathMember") throw new EngineError(`${path} is a member of a multipath device`);
   if (ownership === "luks") throw new EngineError(`${path} carries a LUKS header`);
@@ -97,13 +100,18 @@ async function examine(path: string): Promise<RequestedDevice> {
   await requireNoForeignSignature(path);
   const { info, found } = await withBlockFile(path, {}, async (file) => {
     const fileInfo = await file.info();
-    return { info: fileInfo, found: await readStaticHeader(file, { deviceSize: bytesToSectors(bytes(fileInfo.size)) }) };
+    return {
+      info: fileInfo,
+      found: await readStaticHeader(file, { deviceSize: bytesToSectors(bytes(fileInfo.size)) }),
+    };
   });
   if (classify(udev) === "stratis" && found === null)
     throw new EngineError(`udev takes ${path} for a Stratis device, but it has no Stratis header`);
   if (info.readOnly) throw new EngineError(`${path} is read-only`);
   if (info.size < MIN_DEVICE_BYTES)
-    throw new EngineError(`${path} has ${info.size} bytes, less than the minimum of ${MIN_DEVICE_BYTES} bytes`);
+    throw new EngineError(
+      `${path} has ${info.size} bytes, less than the minimum of ${MIN_DEVICE_BYTES} bytes`,
+    );
   if (found === null) await requireNotHeld(path);
   return {
     path,
@@ -127,7 +135,9 @@ function requireDistinct(devices: readonly RequestedDevice[]): void {
     if (device.header === null) continue;
     const uuidTwin = byUuid.get(device.header.devUuid);
     if (uuidTwin !== undefined)
-      throw new EngineError(`${uuidTwin} and ${device.path} both claim to be Stratis device ${device.header.devUuid}`);
+      throw new EngineError(
+        `${uuidTwin} and ${device.path} both claim to be Stratis device ${device.header.devUuid}`,
+      );
     byUuid.set(device.header.devUuid, device.path);
   }
 }
@@ -139,7 +149,10 @@ export async function examineRequested(paths: readonly string[]): Promise<Reques
     try {
       devices.push(await examine(path));
     } catch (error) {
-      throw new ChainedError("At least one of the devices specified was unsuitable for initialization", error);
+      throw new ChainedError(
+        "At least one of the devices specified was unsuitable for initialization",
+        error,
+      );
     }
   }
   requireDistinct(devices);
@@ -153,7 +166,9 @@ export async function examineRequested(paths: readonly string[]): Promise<Reques
 export function requireNotInOtherPools(devices: RequestedDevices, own: PoolUuid | null): void {
   const foreign = devices.owned.filter((device) => device.header?.poolUuid !== own);
   if (foreign.length === 0) return;
-  const list = foreign.map((device) => `${device.path} (pool ${device.header?.poolUuid ?? "unknown"})`).join(", ");
+  const list = foreign
+    .map((device) => `${device.path} (pool ${device.header?.poolUuid ?? "unknown"})`)
+    .join(", ");
   throw new EngineError(`Some devices specified appear to be already in use by other Stratis pools: ${list}`);
 }
 
@@ -161,7 +176,8 @@ export function requireNotInOtherPools(devices: RequestedDevices, own: PoolUuid 
 export function requireUniformSectorSizes(devices: readonly RequestedDevice[]): void {
   const [first, ...rest] = devices;
   if (first === undefined) return;
-  const text = ({ logical, physical }: SectorSizes): string => `${logical} (logical) and ${physical} (physical) bytes`;
+  const text = ({ logical, physical }: SectorSizes): string =>
+    `${logical} (logical) and ${physical} (physical) bytes`;
   for (const device of rest)
     if (text(device.sectorSizes) !== text(first.sectorSizes))
       throw new EngineError(

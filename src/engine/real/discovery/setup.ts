@@ -21,7 +21,8 @@ const log = logger("stratisd::engine::discovery");
 /**
  * running: set up. waits: stays liminal, with the reason noted in it. gone: its devices belong to nobody any more.
  */
-export type SetUpOutcome = { outcome: "running"; core: PoolCore } | { outcome: "waits" } | { outcome: "gone" };
+export type SetUpOutcome =
+  { outcome: "running"; core: PoolCore } | { outcome: "waits" } | { outcome: "gone" };
 
 const recordedDevices = (record: PoolRecord): DevUuid[] =>
   [...record.dataTier.devices, ...(record.cacheTier?.devices ?? [])].map(({ uuid }) => uuid);
@@ -33,7 +34,9 @@ const FEATURE_NAMES = {
 } as const;
 
 function visibleFeatures(record: PoolRecord): NonNullable<LiminalPool["features"]> {
-  return Object.entries(FEATURE_NAMES).flatMap(([feature, name]) => (record.features.includes(feature) ? [name] : []));
+  return Object.entries(FEATURE_NAMES).flatMap(([feature, name]) =>
+    record.features.includes(feature) ? [name] : [],
+  );
 }
 
 /**
@@ -108,7 +111,8 @@ function describe(pool: LiminalPool, record: PoolRecord): void {
 function requireExactDevices(pool: LiminalPool, record: PoolRecord): void {
   const recorded = recordedDevices(record);
   const missing = recorded.filter((uuid) => !pool.devices.has(uuid));
-  if (missing.length > 0) throw new EngineError(`waiting for device ${missing.join(", ")} of pool "${record.name}"`);
+  if (missing.length > 0)
+    throw new EngineError(`waiting for device ${missing.join(", ")} of pool "${record.name}"`);
   const strangers = [...pool.devices].filter(([uuid]) => !recorded.includes(uuid));
   if (strangers.length > 0)
     throw new EngineError(
@@ -136,7 +140,10 @@ function members(pool: LiminalPool, record: PoolRecord): Map<DevUuid, RealBlockD
         throw new EngineError(
           `${device.path} has ${device.size} sectors, less than the ${device.header.deviceSize} sectors recorded on it`,
         );
-      return [entry.uuid, new RealBlockDev(device.path, device.number, device.sectorSizes, device.header, entry)];
+      return [
+        entry.uuid,
+        new RealBlockDev(device.path, device.number, device.sectorSizes, device.header, entry),
+      ];
     }),
   );
 }
@@ -150,15 +157,23 @@ async function dropUncommitted(pool: LiminalPool, record: PoolRecord): Promise<v
   if ([...recorded].some((uuid) => !pool.devices.has(uuid))) return;
   for (const [uuid, device] of [...pool.devices]) {
     if (recorded.has(uuid) || (device.header.flags & SIGBLOCK_FLAG.creating) === 0n) continue;
-    log.warn(`${device.path} was being added to pool "${record.name}" when that was interrupted; it is free again`);
+    log.warn(
+      `${device.path} was being added to pool "${record.name}" when that was interrupted; it is free again`,
+    );
     await wipe(device);
     pool.devices.delete(uuid);
   }
 }
 
 /** Removes what is left of a pool that was never completed, or whose destruction was under way. */
-async function clearAway(pool: LiminalPool, devices: FoundDevice[], what: "creation" | "destruction"): Promise<void> {
-  log.warn(`The ${what} of pool ${pool.uuid} was interrupted; clearing ${devices.map(({ path }) => path).join(", ")}`);
+async function clearAway(
+  pool: LiminalPool,
+  devices: FoundDevice[],
+  what: "creation" | "destruction",
+): Promise<void> {
+  log.warn(
+    `The ${what} of pool ${pool.uuid} was interrupted; clearing ${devices.map(({ path }) => path).join(", ")}`,
+  );
   await removeLeftovers(pool.uuid);
   // A device that says what is going on goes last, so that an interruption here is noticed again.
   const last = (device: FoundDevice): number =>

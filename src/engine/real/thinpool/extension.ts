@@ -48,7 +48,12 @@ export type Plan =
 type Working = Extract<ThinPoolStatus, { kind: "working" }>;
 
 /** How large thin metadata should be now. */
-function wantedThinMeta(record: PoolRecord, headers: Headers, status: Working | null, fsLimit: bigint): Sectors {
+function wantedThinMeta(
+  record: PoolRecord,
+  headers: Headers,
+  status: Working | null,
+  fsLimit: bigint,
+): Sectors {
   const usable = usableSize(record, headers);
   const current = segmentsLength(record.flexDevices.thinMeta);
   if (status?.metaLowWater != null) {
@@ -77,12 +82,18 @@ export function planMetaExtension(
   if (record.thinPool.enableOverprov === false) {
     const committed = logicalSizes + MDV_SECTORS + 2n * current;
     if (committed >= usableSize(record, headers))
-      return { kind: "noSpace", record, why: "all space is promised to filesystems and overprovisioning is off" };
+      return {
+        kind: "noSpace",
+        record,
+        why: "all space is promised to filesystems and overprovisioning is off",
+      };
   }
   const allocation = allocateFromCap(record, headers, [growth, growth]);
   const [meta, spare] = allocation?.ranges ?? [];
   if (!allocation || !meta || !spare)
-    return refuse(`thin-pool metadata needs 2 * ${growth} sectors, ${availableSize(record, headers)} are available`);
+    return refuse(
+      `thin-pool metadata needs 2 * ${growth} sectors, ${availableSize(record, headers)} are available`,
+    );
   const { flexDevices } = allocation.record;
   return {
     kind: "grow",
@@ -108,7 +119,11 @@ export function planDataExtension(record: PoolRecord, headers: Headers, status: 
   const allocation = size > 0n ? allocateFromCap(record, headers, [size]) : null;
   const [data] = allocation?.ranges ?? [];
   if (!allocation || !data)
-    return { kind: "noSpace", record: withErrorMode(record, true), why: "all space of the data devices is allocated" };
+    return {
+      kind: "noSpace",
+      record: withErrorMode(record, true),
+      why: "all space of the data devices is allocated",
+    };
   const { flexDevices } = allocation.record;
   return {
     kind: "grow",

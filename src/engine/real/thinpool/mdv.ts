@@ -4,7 +4,11 @@
  */
 import { mkdir, open, readdir, readFile, rename, rmdir, stat, unlink } from "node:fs/promises";
 import * as path from "node:path";
-import { encodeFilesystemRecord, parseFilesystemRecord, type FilesystemRecord } from "../../../disk/filesystem-record";
+import {
+  encodeFilesystemRecord,
+  parseFilesystemRecord,
+  type FilesystemRecord,
+} from "../../../disk/filesystem-record";
 import { isNativeError, native } from "../../../native";
 import { logger } from "../../../log";
 import { bytes, bytesToSectors } from "../../../units";
@@ -142,8 +146,10 @@ function requireUnique(records: readonly FilesystemRecord[]): void {
   const names = new Set<string>();
   const uuids = new Set<string>();
   for (const { name, uuid } of records) {
-    if (names.has(name)) throw new EngineError(`Two filesystem records on the metadata volume have the name "${name}"`);
-    if (uuids.has(uuid)) throw new EngineError(`Two filesystem records on the metadata volume have the UUID ${uuid}`);
+    if (names.has(name))
+      throw new EngineError(`Two filesystem records on the metadata volume have the name "${name}"`);
+    if (uuids.has(uuid))
+      throw new EngineError(`Two filesystem records on the metadata volume have the UUID ${uuid}`);
     names.add(name);
     uuids.add(uuid);
   }

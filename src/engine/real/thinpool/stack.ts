@@ -109,7 +109,11 @@ export class PoolStack {
     readonly devices: DeviceNumbers,
   ) {}
 
-  async #ensure(spec: DmDeviceSpec, match: (live: DmTargetLine[]) => TableMatch, undo: UndoStack): Promise<DeviceNumber> {
+  async #ensure(
+    spec: DmDeviceSpec,
+    match: (live: DmTargetLine[]) => TableMatch,
+    undo: UndoStack,
+  ): Promise<DeviceNumber> {
     const device = await ensureDmDevice(spec, match);
     if (device.created)
       undo.push(`remove ${spec.name}`, async () => {
@@ -123,7 +127,10 @@ export class PoolStack {
   }
 
   /** Data tier and cap device. */
-  async ensureBackstore(record: PoolRecord, undo: UndoStack): Promise<Pick<StackNumbers, "originsub" | "cap">> {
+  async ensureBackstore(
+    record: PoolRecord,
+    undo: UndoStack,
+  ): Promise<Pick<StackNumbers, "originsub" | "cap">> {
     const originsub = await this.#ensureLinear(originsubSpec(this.pool, record, this.devices), undo);
     const cap = await this.#ensureLinear(placeholderSpec(this.pool, record, originsub), undo);
     return { originsub, cap };
@@ -179,14 +186,21 @@ export class PoolStack {
     try {
       await repairThinMetadata(dmPath(thinMeta), dmPath(spare));
     } catch (error) {
-      throw new ChainedError(`Thin-pool metadata of pool ${this.pool} is damaged and could not be repaired`, error);
+      throw new ChainedError(
+        `Thin-pool metadata of pool ${this.pool} is damaged and could not be repaired`,
+        error,
+      );
     } finally {
       await removeDmDevice(spareSpec.name);
     }
     const { flexDevices } = record;
     const swapped: PoolRecord = {
       ...record,
-      flexDevices: { ...flexDevices, thinMeta: flexDevices.thinMetaSpare, thinMetaSpare: flexDevices.thinMeta },
+      flexDevices: {
+        ...flexDevices,
+        thinMeta: flexDevices.thinMetaSpare,
+        thinMetaSpare: flexDevices.thinMeta,
+      },
     };
     await removeDmDevice(names.flexThinMeta(this.pool));
     await save(swapped);
@@ -269,7 +283,9 @@ export async function removeLeftovers(pool: PoolUuid): Promise<void> {
     try {
       await removeDmDevice(name);
     } catch (error) {
-      throw new EngineError(`Device ${name}, left over from an interrupted operation, can't be removed: ${errorText(error)}`);
+      throw new EngineError(
+        `Device ${name}, left over from an interrupted operation, can't be removed: ${errorText(error)}`,
+      );
     }
   }
 }

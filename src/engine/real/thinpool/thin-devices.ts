@@ -7,6 +7,7 @@
  */
 import { mkdtemp, rmdir } from "node:fs/promises";
 import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { FilesystemRecord } from "../../../disk/filesystem-record";
 import { changeXfsUuid } from "../../../disk/xfs-uuid";
 import type { DeviceNumber } from "../../../dm/device-number";
@@ -37,6 +38,9 @@ const log = logger("stratisd::engine::filesystem");
 
 /** Thin ids have 24 bits. */
 const MAX_THIN_ID = 2 ** 24 - 1;
+/** As many looks, as far apart, as the removal of a device takes attempts. */
+const USE_ATTEMPTS = 5;
+const USE_ATTEMPT_MS = 200;
 
 /** The lowest id that no filesystem uses: ids are used again, so that they never run out. */
 export function freeThinId(records: readonly FilesystemRecord[]): number {
@@ -136,6 +140,17 @@ export class ThinDevices {
     undo.push(`delete thin device ${id}`, async () => {
       await this.deleteId(id);
     });
+  }
+
+  /** Whether somebody holds the device open, and for longer than udev does when it looks at it. */
+  async isInUse(uuid: FilesystemUuid): Promise<boolean> {
+    const name = names.thinFilesystem(this.pool, uuid);
+    for (let attempt = 1; ; attempt += 1) {
+      const { device } = await native().dmCall({ op: "info", name });
+      if (device === undefined || device.openCount === 0) return false;
+      if (attempt === USE_ATTEMPTS) return true;
+      await sleep(USE_ATTEMPT_MS);
+    }
   }
 
   /** Removes the device of a filesystem; EBUSY, usually because it is mounted, leaves everything as it was. */

@@ -1,0 +1,123 @@
+/**
+ * Where events come from: udev's monitor, device-mapper's event descriptor, the timer. Each hands plain values to the
+ * engine, and what the engine says has changed to `emit`. Nothing here waits for the engine before it listens again:
+ * operations wait for udev events, and one busy pool must not hold up the others.
+ */
+import type { Engine, EngineChange } from "../engine/engine";
+import { errorText } from "../engine/errors";
+import { logger } from "../log";
+import { native, type FdPoll, type UdevDevice } from "../native";
+
+const udevLog = logger("stratisd::stratis::udev_monitor");
+const dmLog = logger("stratisd::stratis::dm");
+const timerLog = logger("stratisd::stratis::timer");
+
+const CHECK_INTERVAL_MILLISECONDS = 10_000;
+
+export interface EventSource {
+  stop(): void;
+}
+
+export interface EventTarget {
+  engine: Engine;
+  /** Called with what changed, which may be nothing. */
+  emit: (changes: EngineChange[]) => void;
+  /** The source has ended, and will bring nothing more. */
+  fail: (source: string, error: unknown) => void;
+}
+
+/**
+ * Listens for block device events. Events that come before `follow()` are kept for it, except that the engine sees
+ * them at once (operations during start-up wait for them).
+ */
+export function watchUdev({ engine, emit, fail }: EventTarget): EventSource {
+  const monitor = new (native().UdevMonitor)("block");
+  const poll: FdPoll = new (native().FdPoll)(monitor.fd, () => {
+    poll.stop();
+    void receive();
+  });
+  let stopped = false;
+  const receive = async (): Promise<void> => {
+    try {
+      const { events, overflow } = await monitor.receive();
+      if (overflow) {
+        udevLog.warn("Events of block devices were lost; looking at all Stratis devices again");
+        handle(await allStratisDevices());
+      }
+      if (events.length > 0) handle(events);
+      if (!stopped) poll.start();
+    } catch (error) {
+      if (!stopped) fail("udev", error);
+    }
+  };
+  const handle = (events: UdevDevice[]): void => {
+    udevLog.trace(`${events.length} events of block devices`);
+    engine.handleUdevEvents(events).then(emit, (error: unknown) => {
+      udevLog.warn(`Handling events of block devices failed: ${errorText(error)}`);
+    });
+  };
+  poll.start();
+  return {
+    stop: () => {
+      stopped = true;
+      poll.close();
+      monitor.close();
+    },
+  };
+}
+
+async function allStratisDevices(): Promise<UdevDevice[]> {
+  const devices = await native().udevEnumerate({ subsystem: "block", properties: { ID_FS_TYPE: "stratis" } });
+  return devices.map((device) => ({ ...device, action: "change" }));
+}
+
+/** Listens for device-mapper events. The first round looks at every pool. */
+export function watchDeviceMapper({ engine, emit, fail }: EventTarget): EventSource {
+  const poll: FdPoll = new (native().FdPoll)(native().dmControlFd(), () => {
+    poll.stop();
+    void round();
+  });
+  let stopped = false;
+  const round = async (): Promise<void> => {
+    try {
+      // Armed before the list is read: an event in between makes the descriptor readable again.
+      await native().dmCall({ op: "arm" });
+      const { devices = [] } = await native().dmCall({ op: "list" });
+      dmLog.trace(`device-mapper event; ${devices.length} devices`);
+      engine.handleDmEvents(devices).then(emit, (error: unknown) => {
+        dmLog.warn(`Handling device-mapper events failed: ${errorText(error)}`);
+      });
+      if (!stopped) poll.start();
+    } catch (error) {
+      if (!stopped) fail("devicemapper", error);
+    }
+  };
+  void round();
+  return {
+    stop: () => {
+      stopped = true;
+      poll.close();
+    },
+  };
+}
+
+/** Checks pools at once, and then again ten seconds after each check has ended. */
+export function watchClock({ engine, emit }: EventTarget): EventSource {
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+  const round = async (): Promise<void> => {
+    try {
+      emit(await engine.periodicCheck());
+    } catch (error) {
+      timerLog.warn(`The check of pools failed: ${errorText(error)}`);
+    }
+    if (!stopped) timer = setTimeout(() => void round(), CHECK_INTERVAL_MILLISECONDS);
+  };
+  void round();
+  return {
+    stop: () => {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}

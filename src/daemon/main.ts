@@ -1,0 +1,54 @@
+/** The program stratisd. The native launcher (native/launcher/) executes Node with this file. */
+import { errorText } from "../engine/errors";
+import { logger } from "../log";
+import { chooseFilter, startLogging } from "./logging";
+import { HELP, parseOptions, UsageError, type Invocation } from "./options";
+import { runDaemon } from "./run";
+import { becomeOnlyInstance } from "./single-instance";
+import { VERSION } from "./version";
+
+const EXIT_FAILURE = 1;
+const EXIT_USAGE = 2;
+/** What stratisd exits with when an assertion of its own fails. */
+const EXIT_DEFECT = 101;
+
+function invocation(): Invocation {
+  try {
+    return parseOptions(process.argv.slice(2));
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`error: ${error.message}\n\nFor more information, try '--help'.\n`);
+    process.exit(EXIT_USAGE);
+  }
+}
+
+async function main(): Promise<void> {
+  const wanted = invocation();
+  if (wanted.run === "help") {
+    process.stdout.write(HELP);
+    return;
+  }
+  if (wanted.run === "version") {
+    process.stdout.write(`stratisd ${VERSION}\n`);
+    return;
+  }
+  try {
+    await becomeOnlyInstance();
+  } catch (error) {
+    process.stderr.write(`${errorText(error)}\n`);
+    process.exit(EXIT_FAILURE);
+  }
+  const flush = startLogging(chooseFilter(wanted.logLevel, process.env));
+  const onDefect = (error: unknown): void => {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    logger("stratisd").error(`A defect of stratisd: ${text}`);
+    void flush().then(() => process.exit(EXIT_DEFECT));
+  };
+  process.on("uncaughtException", onDefect);
+  process.on("unhandledRejection", onDefect);
+  const code = await runDaemon(wanted.simulator);
+  await flush();
+  process.exit(code);
+}
+
+void main();

@@ -1,0 +1,116 @@
+/** The daemon's life: start-up in order, service until something ends it, orderly exit (system.md §6, §7, §11). */
+import { DbusService } from "../dbus/service";
+import type { Engine, EngineChange } from "../engine/engine";
+import { errorText } from "../engine/errors";
+import { logger } from "../log";
+import { watchClock, watchDeviceMapper, watchUdev, type EventSource } from "./event-sources";
+import { VERSION } from "./version";
+
+const log = logger("stratisd::stratis::run");
+
+/** How long an exit waits for operations that are running. */
+const SHUTDOWN_MILLISECONDS = 25_000;
+
+type Ending = { by: "signal"; signal: string } | { by: "task"; task: string; error: unknown };
+
+interface StartableEngine extends Engine {
+  initialize(): Promise<void>;
+}
+
+/** Loads only the engine that is wanted: the simulator needs no addon for itself, the real one no simulator. */
+async function makeEngine(simulator: boolean): Promise<StartableEngine> {
+  if (simulator) {
+    log.info("Using SimEngine");
+    const { SimEngine } = await import("../engine/sim/engine.js");
+    return new SimEngine();
+  }
+  log.info("Using StratEngine");
+  const { RealEngine } = await import("../engine/real/engine.js");
+  return new RealEngine();
+}
+
+/** Resolves to the exit code. */
+export async function runDaemon(simulator: boolean): Promise<number> {
+  let end: (ending: Ending) => void = () => undefined;
+  const ended = new Promise<Ending>((resolve) => {
+    end = resolve;
+  });
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.on(signal, () => {
+      end({ by: "signal", signal });
+    });
+
+  log.info(`stratis daemon version ${VERSION} started`);
+  const daemon = new Daemon(await makeEngine(simulator), (task, error) => {
+    end({ by: "task", task, error });
+  });
+  try {
+    await daemon.start();
+  } catch (error) {
+    log.error(`Failed to start up stratisd engine: ${errorText(error)}; exiting`);
+    process.stderr.write(`${errorText(error)}\n`);
+    await daemon.stop();
+    return 1;
+  }
+  const ending = await ended;
+  if (ending.by === "signal") {
+    log.info(`Caught ${ending.signal}; exiting...`);
+    await daemon.stop();
+    return 0;
+  }
+  const text = errorText(ending.error);
+  log.error(`The ${ending.task} task exited with an error: ${text}; shutting down stratisd...`);
+  process.stderr.write(`${text}\n`);
+  await daemon.stop();
+  return 1;
+}
+
+class Daemon {
+  readonly #sources: EventSource[] = [];
+  #service: DbusService | null = null;
+
+  constructor(
+    readonly engine: StartableEngine,
+    readonly fail: (task: string, error: unknown) => void,
+  ) {}
+
+  /** The name is taken last: whoever sees it finds every pool there, and is answered. */
+  async start(): Promise<void> {
+    const target = {
+      engine: this.engine,
+      emit: (changes: EngineChange[]) => this.#service?.emitChanges(changes),
+      fail: this.fail,
+    };
+    // Before the search for devices, so that none slips in between.
+    if (!this.engine.isSimulator) this.#sources.push(watchUdev(target));
+    await this.engine.initialize();
+    const service = await DbusService.connect({
+      engine: this.engine,
+      log: logger("stratisd::stratis::ipc_support::dbus_support"),
+    });
+    this.#service = service;
+    void service.closed.then((closed) => {
+      if (!closed.expected) this.fail("IPC", new Error(closed.reason));
+    });
+    await service.publish();
+    if (this.engine.isSimulator) log.info("devicemapper event monitoring disabled in sim engine");
+    else this.#sources.push(watchDeviceMapper(target));
+    this.#sources.push(watchClock(target));
+  }
+
+  async stop(): Promise<void> {
+    for (const source of this.#sources) source.stop();
+    // Running operations may wait for a device or a child process that hangs; an exit must not wait for ever.
+    const timer = setTimeout(() => {
+      log.error("Operations are still running; exiting without waiting for them any longer");
+      process.exit(1);
+    }, SHUTDOWN_MILLISECONDS);
+    try {
+      await this.engine.shutdown();
+      await this.#service?.close();
+    } catch (error) {
+      log.warn(`The orderly exit was not complete: ${errorText(error)}`);
+    }
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,52 @@
+/** Rules about snapshots, origins and scheduled reverts, the same for every engine (engine.md §19.2, §20). */
+import type { FilesystemUuid } from "../uuid";
+import { EngineError } from "./errors";
+
+export interface OriginAndMerge {
+  readonly uuid: FilesystemUuid;
+  readonly name: string;
+  readonly origin: FilesystemUuid | null;
+  readonly mergeScheduled: boolean;
+}
+
+/** Throws EngineError when one of `doomed` takes part in a scheduled revert. */
+export function checkDestroy(all: readonly OriginAndMerge[], doomed: ReadonlySet<FilesystemUuid>): void {
+  const scheduled = all.filter(({ mergeScheduled }) => mergeScheduled);
+  for (const snapshot of scheduled) {
+    if (doomed.has(snapshot.uuid))
+      throw new EngineError(
+        `Filesystem ${snapshot.name} with UUID ${snapshot.uuid} is scheduled to be merged into its origin; it ` +
+          "can't be destroyed unless that is cancelled",
+      );
+    const origin = all.find(({ uuid }) => uuid === snapshot.origin);
+    if (origin !== undefined && doomed.has(origin.uuid))
+      throw new EngineError(
+        `Snapshot ${snapshot.name} is scheduled to be merged into filesystem ${origin.name} with UUID ` +
+          `${origin.uuid}; that filesystem can't be destroyed unless the merge is cancelled`,
+      );
+  }
+}
+
+/**
+ * The new origins of the snapshots that survive the destruction of `doomed`: the nearest ancestor that survives, null
+ * when there is none. Only those whose origin changes are in it.
+ */
+export function originsAfterDestroy(
+  all: readonly OriginAndMerge[],
+  doomed: ReadonlySet<FilesystemUuid>,
+): Map<FilesystemUuid, FilesystemUuid | null> {
+  const origins = new Map(all.map(({ uuid, origin }) => [uuid, origin]));
+  const changed = new Map<FilesystemUuid, FilesystemUuid | null>();
+  for (const { uuid, origin } of all) {
+    if (doomed.has(uuid) || origin === null || !doomed.has(origin)) continue;
+    let ancestor: FilesystemUuid | null = origin;
+    // Damaged records could name each other as origins; every step takes one of the doomed away.
+    const passed = new Set<FilesystemUuid>();
+    while (ancestor !== null && doomed.has(ancestor) && !passed.has(ancestor)) {
+      passed.add(ancestor);
+      ancestor = origins.get(ancestor) ?? null;
+    }
+    changed.set(uuid, ancestor !== null && doomed.has(ancestor) ? null : ancestor);
+  }
+  return changed;
+}
