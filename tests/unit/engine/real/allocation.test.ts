@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { checkPoolRecord } from "../../../../src/disk/pool-record";
+import {
+  allocateFromCap,
+  allocatedSize,
+  availableSize,
+  newDeviceRecord,
+  newPoolRecord,
+  totalSize,
+} from "../../../../src/engine/real/backstore/allocation";
+import { validateIntegrity } from "../../../../src/engine/validation";
+import { sectors, sectorsToBytes, sumSectors } from "../../../../src/units";
+import { goldenPool, newHeader } from "./pools";
+
+const INTEGRITY = validateIntegrity({});
+
+test("a new pool is laid out as stratisd lays it out", () => {
+  const { record, headers } = goldenPool("v2_plain-disk1");
+  const devices = [...headers.values()].map((header) => newDeviceRecord(header, INTEGRITY, null));
+  const made = newPoolRecord("golden", devices, headers, INTEGRITY);
+  // stratisd has switched to error mode since: all space is allocated.
+  const featureArgs = ["error_if_no_space", ...(made.thinPool.featureArgs ?? [])];
+  assert.deepEqual({ ...made, thinPool: { ...made.thinPool, featureArgs } }, record);
+});
+
+test("sizes of a pool of two disks are what stratisd reports", () => {
+  const { record, headers } = goldenPool("v2_two-disk1", "v2_two-disk2");
+  assert.equal(sectorsToBytes(totalSize(record, headers)), 4294967296n);
+  assert.equal(sectorsToBytes(allocatedSize(record, headers)), 4293926912n);
+});
+
+test("a device that is too small for the metadata of a pool is refused", () => {
+  const header = newHeader(1_100_000n, "5e1f4c3a-7b2d-4e90-9c8b-1a2b3c4d5e6f");
+  const headers = new Map([[header.devUuid, header]]);
+  assert.throws(
+    () => newPoolRecord("p", [newDeviceRecord(header, INTEGRITY, null)], headers, INTEGRITY),
+    /Could not allocate sufficient space/,
+  );
+});
+
+const uuids = [
+  "5e1f4c3a-7b2d-4e90-9c8b-1a2b3c4d5e61",
+  "5e1f4c3a-7b2d-4e90-9c8b-1a2b3c4d5e62",
+  "5e1f4c3a-7b2d-4e90-9c8b-1a2b3c4d5e63",
+];
+
+test("whatever is allocated, the record stays sound, and nothing is given out twice", () => {
+  const size = fc.bigInt({ min: 4_194_304n, max: 400_000_000n });
+  const requests = fc.array(fc.bigInt({ min: 1n, max: 50_000n }), { minLength: 1, maxLength: 20 });
+  fc.assert(
+    fc.property(fc.array(size, { minLength: 1, maxLength: 3 }), requests, (sizes, wanted) => {
+      const list = sizes.map((value, index) => newHeader(value, uuids[index] ?? ""));
+      const headers = new Map(list.map((header) => [header.devUuid, header]));
+      const devices = list.map((header) => newDeviceRecord(header, INTEGRITY, null));
+      let record = newPoolRecord("p", devices, headers, INTEGRITY);
+      for (const blocks of wanted) {
+        const request = sectors(blocks * 2048n);
+        const before = availableSize(record, headers);
+        const allocation = allocateFromCap(record, headers, [request]);
+        if (allocation === null) {
+          assert.ok(before < request);
+          continue;
+        }
+        const { flexDevices } = allocation.record;
+        const thinData = [...flexDevices.thinData, ...allocation.ranges];
+        record = { ...allocation.record, flexDevices: { ...flexDevices, thinData } };
+        assert.equal(availableSize(record, headers), before - request);
+        assert.equal(sumSectors(allocation.ranges.map(({ length }) => length)), request);
+      }
+      checkPoolRecord(record, 2);
+      const data = sumSectors(record.dataTier.allocations.map(({ length }) => length));
+      const cap = sumSectors(
+        [...record.cap.allocations, ...record.cap.cryptMetaAllocations].map((s) => s.length),
+      );
+      assert.equal(data, cap, "the cap device is exactly as large as what backs it");
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("the record of a golden pool passes the checks that are made at start", () => {
+  const { record } = goldenPool("v2_two-disk1", "v2_two-disk2");
+  assert.doesNotThrow(() => {
+    checkPoolRecord(record, 2);
+  });
+});
