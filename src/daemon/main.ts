@@ -1,4 +1,5 @@
 /** The program stratisd. The native launcher (native/launcher/) executes Node with this file. */
+import { rmSync } from "node:fs";
 import { errorText } from "../engine/errors";
 import { logger } from "../log";
 import { chooseFilter, startLogging } from "./logging";
@@ -22,7 +23,16 @@ function invocation(): Invocation {
   }
 }
 
+/** The launcher's temporary folder, if it had to make one, has done its service once Node runs. */
+function removeLaunchFolder(): void {
+  const folder = process.env["STRATIS_LAUNCH_DIR"];
+  if (folder === undefined) return;
+  delete process.env["STRATIS_LAUNCH_DIR"];
+  rmSync(folder, { recursive: true, force: true });
+}
+
 async function main(): Promise<void> {
+  removeLaunchFolder();
   const wanted = invocation();
   if (wanted.run === "help") {
     process.stdout.write(HELP);

@@ -50,3 +50,36 @@ export function originsAfterDestroy(
   }
   return changed;
 }
+
+/**
+ * Whether scheduling the revert of a snapshot, or cancelling it, changes anything. Throws EngineError for a filesystem
+ * without an origin, which has nothing to be reverted to, and for a revert that would not be the only one its
+ * filesystems take part in.
+ */
+export function checkSchedule(
+  all: readonly OriginAndMerge[],
+  snapshot: OriginAndMerge,
+  scheduled: boolean,
+): boolean {
+  if (snapshot.origin === null)
+    throw new EngineError(
+      `Filesystem ${snapshot.name} with UUID ${snapshot.uuid} has no origin; a revert of it can be neither ` +
+        "scheduled nor cancelled",
+    );
+  if (snapshot.mergeScheduled === scheduled) return false;
+  if (!scheduled) return true;
+  const refuse = (why: string): EngineError =>
+    new EngineError(
+      `A revert of filesystem ${snapshot.name} with UUID ${snapshot.uuid} can't be scheduled: ${why}`,
+    );
+  for (const other of all) {
+    if (!other.mergeScheduled) continue;
+    if (other.uuid === snapshot.origin)
+      throw refuse(`its origin ${other.name} is itself scheduled to be merged into its origin`);
+    if (other.origin === snapshot.origin)
+      throw refuse(`filesystem ${other.name} is scheduled to be merged into the same origin`);
+    if (other.origin === snapshot.uuid)
+      throw refuse(`its own snapshot ${other.name} is scheduled to be merged into it`);
+  }
+  return true;
+}

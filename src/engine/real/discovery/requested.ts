@@ -3,17 +3,22 @@
  * Nothing is written here, so a refused request leaves every byte as it was (engine.md §14).
  */
 import { realpath, stat } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { readStaticHeader } from "../../../disk/bda";
 import type { StaticHeader } from "../../../disk/static-header";
 import { formatDeviceNumber, type DeviceNumber } from "../../../dm/device-number";
-import { isNativeError, native, type UdevDevice } from "../../../native";
+import { isNativeError, native, type BlkidResult, type UdevDevice } from "../../../native";
 import { bytes, bytesToSectors, type Sectors } from "../../../units";
 import type { PoolUuid } from "../../../uuid";
 import { ChainedError, EngineError } from "../../errors";
 import { withBlockFile, type SectorSizes } from "../blockdev";
-import { classify, describeContent } from "./classify";
+import { classify, describeContent, type Ownership } from "./classify";
 
 const MIN_DEVICE_BYTES = 1024n ** 3n;
+/** What a device can't be when there is nothing on it. */
+const OWNED: ReadonlySet<Ownership> = new Set<Ownership>(["stratis", "luks", "theirs"]);
+const UDEV_ATTEMPTS = 20;
+const UDEV_ATTEMPT_MS = 100;
 
 export interface RequestedDevice {
   /** Canonical. */
@@ -57,8 +62,20 @@ async function deviceNumber(path: string): Promise<DeviceNumber> {
   return { major: Number((rdev >> 8n) & 0xfffn), minor: Number((rdev & 0xffn) | ((rdev >> 12n) & 0xfff00n)) };
 }
 
-async function udevRecord(path: string, number: DeviceNumber): Promise<UdevDevice> {
-  const device = await native().udevBlockDevice(number.major, number.minor);
+/**
+ * What udev knows of the device. Its database lags behind for a moment when a device was just plugged in or wiped:
+ * while it has no record, or one that speaks of content where `blank` says that there is none, it is asked again.
+ */
+async function udevRecord(path: string, number: DeviceNumber, blank: boolean): Promise<UdevDevice> {
+  for (let attempt = 1; ; attempt += 1) {
+    const device = await native().udevBlockDevice(number.major, number.minor);
+    const settled = device?.initialized === true && !(blank && OWNED.has(classify(device)));
+    if (settled || attempt === UDEV_ATTEMPTS) return requireUsable(path, number, device);
+    await sleep(UDEV_ATTEMPT_MS);
+  }
+}
+
+function requireUsable(path: string, number: DeviceNumber, device: UdevDevice | null): UdevDevice {
   if (device?.initialized !== true)
     throw new EngineError(
       `${path} (${formatDeviceNumber(number)}) is not known to udev, or not processed by it yet`,
@@ -72,8 +89,7 @@ async function udevRecord(path: string, number: DeviceNumber): Promise<UdevDevic
 }
 
 /** A second look, because udev's database may be behind what is on the device. */
-async function requireNoForeignSignature(path: string): Promise<void> {
-  const probe = await native().blkidProbe(path);
+function requireNoForeignSignature(path: string, probe: BlkidResult): void {
   if (probe.ambivalent) throw new EngineError(`${path} carries several contradictory signatures`);
   if (probe.type !== null && probe.type !== "stratis")
     throw new EngineError(`${path} is already in use: it carries a ${probe.type} signature`);
@@ -96,8 +112,10 @@ async function requireNotHeld(path: string): Promise<void> {
 
 async function examine(path: string): Promise<RequestedDevice> {
   const number = await deviceNumber(path);
-  const udev = await udevRecord(path, number);
-  await requireNoForeignSignature(path);
+  const probe = await native().blkidProbe(path);
+  const blank = probe.type === null && !probe.ambivalent && probe.partitionTable === null;
+  const udev = await udevRecord(path, number, blank);
+  requireNoForeignSignature(path, probe);
   const { info, found } = await withBlockFile(path, {}, async (file) => {
     const fileInfo = await file.info();
     return {

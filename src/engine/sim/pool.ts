@@ -1,0 +1,277 @@
+/** A pool that touches no storage: records in memory behind the interface of a real one (engine.md §25). */
+import { bytes, type Bytes, type Sectors } from "../../units";
+import { newPoolUuid, type DevUuid, type FilesystemUuid, type PoolUuid } from "../../uuid";
+import type {
+  CreateAction,
+  DeleteAction,
+  GrowAction,
+  PropChangeAction,
+  RenameAction,
+  SetCreateAction,
+  SetDeleteAction,
+} from "../actions";
+import type {
+  BlockDev,
+  CreateFilesystemRequest,
+  EncryptionRequest,
+  Filesystem,
+  MetadataVersion,
+  Pool,
+  PoolProperty,
+  StoppedPool,
+  TokenBindings,
+  TokenSlotInput,
+} from "../engine";
+import { EngineError, type ActionAvailability } from "../errors";
+import { validatePaths, type IntegritySpec } from "../validation";
+import { attempt } from "./attempt";
+import { SimBlockDevs } from "./blockdev";
+import { SimFilesystems } from "./filesystem";
+import { filesystemMetadata, poolMetadata } from "./report";
+import { TokenSlots } from "./tokens";
+
+/** 2^60 sectors: more bytes than 64 bits can count, which clients have to cope with. */
+const TOTAL_PHYSICAL_SIZE = bytes(2n ** 60n * 512n);
+const ALLOCATED_SIZE = bytes(5n * 2n ** 20n * 512n);
+
+export const isEncryptionWanted = ({ keys, clevis }: EncryptionRequest): boolean =>
+  keys.length > 0 || clevis.length > 0;
+
+export class SimPool implements Pool {
+  readonly uuid: PoolUuid = newPoolUuid();
+  readonly metadataVersion: MetadataVersion = 2;
+  readonly availableActions: ActionAvailability = "fully_operational";
+  /** There is no volume key; clients show that as an alert for encrypted pools. */
+  readonly volumeKeyLoaded = false;
+  readonly noAllocSpace = false;
+  readonly totalPhysicalSize = TOTAL_PHYSICAL_SIZE;
+  readonly totalPhysicalUsed: Bytes = bytes(0n);
+  readonly allocatedSize = ALLOCATED_SIZE;
+  readonly devices = new SimBlockDevs();
+  readonly simFilesystems = new SimFilesystems(() => this.name);
+  /** Why no operation is possible: the pool is stopped or destroyed; null while it is running. */
+  #notRunning: string | null = null;
+  #tokens: TokenSlots | null;
+  #lastReencrypted: Date | null = null;
+  #overprovisioning = true;
+
+  constructor(
+    public name: string,
+    dataDevices: readonly string[],
+    encryption: EncryptionRequest,
+    readonly integrity: IntegritySpec,
+  ) {
+    this.#tokens = isEncryptionWanted(encryption) ? new TokenSlots(encryption) : null;
+    this.devices.add(dataDevices, "data");
+  }
+
+  get encrypted(): boolean {
+    return this.#tokens !== null;
+  }
+  get encryptionInfo(): TokenBindings | null {
+    return this.#tokens?.bindings() ?? null;
+  }
+  get lastReencrypted(): Date | null {
+    return this.#lastReencrypted;
+  }
+  get hasCache(): boolean {
+    return this.devices.inTier("cache").length > 0;
+  }
+  get fsLimit(): bigint {
+    return this.simFilesystems.limit;
+  }
+  get overprovisioning(): boolean {
+    return this.#overprovisioning;
+  }
+
+  filesystems(): readonly Filesystem[] {
+    return this.simFilesystems.all();
+  }
+  getFilesystem(uuid: FilesystemUuid): Filesystem | undefined {
+    return this.simFilesystems.get(uuid);
+  }
+  blockDevs(): readonly BlockDev[] {
+    return this.devices.all();
+  }
+  getBlockDev(uuid: DevUuid): BlockDev | undefined {
+    return this.devices.get(uuid);
+  }
+
+  /** `how`: "has been stopped"; operations are refused until resume(). */
+  retire(how: string): void {
+    this.#notRunning = how;
+  }
+  resume(): void {
+    this.#notRunning = null;
+  }
+
+  /** This pool as a stopped one. Unlike a real V2 pool it tells its bindings. `name`: null when it is not unique. */
+  stopped(name: string | null): StoppedPool {
+    const bindings = this.encryptionInfo;
+    const features: StoppedPool["features"] = [];
+    if (bindings !== null) features.push("encryption");
+    if (bindings !== null && bindings.keys.length > 0) features.push("key_description_present");
+    if (bindings !== null && bindings.clevis.length > 0) features.push("clevis_present");
+    return {
+      uuid: this.uuid,
+      name,
+      devices: this.devices.all().map(({ devnode, uuid }) => ({ path: devnode, uuid })),
+      metadataVersion: this.metadataVersion,
+      features,
+      encryption: this.#tokens?.legacyInfo() ?? null,
+      partiallyConstructed: false,
+      reason: null,
+    };
+  }
+
+  #run<T>(work: () => T): Promise<T> {
+    return attempt(() => {
+      if (this.#notRunning !== null)
+        throw new EngineError(`Pool "${this.name}" (UUID ${this.uuid}) ${this.#notRunning}`);
+      return work();
+    });
+  }
+
+  #requireTokens(): TokenSlots {
+    if (this.#tokens === null) throw new EngineError(`Pool "${this.name}" is not encrypted`);
+    return this.#tokens;
+  }
+
+  createFilesystems(requests: CreateFilesystemRequest[]): Promise<SetCreateAction<Filesystem>> {
+    return this.#run(() => ({ created: this.simFilesystems.create(requests) }));
+  }
+  destroyFilesystems(uuids: FilesystemUuid[]): Promise<SetDeleteAction<FilesystemUuid, FilesystemUuid>> {
+    return this.#run(() => this.simFilesystems.destroy(uuids));
+  }
+  renameFilesystem(uuid: FilesystemUuid, name: string): Promise<RenameAction<FilesystemUuid>> {
+    return this.#run(() => this.simFilesystems.rename(uuid, name));
+  }
+  snapshotFilesystem(origin: FilesystemUuid, name: string): Promise<CreateAction<Filesystem>> {
+    return this.#run(() => this.simFilesystems.snapshot(origin, name));
+  }
+  setFilesystemSizeLimit(
+    uuid: FilesystemUuid,
+    limit: bigint | null,
+  ): Promise<PropChangeAction<Sectors | null>> {
+    return this.#run(() => this.simFilesystems.setSizeLimit(uuid, limit));
+  }
+  setFilesystemMergeScheduled(uuid: FilesystemUuid, scheduled: boolean): Promise<PropChangeAction<boolean>> {
+    return this.#run(() => this.simFilesystems.setMergeScheduled(uuid, scheduled));
+  }
+
+  addDataDevs(paths: string[]): Promise<SetCreateAction<DevUuid> & { changed: PoolProperty[] }> {
+    return this.#run(() => {
+      validatePaths(paths);
+      this.devices.requireNotInOther(paths, "data");
+      return { created: this.devices.add(paths, "data"), changed: [] };
+    });
+  }
+
+  addCacheDevs(paths: string[]): Promise<SetCreateAction<DevUuid>> {
+    return this.#run(() => {
+      validatePaths(paths);
+      if (!this.hasCache)
+        throw new EngineError(
+          `No cache has been initialized for pool "${this.name}" with UUID ${this.uuid}; it is therefore impossible ` +
+            `to add devices to its cache: ${paths.join(", ")}`,
+        );
+      this.devices.requireNotInOther(paths, "cache");
+      return { created: this.devices.add(paths, "cache") };
+    });
+  }
+
+  initCache(paths: string[], encryptedAllowed: boolean): Promise<SetCreateAction<DevUuid>> {
+    return this.#run(() => {
+      validatePaths(paths);
+      if (this.encrypted && !encryptedAllowed)
+        throw new EngineError(`Use of a cache is not supported with an encrypted pool: "${this.name}"`);
+      if (this.hasCache) {
+        this.#requireSameCache(paths);
+        return { created: [] };
+      }
+      if (paths.length === 0)
+        throw new EngineError(
+          `At least one blockdev path is required to initialize a cache for pool "${this.name}"`,
+        );
+      return { created: this.devices.add(paths, "cache") };
+    });
+  }
+
+  #requireSameCache(paths: readonly string[]): void {
+    const existing = this.devices.paths("cache");
+    if (new Set(paths).size === existing.length && existing.every((path) => paths.includes(path))) return;
+    throw new EngineError(
+      `Pool "${this.name}" already has a cache, of ${existing.join(", ")}; it can't be initialized with ` +
+        (paths.length === 0 ? "no devices" : paths.join(", ")),
+    );
+  }
+
+  /** Devices never change their size. */
+  growPhysical(): Promise<{ action: GrowAction; changed: PoolProperty[] }> {
+    return this.#run(() => ({ action: "identity", changed: [] }));
+  }
+  setBlockDevUserInfo(device: DevUuid, info: string | null): Promise<RenameAction<DevUuid>> {
+    return this.#run(() => this.devices.setUserInfo(device, info));
+  }
+  setFsLimit(limit: bigint): Promise<void> {
+    return this.#run(() => {
+      this.simFilesystems.setLimit(limit);
+    });
+  }
+  setOverprovisioning(enabled: boolean): Promise<void> {
+    return this.#run(() => {
+      this.#overprovisioning = enabled;
+    });
+  }
+
+  metadata(current: boolean): Promise<string> {
+    return this.#run(() => poolMetadata(this, current));
+  }
+  /** What is in memory stands for what was last written. */
+  filesystemMetadata(name: string | null): Promise<string> {
+    return this.#run(() => filesystemMetadata(this, name));
+  }
+
+  bindKeyring(description: string, slot: TokenSlotInput): Promise<CreateAction<number>> {
+    return this.#run(() => this.#requireTokens().bind({ kind: "key", description }, slot));
+  }
+  bindClevis(pin: string, config: string, slot: TokenSlotInput): Promise<CreateAction<number>> {
+    return this.#run(() => this.#requireTokens().bind({ kind: "clevis", pin, config }, slot));
+  }
+  rebindKeyring(description: string, slot: number | null): Promise<RenameAction<string>> {
+    return this.#run(() => this.#requireTokens().rebindKey(description, slot));
+  }
+  rebindClevis(slot: number | null): Promise<void> {
+    return this.#run(() => {
+      this.#requireTokens().rebindClevis(slot);
+    });
+  }
+  unbindKeyring(slot: number | null): Promise<DeleteAction<number>> {
+    return this.#run(() => this.#requireTokens().unbind("key", slot));
+  }
+  unbindClevis(slot: number | null): Promise<DeleteAction<number>> {
+    return this.#run(() => this.#requireTokens().unbind("clevis", slot));
+  }
+
+  encrypt(request: EncryptionRequest): Promise<CreateAction<true>> {
+    return this.#run(() => {
+      if (this.#tokens !== null) return { action: "identity" };
+      this.#tokens = new TokenSlots(request);
+      return { action: "created", value: true };
+    });
+  }
+  reencrypt(): Promise<void> {
+    return this.#run(() => {
+      this.#requireTokens();
+      this.#lastReencrypted = new Date();
+    });
+  }
+  decrypt(): Promise<DeleteAction<true>> {
+    return this.#run(() => {
+      if (this.#tokens === null) return { action: "identity" };
+      this.#tokens = null;
+      this.#lastReencrypted = null;
+      return { action: "deleted", value: true };
+    });
+  }
+}
