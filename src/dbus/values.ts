@@ -151,6 +151,9 @@ export const stoppedPools = (pools: readonly StoppedPool[], metadata: boolean): 
 /** LockedPools: stopped V1 pools with encrypted devices. */
 export const lockedPools = (pools: readonly StoppedPool[]): PoolDictionary =>
   stoppedPools(
-    pools.filter(({ encryption, partiallyConstructed }) => encryption !== null && !partiallyConstructed),
+    pools.filter(
+      ({ encryption, metadataVersion, partiallyConstructed }) =>
+        encryption !== null && metadataVersion !== 2 && !partiallyConstructed,
+    ),
     false,
   );

@@ -80,7 +80,7 @@ export interface StoppedPool {
   metadataVersion: MetadataVersion | null;
   /** null: pool metadata could not be read. Names of dbus-api.md §10.1 that are true. */
   features: ("encryption" | "key_description_present" | "clevis_present")[] | null;
-  /** V1 encrypted pools only. */
+  /** V1 encrypted pools; the simulator shows those of V2 as well, as upstream's does. */
   encryption: LegacyEncryptionInfo | null;
   partiallyConstructed: boolean;
   /** Why it does not run, for people: "waiting for device ..."; null for a pool stopped on request. */

@@ -82,7 +82,7 @@ const isLegacyEncrypted = (service: ServiceContext, uuid: PoolUuid): boolean => 
   if (pool !== undefined) return pool.metadataVersion === 1 && pool.encrypted;
   return service.engine
     .stoppedPools()
-    .some((stopped) => stopped.uuid === uuid && stopped.encryption !== null);
+    .some((stopped) => stopped.uuid === uuid && stopped.encryption !== null && stopped.metadataVersion !== 2);
 };
 
 async function stopPool(

@@ -31,6 +31,9 @@ const log = logger("stratisd::engine::devices");
 /** Devices that some operation is writing headers to: a second operation on one of them is refused. */
 const beingInitialized = new Set<string>();
 
+/** Some operation of this daemon is making the device a member of a pool: what is on it is not to be judged now. */
+export const isClaimed = (path: string): boolean => beingInitialized.has(path);
+
 /** Claims devices for the time of `work`, within this daemon. */
 export async function claimDevices<T>(
   devices: readonly RequestedDevice[],

@@ -31,7 +31,7 @@ import { NamedTable } from "../table";
 import { validateIntegrity, validateName, validatePaths } from "../validation";
 import { withBlockFile } from "./blockdev";
 import { locatePrograms } from "./commands";
-import { claimDevices } from "./device-operations";
+import { claimDevices, isClaimed } from "./device-operations";
 import { mountPrivateTmpfs, requirePrivateNamespace, unmountPrivateTmpfs } from "./namespace";
 import { RealPool } from "./pool";
 import { createPoolOn } from "./pool-create";
@@ -319,8 +319,10 @@ export class RealEngine implements Engine {
       const uuid = event.properties["ID_FS_POOL_UUID"];
       const running = [...this.#pools.values()].find((pool) => pool.uuid === uuid);
       if (running !== undefined) return await this.#noteSizes(running);
+      if (isClaimed(event.devnode)) return [];
       const found = await identify(event);
-      if (found === null || this.#pools.byUuid(found.header.poolUuid) !== undefined) return [];
+      if (found === null || isClaimed(found.path)) return [];
+      if (this.#pools.byUuid(found.header.poolUuid) !== undefined) return [];
       return (await this.#trySetUp(this.#liminal.add(found), false)).changes;
     }
     if (event.action !== "remove" && event.action !== "change") return [];

@@ -47,7 +47,10 @@ export class Client {
   /** Signature under which the next message is announced on the wire, of the same length as its own. */
   #disguise: { from: string; to: string } | null = null;
 
-  private constructor(address: string) {
+  private constructor(
+    address: string,
+    readonly callTimeoutMs: number,
+  ) {
     this.#connection = createConnection({
       busAddress: address.replace("unix:path=", "unix:socket="),
       authMethods: ["EXTERNAL"],
@@ -63,8 +66,8 @@ export class Client {
     this.#disguiseWrites();
   }
 
-  static async connect(address: string): Promise<Client> {
-    const client = new Client(address);
+  static async connect(address: string, callTimeoutMs = CALL_TIMEOUT_MS): Promise<Client> {
+    const client = new Client(address, callTimeoutMs);
     await client.callBus("Hello");
     await client.callBus("AddMatch", "s", ["type='signal',path_namespace='/org/storage'"]);
     return client;
@@ -111,8 +114,8 @@ export class Client {
       return await new Promise<Received>((resolve, reject) => {
         this.#waiting.set(serial, resolve);
         timer = setTimeout(() => {
-          reject(new Error(`No reply to ${member} within ${CALL_TIMEOUT_MS} ms`));
-        }, CALL_TIMEOUT_MS);
+          reject(new Error(`No reply to ${member} within ${this.callTimeoutMs} ms`));
+        }, this.callTimeoutMs);
       });
     } finally {
       clearTimeout(timer);

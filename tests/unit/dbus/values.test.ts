@@ -37,20 +37,17 @@ test("encryption of a V2 pool: the lowest slot for the old revisions, all for th
   };
   assert.deepEqual(values.singleKeyDescription(encrypted), [true, [true, "k0"]]);
   assert.deepEqual(values.singleClevisInfo(encrypted), [true, [true, ["tang", compact]]]);
-  assert.deepEqual(
-    layer(values.keyDescriptions(encrypted)),
-    {
-      signature: "a(us)",
-      value: [
-        [5, "k5"],
-        [0, "k0"],
-      ],
-    },
-  );
-  assert.deepEqual(
-    layer(values.clevisInfos(encrypted)),
-    { signature: "a(u(ss))", value: [[1, ["tang", compact]]] },
-  );
+  assert.deepEqual(layer(values.keyDescriptions(encrypted)), {
+    signature: "a(us)",
+    value: [
+      [5, "k5"],
+      [0, "k0"],
+    ],
+  });
+  assert.deepEqual(layer(values.clevisInfos(encrypted)), {
+    signature: "a(u(ss))",
+    value: [[1, ["tang", compact]]],
+  });
   assert.deepEqual(values.freeTokenSlots(encrypted), [true, 12]);
   encrypted.encryptionInfo = { keys: [], clevis: [], freeSlots: 15 };
   assert.deepEqual(values.singleKeyDescription(encrypted), [true, [false, ""]]);
@@ -69,24 +66,21 @@ test("encryption of a V1 pool, whose devices may disagree", () => {
   const legacy = pool();
   legacy.metadataVersion = 1;
   legacy.encryptionInfo = consistent;
-  assert.deepEqual(
-    layer(values.keyDescriptions(legacy)),
-    { signature: "(b(bs))", value: [true, [true, "k"]] },
-  );
-  assert.deepEqual(
-    layer(values.clevisInfos(legacy)),
-    { signature: "(b(b(ss)))", value: [true, [false, ["", ""]]] },
-  );
+  assert.deepEqual(layer(values.keyDescriptions(legacy)), {
+    signature: "(b(bs))",
+    value: [true, [true, "k"]],
+  });
+  assert.deepEqual(layer(values.clevisInfos(legacy)), {
+    signature: "(b(b(ss)))",
+    value: [true, [false, ["", ""]]],
+  });
   assert.deepEqual(values.freeTokenSlots(legacy), [false, 0]);
   legacy.encryptionInfo = inconsistent;
   assert.deepEqual(values.singleKeyDescription(legacy), [false, [false, ""]]);
-  assert.deepEqual(
-    layer(values.clevisInfos(legacy)),
-    {
-      signature: "(b(b(ss)))",
-      value: [false, [false, ["", ""]]],
-    },
-  );
+  assert.deepEqual(layer(values.clevisInfos(legacy)), {
+    signature: "(b(b(ss)))",
+    value: [false, [false, ["", ""]]],
+  });
 });
 
 test("whether the volume key is loaded, or why that is unknown", () => {

@@ -1,0 +1,19 @@
+#include "module.h"
+
+namespace {
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  stratis::InitDm(env, exports);
+  stratis::InitFdPoll(env, exports);
+  stratis::InitUdev(env, exports);
+  stratis::InitBlockFile(env, exports);
+  stratis::InitBlkid(env, exports);
+  stratis::InitMount(env, exports);
+  stratis::InitRun(env, exports);
+  stratis::InitFileLock(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(stratis_native, Init)

@@ -1,0 +1,18 @@
+// The parts of the addon. Each adds its functions and classes to `exports`.
+#pragma once
+
+#include <napi.h>
+
+namespace stratis {
+
+void InitDm(Napi::Env env, Napi::Object exports);
+void InitFdPoll(Napi::Env env, Napi::Object exports);
+void InitUdev(Napi::Env env, Napi::Object exports);
+void InitBlockFile(Napi::Env env, Napi::Object exports);
+void InitBlkid(Napi::Env env, Napi::Object exports);
+// mount, unmount, makeMountSlave and statFs
+void InitMount(Napi::Env env, Napi::Object exports);
+void InitRun(Napi::Env env, Napi::Object exports);
+void InitFileLock(Napi::Env env, Napi::Object exports);
+
+}  // namespace stratis

@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import {
+  checkDestroy,
+  checkSchedule,
+  originsAfterDestroy,
+  type OriginAndMerge,
+} from "../../../src/engine/revert";
+import type { FilesystemUuid } from "../../../src/uuid";
+
+const id = (text: string): FilesystemUuid => text as FilesystemUuid;
+
+/** A filesystem whose uuid is its name. */
+const filesystem = (name: string, origin: string | null = null, mergeScheduled = false): OriginAndMerge => ({
+  uuid: id(name),
+  name,
+  origin: origin === null ? null : id(origin),
+  mergeScheduled,
+});
+
+const doom = (...names: string[]): Set<FilesystemUuid> => new Set(names.map(id));
+
+test("neither a scheduled snapshot nor its origin can be destroyed", () => {
+  const all = [filesystem("o"), filesystem("s", "o", true), filesystem("t", "o")];
+  assert.throws(() => {
+    checkDestroy(all, doom("s"));
+  }, /Filesystem s with UUID s is scheduled to be merged/);
+  assert.throws(() => {
+    checkDestroy(all, doom("t", "o"));
+  }, /Snapshot s is scheduled to be merged into filesystem o/);
+  checkDestroy(all, doom("t"));
+});
+
+test("a scheduled snapshot whose origin is gone hinders only its own destruction", () => {
+  const all = [filesystem("s", "gone", true), filesystem("t")];
+  checkDestroy(all, doom("t", "gone"));
+});
+
+test("snapshots of what is destroyed go to the nearest ancestor that stays", () => {
+  const all = [filesystem("a"), filesystem("b", "a"), filesystem("c", "b"), filesystem("d", "c")];
+  assert.deepEqual(originsAfterDestroy(all, doom("b")), new Map([[id("c"), id("a")]]));
+  assert.deepEqual(originsAfterDestroy(all, doom("b", "c")), new Map([[id("d"), id("a")]]));
+  assert.deepEqual(originsAfterDestroy(all, doom("a")), new Map([[id("b"), null]]));
+  assert.deepEqual(originsAfterDestroy(all, doom("d")), new Map());
+});
+
+test("origins that go round in a circle end", () => {
+  const all = [filesystem("a", "b"), filesystem("b", "a"), filesystem("c", "a")];
+  assert.deepEqual(originsAfterDestroy(all, doom("a", "b")), new Map([[id("c"), null]]));
+});
+
+test("destroying together gives the origins that destroying one by one gives", () => {
+  const forest = fc
+    .array(fc.nat(), { minLength: 1, maxLength: 8 })
+    .map((picks) =>
+      picks.map((pick, index) =>
+        filesystem(String(index), pick % (index + 1) === index ? null : String(pick % (index + 1))),
+      ),
+    );
+  fc.assert(
+    fc.property(forest, fc.infiniteStream(fc.boolean()), (all, coin) => {
+      const doomed = new Set(all.map(({ uuid }) => uuid).filter(() => coin.next().value === true));
+      const together = originsAfterDestroy(all, doomed);
+      let left = all;
+      for (const uuid of doomed) {
+        const origins = originsAfterDestroy(left, new Set([uuid]));
+        left = left
+          .filter((entry) => entry.uuid !== uuid)
+          .map((entry) => ({
+            ...entry,
+            origin: origins.has(entry.uuid) ? (origins.get(entry.uuid) ?? null) : entry.origin,
+          }));
+      }
+      for (const { uuid, origin } of left) {
+        const before = all.find((entry) => entry.uuid === uuid);
+        assert.ok(before);
+        assert.equal(together.has(uuid) ? together.get(uuid) : before.origin, origin);
+        assert.ok(origin === null || !doomed.has(origin));
+      }
+    }),
+  );
+});
+
+test("a revert can be scheduled and cancelled only for a snapshot", () => {
+  const plain = filesystem("o");
+  assert.throws(() => checkSchedule([plain], plain, true), /has no origin/);
+  assert.throws(() => checkSchedule([plain], plain, false), /has no origin/);
+});
+
+test("scheduling says whether it changes anything", () => {
+  const idle = filesystem("s", "o");
+  const scheduled = filesystem("s", "o", true);
+  assert.equal(checkSchedule([filesystem("o"), idle], idle, true), true);
+  assert.equal(checkSchedule([filesystem("o"), idle], idle, false), false);
+  assert.equal(checkSchedule([filesystem("o"), scheduled], scheduled, true), false);
+  assert.equal(checkSchedule([filesystem("o"), scheduled], scheduled, false), true);
+});
+
+test("a filesystem takes part in one scheduled revert at most", () => {
+  const snapshot = filesystem("s", "o");
+  assert.throws(
+    () => checkSchedule([filesystem("o", "x", true), snapshot], snapshot, true),
+    /its origin o is itself scheduled/,
+  );
+  assert.throws(
+    () => checkSchedule([filesystem("o"), snapshot, filesystem("t", "o", true)], snapshot, true),
+    /t is scheduled to be merged into the same origin/,
+  );
+  assert.throws(
+    () => checkSchedule([filesystem("o"), snapshot, filesystem("u", "s", true)], snapshot, true),
+    /its own snapshot u is scheduled to be merged into it/,
+  );
+});
