@@ -227,7 +227,9 @@ class Child {
 
 struct WipedAtEnd {
   std::vector<uint8_t>& secret;
-  ~WipedAtEnd() { explicit_bzero(secret.data(), secret.size()); }
+  ~WipedAtEnd() {
+    if (!secret.empty()) explicit_bzero(secret.data(), secret.size());
+  }
 };
 
 }  // namespace

@@ -1,0 +1,184 @@
+/** A pool's whole life, by the command line and by D-Bus, with the real engine. */
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { readFile, readlink, writeFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { startDaemon, stopDaemon, killDaemon, daemonPid } from "../guest/daemon";
+import { disk, wipeDisk } from "../guest/disks";
+import {
+  dmDevices,
+  mountPoint,
+  mustRun,
+  run,
+  sha256,
+  STRATIS,
+  stratis,
+  stratisFails,
+  unmountAll,
+} from "./support";
+
+const FS = "/dev/stratis/life/home";
+
+before(async () => {
+  await startDaemon();
+});
+after(async () => {
+  await unmountAll();
+  await stopDaemon();
+});
+
+test("the daemon answers through the command line", async () => {
+  assert.equal(await stratis("daemon", "version"), "3.9.2\n");
+  assert.match(await stratis("pool", "list"), /^Name +Total \/ Used \/ Free +Properties +UUID +Alerts/);
+});
+
+test("a pool on two disks has exactly the device-mapper stack of stratisd", async () => {
+  const disks = [await disk("d0"), await disk("d1")];
+  for (const path of disks) await wipeDisk(path);
+  await stratis("pool", "create", "life", ...disks);
+  const list = await stratis("pool", "list");
+  assert.match(list, /life +24 GiB \/ /);
+  const names = (await dmDevices()).map((name) => name.replace(/[0-9a-f]{32}/, "U"));
+  assert.deepEqual(names.sort(), [
+    "stratis-1-private-U-flex-mdv",
+    "stratis-1-private-U-flex-thindata",
+    "stratis-1-private-U-flex-thinmeta",
+    "stratis-1-private-U-physical-cache",
+    "stratis-1-private-U-physical-originsub",
+    "stratis-1-private-U-thinpool-pool",
+  ]);
+  const blockdevs = await stratis("blockdev", "list", "life");
+  for (const path of disks) assert.ok(blockdevs.includes(path), blockdevs);
+});
+
+test("creating it again with the same disks is no error, with others it is", async () => {
+  const disks = [await disk("d0"), await disk("d1")];
+  const again = await run(process.execPath, [STRATIS, "pool", "create", "life", ...disks]);
+  assert.notEqual(again.stdout + again.stderr, "", "the command line says that nothing changed");
+  const other = await disk("d2");
+  await wipeDisk(other);
+  await stratisFails("pool", "create", "life", other);
+});
+
+test("a filesystem has its link when the command returns, and keeps what is written", async () => {
+  await stratis("filesystem", "create", "life", "home");
+  assert.ok(existsSync(FS), "link");
+  assert.match(await readlink(FS), /dm-\d+$/);
+  const at = await mountPoint("home");
+  await mustRun("mount", [FS, at]);
+  await writeFile(`${at}/kept`, "what was written first\n");
+  await mustRun("sync", []);
+  assert.match(await stratis("filesystem", "list", "life"), /home +1 TiB \/ /);
+});
+
+test("a snapshot of the mounted filesystem holds its content, and goes its own way", async () => {
+  await stratis("filesystem", "snapshot", "life", "home", "monday");
+  const at = await mountPoint("monday");
+  await mustRun("mount", ["/dev/stratis/life/monday", at]);
+  assert.equal(await readFile(`${at}/kept`, "utf8"), "what was written first\n");
+  await writeFile(`${at}/kept`, "changed in the snapshot\n");
+  assert.equal(await readFile(`${await mountPoint("home")}/kept`, "utf8"), "what was written first\n");
+  await mustRun("umount", [at]);
+  const check = await run("xfs_repair", ["-n", "/dev/stratis/life/monday"]);
+  assert.equal(check.status, 0, check.stdout + check.stderr);
+});
+
+test("a snapshot of an unmounted filesystem is sound too", async () => {
+  await stratis("filesystem", "create", "life", "quiet", "--size", "600MiB");
+  await stratis("filesystem", "snapshot", "life", "quiet", "quiet-snap");
+  for (const name of ["quiet", "quiet-snap"]) {
+    const check = await run("xfs_repair", ["-n", `/dev/stratis/life/${name}`]);
+    assert.equal(check.status, 0, check.stdout + check.stderr);
+  }
+  const at = await mountPoint("quiet-snap");
+  await mustRun("mount", ["/dev/stratis/life/quiet-snap", at]);
+  await mustRun("umount", [at]);
+});
+
+test("renames move the links at once", async () => {
+  await stratis("filesystem", "rename", "life", "quiet", "silent");
+  assert.ok(existsSync("/dev/stratis/life/silent"));
+  assert.ok(!existsSync("/dev/stratis/life/quiet"));
+  await stratis("pool", "rename", "life", "living");
+  assert.ok(existsSync("/dev/stratis/living/silent"));
+  assert.ok(existsSync("/dev/stratis/living/home"));
+  assert.ok(!existsSync("/dev/stratis/life"));
+  await stratis("pool", "rename", "living", "life");
+});
+
+test("size limits are set, listed and removed", async () => {
+  await stratis("filesystem", "set-size-limit", "life", "silent", "2GiB");
+  assert.match(await stratis("filesystem", "list", "life", "--name", "silent"), /Size Limit: 2 GiB/);
+  const refused = await stratisFails("filesystem", "set-size-limit", "life", "silent", "512MiB");
+  assert.match(refused, /smaller than the current size/);
+  await stratis("filesystem", "unset-size-limit", "life", "silent");
+});
+
+test("a mounted filesystem is not destroyed, nor anything asked for with it", async () => {
+  assert.match(await stratisFails("filesystem", "destroy", "life", "silent", "home"), /in use/);
+  const left = await stratis("filesystem", "list", "life");
+  for (const name of ["home", "monday", "silent", "quiet-snap"]) assert.ok(left.includes(name), left);
+});
+
+test("after kill -9 the next daemon takes over what is there, with mounts undisturbed", async () => {
+  const before = await dmDevices();
+  await killDaemon();
+  await writeFile(`${await mountPoint("home")}/meanwhile`, "written without a daemon\n");
+  await startDaemon();
+  assert.deepEqual(await dmDevices(), before);
+  assert.match(await stratis("filesystem", "list", "life"), /home/);
+  assert.equal(await readFile(`${await mountPoint("home")}/meanwhile`, "utf8"), "written without a daemon\n");
+});
+
+test("a pool with a mounted filesystem does not stop, and stays as it was", async () => {
+  await stratisFails("pool", "stop", "--name", "life");
+  const hash = await sha256(`${await mountPoint("home")}/kept`);
+  assert.equal(hash.length, 64);
+});
+
+test("a stopped pool is listed, starts again, and has its content", async () => {
+  await unmountAll();
+  await stratis("pool", "stop", "--name", "life");
+  assert.deepEqual(await dmDevices(), []);
+  assert.match(await stratis("pool", "list", "--stopped"), /life/);
+  assert.ok(!existsSync("/dev/stratis/life"), "links are gone");
+  await stopDaemon();
+  await startDaemon();
+  assert.match(await stratis("pool", "list", "--stopped"), /life/, "it stays stopped over a restart");
+  await stratis("pool", "start", "--name", "life");
+  assert.ok(existsSync(FS));
+  const at = await mountPoint("home");
+  await mustRun("mount", [FS, at]);
+  assert.equal(await readFile(`${at}/kept`, "utf8"), "what was written first\n");
+  await mustRun("umount", [at]);
+});
+
+test("a third disk makes the pool larger", async () => {
+  const third = await disk("d2");
+  await wipeDisk(third);
+  await stratis("pool", "add-data", "life", third);
+  assert.match(await stratis("pool", "list"), /life +36 GiB \/ /);
+});
+
+test("every thread of the daemon is in its own mount namespace, and the process is called stratisd", async () => {
+  const pid = await daemonPid();
+  assert.equal((await readFile(`/proc/${pid}/comm`, "utf8")).trim(), "stratisd");
+  const root = await readlink("/proc/1/ns/mnt");
+  const { stdout } = await mustRun("sh", ["-c", `for t in /proc/${pid}/task/*; do readlink $t/ns/mnt; done`]);
+  const namespaces = stdout.trim().split("\n");
+  assert.ok(namespaces.length > 4, `${namespaces.length} threads`);
+  assert.equal(new Set(namespaces).size, 1, "all threads in one");
+  assert.ok(!namespaces.includes(root), "and not in that of the system");
+  const mounts = await readFile("/proc/self/mountinfo", "utf8");
+  assert.ok(!mounts.includes(".mdv-"), "metadata volumes are not seen from outside");
+});
+
+test("everything is destroyed, and the disks are blank", async () => {
+  await stratis("filesystem", "destroy", "life", "home", "monday", "silent", "quiet-snap");
+  await stratis("pool", "destroy", "life");
+  assert.deepEqual(await dmDevices(), []);
+  for (const serial of ["d0", "d1", "d2"]) {
+    const probe = await run("blkid", ["-p", await disk(serial)]);
+    assert.equal(probe.status, 2, `${serial}: ${probe.stdout}`);
+  }
+});

@@ -1,0 +1,161 @@
+/** What cases share: commands, what device-mapper holds, mounts, and calls that the command line can't make. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
+import * as path from "node:path";
+import { Client, plain } from "../../dbus/support/client";
+
+const COMMAND_MILLISECONDS = 180_000;
+const MOUNTS = "/run/stratis-cases";
+const BUS = "unix:path=/run/dbus/system_bus_socket";
+/** This file is dist/tests/vm/cases/support.js in the tree. */
+export const PROJECT = path.resolve(__dirname, "..", "..", "..", "..");
+export const STRATIS = path.join(PROJECT, "dist", "cli", "stratis.js");
+
+export interface Outcome {
+  /** null: ended by a signal. */
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export function run(file: string, args: readonly string[]): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    execFile(
+      file,
+      args,
+      { timeout: COMMAND_MILLISECONDS, killSignal: "SIGKILL", maxBuffer: 64 * 1024 * 1024 },
+      (error, stdout, stderr) => {
+        if (error !== null && typeof error.code === "string") reject(error);
+        else resolve({ status: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
+      },
+    );
+  });
+}
+
+/** Fails with all that the command said unless it ends with 0. */
+export async function mustRun(file: string, args: readonly string[]): Promise<Outcome> {
+  const outcome = await run(file, args);
+  assert.equal(
+    outcome.status,
+    0,
+    `${file} ${args.join(" ")} ended with ${outcome.status ?? "a signal"}: ${outcome.stdout}${outcome.stderr}`,
+  );
+  return outcome;
+}
+
+/** The command line; its standard output. */
+export const stratis = async (...args: string[]): Promise<string> =>
+  (await mustRun(process.execPath, [STRATIS, ...args])).stdout;
+
+/** The command line, which is expected to fail; what it said on standard error. */
+export async function stratisFails(...args: string[]): Promise<string> {
+  const outcome = await run(process.execPath, [STRATIS, ...args]);
+  assert.equal(outcome.status, 1, `stratis ${args.join(" ")}: ${outcome.stdout}${outcome.stderr}`);
+  return outcome.stderr;
+}
+
+/** Names of all Stratis devices of device-mapper, sorted. */
+export async function dmDevices(): Promise<string[]> {
+  const { stdout } = await mustRun("dmsetup", ["ls"]);
+  return stdout
+    .split("\n")
+    .map((line) => line.split(/\s/)[0] ?? "")
+    .filter((name) => name.startsWith("stratis-1-"))
+    .sort();
+}
+
+export async function mountPoint(name: string): Promise<string> {
+  const folder = path.join(MOUNTS, name);
+  await mkdir(folder, { recursive: true });
+  return folder;
+}
+
+export async function unmountAll(): Promise<void> {
+  const mounts = (await readFile("/proc/self/mountinfo", "utf8"))
+    .split("\n")
+    .map((line) => line.split(" ")[4] ?? "")
+    .filter((at) => at.startsWith(MOUNTS));
+  for (const at of mounts.reverse()) await mustRun("umount", [at]);
+}
+
+export function sha256(file: string, bytes = Infinity): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const hash = createHash("sha256");
+    const stream = createReadStream(file, bytes === Infinity ? {} : { end: bytes - 1 });
+    stream.on("data", (chunk) => hash.update(chunk));
+    stream.on("error", reject);
+    stream.on("end", () => {
+      resolve(hash.digest("hex"));
+    });
+  });
+}
+
+const FINGERPRINT_BYTES = 64 * 1024 * 1024;
+
+/** Of the first 64 MiB of a device, read from the device itself: a superset of what Stratis writes at first. */
+export async function fingerprint(device: string): Promise<string> {
+  await mustRun("blockdev", ["--flushbufs", device]);
+  return await sha256(device, FINGERPRINT_BYTES);
+}
+
+let client: Promise<Client> | undefined;
+
+/** A connection to the system bus, one for all calls of a file of cases. */
+export function bus(): Promise<Client> {
+  client ??= Client.connect(BUS, COMMAND_MILLISECONDS);
+  return client;
+}
+
+export interface Reply {
+  /** 0: done */
+  code: number;
+  message: string;
+  result: unknown;
+}
+
+/** A method of the Stratis API, whose reply ends in a return code and a text. */
+export async function callStratis(
+  object: string,
+  iface: string,
+  member: string,
+  signature: string,
+  body: unknown[],
+): Promise<Reply> {
+  const reply = plain(
+    await (await bus()).call(member, { path: object, interface: iface, signature, body }),
+  ) as unknown[];
+  const [code, message] = reply.slice(-2) as [number, string];
+  return { code, message, result: reply[0] };
+}
+
+export function createPoolByBus(name: string, devices: string[]): Promise<Reply> {
+  return callStratis(
+    "/org/storage/stratis3",
+    "org.storage.stratis3.Manager.r9",
+    "CreatePool",
+    "sasa((bu)s)a((bu)ss)(bt)(bs)(bb)",
+    [name, devices, [], [], [false, 0n], [false, ""], [false, false]],
+  );
+}
+
+export type ManagedObjects = Record<string, Record<string, Record<string, unknown>>>;
+
+export async function managedObjects(): Promise<ManagedObjects> {
+  const [objects] = await (
+    await bus()
+  ).call("GetManagedObjects", {
+    path: "/org/storage/stratis3",
+    interface: "org.freedesktop.DBus.ObjectManager",
+  });
+  return plain(objects) as ManagedObjects;
+}
+
+/** Closes the connection, so that the process can end. */
+export async function closeBus(): Promise<void> {
+  const open = await client;
+  client = undefined;
+  await open?.close();
+}

@@ -1,0 +1,30 @@
+/** The disks that a case may use, by serial number. */
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+
+const execFileAsync = promisify(execFile);
+const APPEARS_MILLISECONDS = 20_000;
+const WIPED_START = "16MiB";
+
+const given = JSON.parse(process.env["STRATIS_CASE_DISKS"] ?? "{}") as Record<string, string>;
+
+/** The path of a disk; waits for udev when it has only just been plugged in. */
+export async function disk(serial: string): Promise<string> {
+  const path = given[serial] ?? `/dev/disk/by-id/virtio-${serial}`;
+  const end = Date.now() + APPEARS_MILLISECONDS;
+  while (!existsSync(path)) {
+    if (Date.now() > end)
+      throw new Error(`The disk ${serial} has no ${path} after ${APPEARS_MILLISECONDS} ms`);
+    await sleep(50);
+  }
+  return path;
+}
+
+/** Makes a disk as good as new: everything discarded, the start surely zeroes, udev's database up to date. */
+export async function wipeDisk(path: string): Promise<void> {
+  await execFileAsync("blkdiscard", ["-f", path]);
+  await execFileAsync("blkdiscard", ["-f", "-z", "-l", WIPED_START, path]);
+  await execFileAsync("udevadm", ["settle", "--timeout=60"]);
+}

@@ -1,0 +1,22 @@
+#!/bin/sh
+# Installs what belongs on a system from the project: policy, udev rules and their helpers, unit, links.
+# Usage: install.sh PROJECT ROOT   (busybox runs it for the guest's root before systemd is up, bash in the guest later)
+set -eu
+project=$1
+root=${2%/}
+
+mkdir -p "$root/usr/share/dbus-1/system.d" "$root/usr/libexec"
+cp "$project/dbus-policy/stratisd.conf" "$root/usr/share/dbus-1/system.d/"
+cp "$project/systemd/stratisd.service" "$root/usr/lib/systemd/system/"
+cp "$project"/udev/*.rules "$root/usr/lib/udev/rules.d/"
+for helper in stratis-base32-decode stratis-str-cmp; do
+    # A tree of which only the TypeScript is built can still run cases that need no daemon.
+    if [ -e "$project/build/Release/$helper" ]; then
+        cp "$project/build/Release/$helper" "$root/usr/lib/udev/"
+    else
+        echo "install: $project/build/Release/$helper is not built" >&2
+    fi
+done
+# Where the guest sees the project, whatever $1 was called when this ran.
+ln -sf /project/build/Release/stratisd "$root/usr/libexec/stratisd"
+ln -sf /project/dist/cli/stratis.js "$root/usr/bin/stratis"

@@ -1,0 +1,88 @@
+#!/bin/sh
+# Builds the guest's image unless it is there, and prints the folder that holds it: root.img, vmlinuz, initrd.
+# Kept outside the tree, named after what it is made of: the package list and the scripts of this folder.
+# Usage: build.sh [PACKAGE]...   further packages, for an image of its own
+set -eu
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+cache=${STRATIS_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/stratis-node}
+suite=trixie
+fallback_mirror=http://deb.debian.org/debian
+bootstrap_seconds=900
+
+arch=$(dpkg --print-architecture)
+packages=$(sort "$here/packages.txt" | tr '\n' ',')
+for package in "$@"; do packages=$packages$package,; done
+packages=${packages%,}
+key=$({ echo "$arch $suite $packages"; cat "$here/build.sh" "$here/assemble.sh" "$here/init"; } | sha256sum | cut -c1-16)
+image=$cache/image-$key
+
+if [ -e "$image/root.img" ]; then
+    echo "$image"
+    exit 0
+fi
+
+mkdir -p "$cache"
+exec 9> "$cache/build.lock"
+# Another builder may be at it; when it is done, its image serves us as well.
+flock 9
+if [ -e "$image/root.img" ]; then
+    echo "$image"
+    exit 0
+fi
+work=$(mktemp -d "$cache/build-XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+log=$work/log
+
+# The mirror that this machine's apt uses, when it is a Debian mirror: it may be the only one within reach.
+host_mirror() {
+    command -v apt-get > /dev/null || return 0
+    # shellcheck disable=SC2016 # these are apt's own variables
+    apt-get indextargets --format '$(REPO_URI) $(COMPONENT)' "Created-By: Packages" |
+        sed -n 's#^\(https\{0,1\}://[^ ]*/debian\)/\{0,1\} main$#\1#p' | head -n 1
+}
+
+# Proxies and checks of dates that this machine's apt is set to; mmdebstrap's apt does not read its configuration.
+host_apt_options() {
+    command -v apt-config > /dev/null || return 0
+    apt-config dump | grep -Ei '^Acquire::((https?::)?Proxy|https?::Proxy::.*|Check-Valid-Until|Check-Date) "[^"]+"' || :
+}
+
+bootstrap() { # mirror, where to
+    # No initrd of the distribution: ours is smaller. Drivers that no guest has, and texts that no test reads, are left out.
+    INITRD=No timeout "$bootstrap_seconds" mmdebstrap --quiet --variant=minbase --include="$packages" \
+        --aptopt="$work/apt.conf" \
+        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+        --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
+        --dpkgopt='path-exclude=*/kernel/drivers/gpu/*' --dpkgopt='path-exclude=*/kernel/drivers/media/*' \
+        --dpkgopt='path-exclude=*/kernel/drivers/net/*' --dpkgopt='path-exclude=*/kernel/drivers/iio/*' \
+        --dpkgopt='path-exclude=*/kernel/drivers/infiniband/*' --dpkgopt='path-exclude=*/kernel/drivers/usb/*' \
+        --dpkgopt='path-exclude=*/kernel/sound/*' \
+        "$suite" "$2" "$1" >> "$log" 2>&1
+}
+
+# Root gets a folder; for others mmdebstrap makes a tar file, which fakeroot turns into an image with root's files.
+fetch() {
+    if [ "$(id -u)" = 0 ]; then target=$work/root; else target=$work/root.tar; fi
+    for mirror in "${STRATIS_MIRROR:-$(host_mirror)}" "$fallback_mirror"; do
+        [ -n "$mirror" ] || continue
+        echo "image: installing Debian $suite from $mirror" >&2
+        if bootstrap "$mirror" "$target"; then return 0; fi
+        rm -rf "$target"
+    done
+    cat "$log" >&2
+    echo "image: mmdebstrap failed; its messages are above" >&2
+    return 1
+}
+
+host_apt_options > "$work/apt.conf"
+fetch
+mkdir "$work/out"
+if [ "$(id -u)" = 0 ]; then
+    sh "$here/assemble.sh" "$target" "$work/out" >&2
+else
+    fakeroot sh "$here/assemble.sh" "$target" "$work/out" >&2
+fi
+mv "$work/out" "$image"
+echo "$image"

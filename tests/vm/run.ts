@@ -1,0 +1,157 @@
+/**
+ * Runs cases on a real kernel.
+ *
+ *   run.js [FILE]...           boots a guest, runs the cases in it (all of cases/ and host-cases/ unless named)
+ *   run.js --keep              boots a guest and keeps it until --stop
+ *   run.js --attach [FILE]...  runs cases in the guest that is kept; `--attach -c COMMAND` runs a command there
+ *   run.js --host [FILE]...    runs the cases on this machine, on loop devices; needs root and device-mapper
+ *   run.js --stop              ends the guest that is kept
+ */
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import * as path from "node:path";
+import type { AgentClient } from "./harness/agent-client";
+import { runCase, summarize, type CaseResult, type Place } from "./harness/cases";
+import { CASE_DISKS, Guest } from "./harness/guest";
+import { onThisMachine } from "./harness/host";
+import { DIST_NAME, PROJECT } from "./harness/image";
+import { attach, keep, stopKept } from "./harness/keep";
+
+const GUEST_LIMIT_SECONDS = 3600;
+const KEPT_LIMIT_SECONDS = 24 * 3600;
+const HOST_CASES = "host-cases";
+
+function filesOf(folder: string): string[] {
+  return readdirSync(path.join(__dirname, folder), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".test.js"))
+    .sort()
+    .map((name) => path.join(DIST_NAME, "tests", "vm", folder, name));
+}
+
+/** The files that were asked for, relative to the project. */
+function wantedFiles(named: readonly string[]): string[] {
+  if (named.length === 0) return [...filesOf("cases"), ...filesOf(HOST_CASES)];
+  return named.map((name) => {
+    const file = path.relative(PROJECT, path.resolve(name));
+    if (file.startsWith("..")) throw new Error(`${name} is not below ${PROJECT}, so the guest can't see it`);
+    if (!existsSync(path.join(PROJECT, file))) throw new Error(`There is no ${name}`);
+    return file;
+  });
+}
+
+const drivesGuests = (file: string): boolean => file.split(path.sep).includes(HOST_CASES);
+
+const inGuest = (agent: AgentClient | Guest): Place => ({
+  project: "/project",
+  node: "/usr/bin/node",
+  disks: Object.fromEntries(CASE_DISKS.map(({ serial }) => [serial, `/dev/disk/by-id/virtio-${serial}`])),
+  exec: (command, options) => agent.exec(command, options),
+});
+
+async function runAll(place: Place, files: readonly string[]): Promise<CaseResult[]> {
+  const results: CaseResult[] = [];
+  for (const file of files) results.push(await runCase(place, file));
+  return results;
+}
+
+/** Cases that drive guests of their own run here, under a test runner of their own. */
+async function runHostCase(file: string): Promise<CaseResult> {
+  const started = Date.now();
+  process.stdout.write(`\n== ${file}\n`);
+  let shown = "";
+  const child = spawn(process.execPath, ["--test-reporter=spec", path.join(PROJECT, file)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  child.stdout.on("data", (chunk: Buffer) => {
+    shown += chunk.toString();
+    process.stdout.write(chunk);
+  });
+  const status = await new Promise<number | null>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", resolve);
+  });
+  const total = (name: string): number =>
+    Number(new RegExp(`^\\S+ ${name} (\\d+)$`, "m").exec(shown)?.[1] ?? 0);
+  const passed = total("pass");
+  const failed = total("fail") + total("cancelled");
+  const problem =
+    status !== 0 || failed > 0
+      ? `status ${status ?? "none"}, ${failed} failed`
+      : passed === 0
+        ? "no result came back"
+        : null;
+  return { file, passed, failed, seconds: (Date.now() - started) / 1000, problem };
+}
+
+async function bootAndRun(files: readonly string[]): Promise<CaseResult[]> {
+  const results: CaseResult[] = [];
+  const inside = files.filter((file) => !drivesGuests(file));
+  if (inside.length > 0) {
+    const started = Date.now();
+    const guest = await Guest.boot({ disks: CASE_DISKS, limitSeconds: GUEST_LIMIT_SECONDS });
+    process.stdout.write(`The guest is up after ${((Date.now() - started) / 1000).toFixed(1)} s\n`);
+    results.push(...(await runAll(inGuest(guest), inside)));
+    if (results.some(({ problem }) => problem !== null))
+      process.stdout.write(`-- the end of the guest's console:\n${guest.consoleTail()}\n`);
+    await guest.shutdown();
+  }
+  for (const file of files.filter(drivesGuests)) results.push(await runHostCase(file));
+  return results;
+}
+
+async function keepGuest(): Promise<void> {
+  const guest = await Guest.boot({ disks: CASE_DISKS, limitSeconds: KEPT_LIMIT_SECONDS });
+  await keep(guest);
+  await guest.shutdown();
+}
+
+async function runAttached(args: readonly string[]): Promise<boolean> {
+  const agent = await attach();
+  try {
+    if (args[0] === "-c") {
+      const { status } = await agent.exec(args.slice(1).join(" "), {
+        onOutput: (text, stream) => (stream === "out" ? process.stdout : process.stderr).write(text),
+      });
+      return status === 0;
+    }
+    const files = wantedFiles(args.length === 0 ? filesOf("cases") : args);
+    const foreign = files.find(drivesGuests);
+    if (foreign !== undefined)
+      throw new Error(`${foreign} drives guests of its own; run it without --attach`);
+    await agent.mustExec("cat /project/tests/vm/guest/refresh.sh > /run/refresh.sh && sh /run/refresh.sh");
+    return summarize(await runAll(inGuest(agent), files));
+  } finally {
+    agent.close();
+  }
+}
+
+async function runOnThisMachine(named: readonly string[]): Promise<boolean> {
+  const files = wantedFiles(named.length === 0 ? filesOf("cases") : named);
+  return await onThisMachine(async (place) => summarize(await runAll(place, files)));
+}
+
+async function main(args: readonly string[]): Promise<boolean> {
+  const [mode, ...rest] = args;
+  switch (mode) {
+    case "--keep":
+      await keepGuest();
+      return true;
+    case "--stop":
+      await stopKept();
+      return true;
+    case "--attach":
+      return await runAttached(rest);
+    case "--host":
+      return await runOnThisMachine(rest);
+    default:
+      return summarize(await bootAndRun(wantedFiles(args)));
+  }
+}
+
+main(process.argv.slice(2)).then(
+  (passed) => process.exit(passed ? 0 : 1),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  },
+);
