@@ -143,6 +143,7 @@ async function main(args: readonly string[]): Promise<boolean> {
       return await runAttached(rest);
     case "--host":
       return await runOnThisMachine(rest);
+    case undefined:
     default:
       return summarize(await bootAndRun(wantedFiles(args)));
   }

@@ -58,14 +58,16 @@ async function build(
     integrity,
   );
 
-  const stack = new PoolStack(uuid, new Map(members.map((member) => [member.uuid, member.number])));
+  // The stack and the pool share it, so that the tables know devices that are added later.
+  const known = new Map(members.map((member) => [member.uuid, member]));
+  const stack = new PoolStack(uuid, known);
   const { numbers, mdv } = await buildStack(stack, record, undo);
 
   const store = new MetadataStore(null);
   const core = new PoolCore({
     uuid,
     record,
-    devices: new Map(members.map((member) => [member.uuid, member])),
+    devices: known,
     store,
     stack,
     numbers,

@@ -46,7 +46,7 @@ export async function setUpPool(found: FoundPool, links: LinkNotifier): Promise<
 async function assemble(found: FoundPool, links: LinkNotifier, undo: UndoStack): Promise<PoolCore> {
   const { uuid, devices } = found;
   const store = new MetadataStore(found.time);
-  const stack = new PoolStack(uuid, new Map([...devices].map(([device, { number }]) => [device, number])));
+  const stack = new PoolStack(uuid, devices);
   const { originsub, cap } = await stack.ensureBackstore(found.record, undo);
   const mdvDevice = await stack.ensureMdv(found.record, cap, undo);
   const mdv = await MetadataVolume.mount(uuid, dmPath(mdvDevice));

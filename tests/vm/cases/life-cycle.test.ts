@@ -1,7 +1,7 @@
 /** A pool's whole life, by the command line and by D-Bus, with the real engine. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readFile, readlink, writeFile } from "node:fs/promises";
+import { readFile, readlink, realpath, writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { startDaemon, stopDaemon, killDaemon, daemonPid } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
@@ -48,7 +48,7 @@ test("a pool on two disks has exactly the device-mapper stack of stratisd", asyn
     "stratis-1-private-U-thinpool-pool",
   ]);
   const blockdevs = await stratis("blockdev", "list", "life");
-  for (const path of disks) assert.ok(blockdevs.includes(path), blockdevs);
+  for (const path of disks) assert.ok(blockdevs.includes(` ${await realpath(path)} `), blockdevs);
 });
 
 test("creating it again with the same disks is no error, with others it is", async () => {

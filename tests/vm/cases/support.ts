@@ -28,8 +28,15 @@ export function run(file: string, args: readonly string[]): Promise<Outcome> {
       args,
       { timeout: COMMAND_MILLISECONDS, killSignal: "SIGKILL", maxBuffer: 64 * 1024 * 1024 },
       (error, stdout, stderr) => {
-        if (error !== null && typeof error.code === "string") reject(error);
-        else resolve({ status: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
+        // A program that can't be started has an errno's name as its code, one that failed its status.
+        const code = (error as NodeJS.ErrnoException | null)?.code as string | number | null | undefined;
+        if (error !== null && typeof code === "string") reject(error as Error);
+        else
+          resolve({
+            status: error === null ? 0 : ((code as number | null | undefined) ?? null),
+            stdout,
+            stderr,
+          });
       },
     );
   });

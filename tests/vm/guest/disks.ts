@@ -1,6 +1,6 @@
 /** The disks that a case may use, by serial number. */
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
@@ -10,7 +10,7 @@ const WIPED_START = "16MiB";
 
 const given = JSON.parse(process.env["STRATIS_CASE_DISKS"] ?? "{}") as Record<string, string>;
 
-/** The path of a disk; waits for udev when it has only just been plugged in. */
+/** The device node of a disk, as the daemon names it; waits for udev when it has only just been plugged in. */
 export async function disk(serial: string): Promise<string> {
   const path = given[serial] ?? `/dev/disk/by-id/virtio-${serial}`;
   const end = Date.now() + APPEARS_MILLISECONDS;
@@ -19,7 +19,7 @@ export async function disk(serial: string): Promise<string> {
       throw new Error(`The disk ${serial} has no ${path} after ${APPEARS_MILLISECONDS} ms`);
     await sleep(50);
   }
-  return path;
+  return realpathSync(path);
 }
 
 /** Makes a disk as good as new: everything discarded, the start surely zeroes, udev's database up to date. */

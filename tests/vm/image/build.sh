@@ -1,7 +1,8 @@
 #!/bin/sh
-# Builds the guest's image unless it is there, and prints the folder that holds it: root.img, vmlinuz, initrd.
-# Kept outside the tree, named after what it is made of: the package list and the scripts of this folder.
-# Usage: build.sh [PACKAGE]...   further packages, for an image of its own
+# Builds the guest's image unless it is there. Prints two lines: the folder that holds it (root.img, vmlinuz, initrd),
+# and the folder of a `node` of this machine that runs in the guest, empty when the image has one of its own.
+# The image is kept outside the tree, named after what it is made of: the package list and the scripts of this folder.
+# Usage: build.sh [NODE]   NODE: the program that the guest should run, by default the one in PATH
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -10,26 +11,36 @@ suite=trixie
 fallback_mirror=http://deb.debian.org/debian
 bootstrap_seconds=900
 
+# The guest runs the machine's own Node where that needs no library that the image lacks; distributions' packages of
+# Node need a dozen, and then the image gets the one of its own distribution.
+node=$(readlink -f "${1:-$(command -v node)}")
+foreign=$(ldd "$node" | awk '{ sub(".*/", "", $1); print $1 }' |
+    grep -Ev '^(linux-vdso|ld-linux.*|lib(c|m|dl|rt|pthread|atomic|gcc_s|stdc[+][+]))[.]so' || :)
+if [ -z "$foreign" ] && [ "$(basename "$node")" = node ]; then
+    node_folder=$(dirname "$node")
+    extra=
+else
+    node_folder=
+    extra=,nodejs
+fi
+
 arch=$(dpkg --print-architecture)
-packages=$(sort "$here/packages.txt" | tr '\n' ',')
-for package in "$@"; do packages=$packages$package,; done
-packages=${packages%,}
+packages=$(sort "$here/packages.txt" | paste -sd, -)$extra
 key=$({ echo "$arch $suite $packages"; cat "$here/build.sh" "$here/assemble.sh" "$here/init"; } | sha256sum | cut -c1-16)
 image=$cache/image-$key
 
-if [ -e "$image/root.img" ]; then
+finish() {
     echo "$image"
+    echo "$node_folder"
     exit 0
-fi
+}
+if [ -e "$image/root.img" ]; then finish; fi
 
 mkdir -p "$cache"
 exec 9> "$cache/build.lock"
 # Another builder may be at it; when it is done, its image serves us as well.
 flock 9
-if [ -e "$image/root.img" ]; then
-    echo "$image"
-    exit 0
-fi
+if [ -e "$image/root.img" ]; then finish; fi
 work=$(mktemp -d "$cache/build-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -85,4 +96,4 @@ else
     fakeroot sh "$here/assemble.sh" "$target" "$work/out" >&2
 fi
 mv "$work/out" "$image"
-echo "$image"
+finish

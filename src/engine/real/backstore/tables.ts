@@ -10,8 +10,8 @@ import { assertInvariant } from "../../errors";
 
 export { dmPath };
 
-/** Kernel numbers of the pool's block devices. */
-export type DeviceNumbers = ReadonlyMap<DevUuid, DeviceNumber>;
+/** The pool's block devices with their kernel numbers. */
+export type DeviceNumbers = ReadonlyMap<DevUuid, { readonly number: DeviceNumber }>;
 
 export function originsubSpec(pool: PoolUuid, record: PoolRecord, devices: DeviceNumbers): DmDeviceSpec {
   const segments = record.dataTier.allocations.map((segment) => {
@@ -20,7 +20,7 @@ export function originsubSpec(pool: PoolUuid, record: PoolRecord, devices: Devic
       device !== undefined,
       `data segment on device ${segment.parent}, which is not in the pool`,
     );
-    return { device, start: segment.start, length: segment.length };
+    return { device: device.number, start: segment.start, length: segment.length };
   });
   return { name: names.physicalOriginsub(pool), table: linearTable(segments), udevFlags: PRIVATE_DEVICE };
 }

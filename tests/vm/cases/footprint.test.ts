@@ -1,0 +1,73 @@
+/** What the daemon and its filesystems take: memory, space in the pool, and nothing at all when idle. */
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { daemonPid, startDaemon, stopDaemon } from "../guest/daemon";
+import { disk, wipeDisk } from "../guest/disks";
+import { mustRun, run, stratis } from "./support";
+
+const MIB = 1024 * 1024;
+
+before(async () => {
+  await startDaemon();
+  await wipeDisk(await disk("d0"));
+  await stratis("pool", "create", "foot", await disk("d0"));
+});
+after(async () => {
+  await stopDaemon();
+});
+
+/** Bytes of the pool's data device that are in use. */
+async function used(): Promise<number> {
+  const { stdout } = await mustRun("dmsetup", ["status", "--target", "thin-pool"]);
+  const blocks = /thin-pool \d+ \d+\/\d+ (\d+)\//.exec(stdout)?.[1];
+  assert.ok(blocks !== undefined, stdout);
+  return Number(blocks) * MIB;
+}
+
+test("a fresh filesystem of 1 TiB takes at most 75 MiB, its snapshot at most 10 MiB more", async () => {
+  const empty = await used();
+  await stratis("filesystem", "create", "foot", "fresh");
+  const afterCreate = await used();
+  assert.ok(afterCreate - empty <= 75 * MIB, `${(afterCreate - empty) / MIB} MiB`);
+  await stratis("filesystem", "snapshot", "foot", "fresh", "snap");
+  const afterSnapshot = await used();
+  assert.ok(afterSnapshot - afterCreate <= 10 * MIB, `${(afterSnapshot - afterCreate) / MIB} MiB`);
+});
+
+test("resident memory is at most 70 MB when idle", async () => {
+  const status = await readFile(`/proc/${await daemonPid()}/status`, "utf8");
+  const kibibytes = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
+  assert.ok(kibibytes * 1024 <= 70_000_000, `${kibibytes} KiB`);
+});
+
+test("idle, the daemon makes no system call but those of its timer", async () => {
+  const pid = await daemonPid();
+  // Behind a round of the timer, so that the next is ten seconds away.
+  await sleep(3000);
+  const traced = await run("timeout", [
+    "-s",
+    "INT",
+    "35",
+    "strace",
+    "-f",
+    "-q",
+    "-r",
+    "-e",
+    "trace=!futex,restart_syscall",
+    "-o",
+    "/run/idle.strace",
+    "-p",
+    String(pid),
+  ]);
+  assert.ok([0, 124, 130].includes(traced.status ?? 0), traced.stderr);
+  const lines = (await readFile("/run/idle.strace", "utf8")).trim().split("\n");
+  // Three or four rounds, each a burst: what is between bursts would be polling.
+  let bursts = 0;
+  for (const line of lines) {
+    const elapsed = Number(/^\d+ +(\d+\.\d+) /.exec(line)?.[1] ?? 0);
+    if (elapsed > 1) bursts += 1;
+  }
+  assert.ok(bursts <= 5, `${bursts} bursts in 35 s:\n${lines.slice(0, 80).join("\n")}`);
+});

@@ -1,0 +1,94 @@
+/** Pools that stratisd 3.9.2 made, opened by our daemon: everything as it was there, to the last byte of the files. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import * as path from "node:path";
+import { after, before, test } from "node:test";
+import type { Inspection } from "../guest/inspect";
+import { Guest } from "../harness/guest";
+import { PROJECT } from "../harness/image";
+
+type Interfaces = Record<string, Record<string, unknown>>;
+interface Expected {
+  managed_objects_r9: Record<string, Interfaces>;
+  dm_table: string[];
+  symlinks: string[];
+  files_sha256: Record<string, Record<string, string>>;
+}
+
+const GOLDEN = path.join(PROJECT, "tests", "fixtures", "golden");
+const POOLS: Record<string, string[]> = { v2_plain: ["disk1"], v2_two: ["disk1", "disk2"] };
+const LONG_MILLISECONDS = 240_000;
+const work = mkdtempSync(path.join(tmpdir(), "stratis-golden-"));
+let guest: Guest | undefined;
+
+after(async () => {
+  await guest?.shutdown();
+  rmSync(work, { recursive: true });
+});
+
+function unpack(pool: string, disk: string): { serial: string; sizeBytes: number; file: string } {
+  const serial = `${pool.replace("_", "-")}-${disk}`;
+  const file = path.join(work, serial);
+  const result = spawnSync(
+    "zstd",
+    ["-q", "-d", "--sparse", "--long=27", path.join(GOLDEN, pool, `${disk}.img.zst`), "-o", file],
+    { encoding: "utf8" },
+  );
+  assert.equal(result.status, 0, result.stderr);
+  return { serial, sizeBytes: statSync(file).size, file };
+}
+
+/** Paths of objects and of disks differ from machine to machine; what is left is compared. */
+function comparable(objects: Record<string, Interfaces>): string[] {
+  const lines: string[] = [];
+  for (const interfaces of Object.values(objects))
+    for (const [name, properties] of Object.entries(interfaces)) {
+      if (!/\.(pool|filesystem|blockdev)\.r9$/.test(name)) continue;
+      const kept = Object.entries(properties)
+        .filter(([property]) => property !== "Pool")
+        .filter(([property]) => !(name.includes("blockdev") && /^(Devnode|PhysicalPath)$/.test(property)))
+        .sort(([a], [b]) => (a < b ? -1 : 1));
+      lines.push(`${name} ${JSON.stringify(kept)}`);
+    }
+  return lines.sort();
+}
+
+/** Numbers of devices are those of the machine. */
+const withoutNumbers = (table: readonly string[]): string[] =>
+  table.map((line) => line.replace(/\b\d+:\d+\b/g, "M:m").trim()).sort();
+
+before(async () => {
+  guest = await Guest.boot({ limitSeconds: 900 });
+  await guest.mustExec("systemctl start stratisd", { timeoutMs: LONG_MILLISECONDS });
+});
+
+async function waitForPool(running: Guest): Promise<void> {
+  const found = "stratis pool list --name golden > /dev/null 2>&1 && exit 0; sleep 0.5;";
+  await running.mustExec(`for i in $(seq 60); do ${found} done; journalctl -u stratisd >&2; exit 1`, {
+    timeoutMs: LONG_MILLISECONDS,
+  });
+}
+
+for (const [pool, names] of Object.entries(POOLS))
+  test(`${pool} is set up as stratisd showed it, and its files have the same content`, async () => {
+    assert.ok(guest !== undefined);
+    const text = readFileSync(path.join(GOLDEN, pool, "expected.json"), "utf8");
+    const expected = JSON.parse(text) as Expected;
+    const disks = names.map((disk) => unpack(pool, disk));
+    for (const disk of disks) await guest.plug(disk);
+    await waitForPool(guest);
+    const inspected = await guest.mustExec("node /project/dist/tests/vm/guest/inspect.js", {
+      timeoutMs: LONG_MILLISECONDS,
+    });
+    const found = JSON.parse(inspected) as Inspection;
+    assert.deepEqual(comparable(found.objects), comparable(expected.managed_objects_r9));
+    assert.deepEqual(withoutNumbers(found.dmTable), withoutNumbers(expected.dm_table));
+    assert.deepEqual(found.files, expected.files_sha256);
+    const links = expected.symlinks.map((link) => link.replace(/^\.\//, "").replace(/ -> .*$/, ""));
+    assert.deepEqual(found.links, links.sort());
+    // The next pool has the same name.
+    await guest.mustExec("stratis pool stop --name golden", { timeoutMs: LONG_MILLISECONDS });
+    for (const { serial } of disks) await guest.unplug(serial);
+  });
