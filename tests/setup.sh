@@ -7,6 +7,8 @@ cd "$(dirname "$0")/.."
 root=$(pwd)
 
 network_seconds=900
+build_log=$(mktemp)
+trap 'rm -f "$build_log"' EXIT
 say() { echo "setup: $*" >&2; }
 
 # A step that needs the network: bounded, and tried once more, because mirrors have bad moments.
@@ -52,10 +54,18 @@ fi
 
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
     say "npm ci"
-    from_network npm ci --no-audit --no-fund
+    # Without scripts: the only one is npm's own idea to run node-gyp where there is a binding.gyp, a second build.
+    from_network npm ci --ignore-scripts --no-audit --no-fund
     # npm gives the file the time of the lock file's packages, not of the installation.
     touch node_modules/.package-lock.json
 fi
+
+# Shows what a step said only when it failed.
+quietly() {
+    "$@" > "$build_log" 2>&1 && return 0
+    cat "$build_log" >&2
+    return 1
+}
 
 # newer STAMP PATH...: whether anything below the paths is newer than the stamp, or there is no stamp
 newer() {
@@ -66,7 +76,7 @@ newer() {
 
 if newer build/Release/.stamp native CMakeLists.txt package-lock.json; then
     say "building the addon"
-    npm run --silent build:native
+    quietly npm run --silent build:native
     touch build/Release/.stamp
 fi
 if newer dist/.stamp src cli tests bench tsconfig.json package-lock.json; then

@@ -1,19 +1,22 @@
 /** The main job, step by step, each with the command that does it. Any step that fails ends the demonstration. */
 import { once } from "node:events";
-import { GIB, Guest, type DiskSpec } from "./harness/guest";
+import { setTimeout as sleep } from "node:timers/promises";
+import { GIB, Guest, MIB } from "./harness/guest";
 import { connectTo } from "./harness/lines";
 
 /**
  * The first disk is chosen so that its pool starts a little above the low-water mark (15 GiB free): some hundred MiB
  * of data cross it.
  */
-const DISKS: readonly DiskSpec[] = [
+const DISKS = [
   { serial: "first", sizeBytes: 16.5 * GIB },
   { serial: "second", sizeBytes: 12 * GIB },
-];
+] as const;
 const FIRST = "/dev/disk/by-id/virtio-first";
 const SECOND = "/dev/disk/by-id/virtio-second";
 const LIMIT_SECONDS = 900;
+const GROWTH_MILLISECONDS = 60_000;
+const LOOK_MILLISECONDS = 300;
 const SHELL_LIMIT_SECONDS = 24 * 3600;
 
 interface Step {
@@ -59,11 +62,9 @@ const STEPS: readonly Step[] = [
     say: "The pool gets a second disk, and uses it when the first falls below the low-water mark",
     commands: [
       `stratis pool add-data demo ${SECOND}`,
-      `${POOL_STATUS} | tee /root/before   # the fifth number: data blocks of 1 MiB, used/all`,
+      `${POOL_STATUS}   # behind 0 NNN/NNN: data blocks of 1 MiB, used/all`,
       "dd if=/dev/zero of=/mnt/data/more bs=1M count=800 conv=fsync status=none",
-      `for i in $(seq 300); do ${POOL_STATUS} > /root/now; ` +
-        `[ "$(awk '{ print $2 }' /root/now)" -gt "$(awk '{ print $2 }' /root/before)" ] && break; sleep 0.1; done; ` +
-        `cat /root/now; [ "$(awk '{ print $2 }' /root/now)" -gt "$(awk '{ print $2 }' /root/before)" ]`,
+      POOL_STATUS,
       "journalctl --quiet --no-pager -o cat -u stratisd | grep -i -E 'extend|low.water' | tail -n 3",
       "sha256sum --check /root/sums",
       "stratis pool list",
@@ -82,10 +83,27 @@ const TEAR_DOWN: Step = {
   ],
 };
 
+/** Until the thin pool has more blocks than the first disk: the daemon extends it on the kernel's event. */
+async function waitForGrowth(guest: Guest): Promise<void> {
+  const end = Date.now() + GROWTH_MILLISECONDS;
+  const blocksOfFirst = DISKS[0].sizeBytes / MIB;
+  for (;;) {
+    const status = await guest.mustExec(POOL_STATUS);
+    const all = / thin-pool \d+ \d+\/\d+ \d+\/(\d+) /.exec(status)?.[1];
+    if (Number(all) > blocksOfFirst) return;
+    if (Date.now() > end)
+      throw new Error(
+        `The pool had not grown ${GROWTH_MILLISECONDS} ms after the data was written: ${status}`,
+      );
+    await sleep(LOOK_MILLISECONDS);
+  }
+}
+
 async function show(guest: Guest, step: Step): Promise<void> {
   process.stdout.write(`\n── ${step.say}\n`);
   for (const command of step.commands) {
     process.stdout.write(`# ${command}\n`);
+    if (command === POOL_STATUS) await waitForGrowth(guest);
     await guest.mustExec(`set -o pipefail; ${command}`, {
       onOutput: (text) => process.stdout.write(text),
     });

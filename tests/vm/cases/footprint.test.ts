@@ -62,12 +62,17 @@ test("idle, the daemon makes no system call but those of its timer", async () =>
     String(pid),
   ]);
   assert.ok([0, 124, 130].includes(traced.status ?? 0), traced.stderr);
+  // What an event loop does to find out that nothing happened, and V8 to wake its own threads, is not the daemon's.
+  const housekeeping = /epoll_pwait|(read|write)\(\d+, "\\1\\0\\0/;
+  let pause = 0;
   const lines = (await readFile("/run/idle.strace", "utf8")).trim().split("\n");
   // Three or four rounds, each a burst: what is between bursts would be polling.
   let bursts = 0;
   for (const line of lines) {
-    const elapsed = Number(/^\d+ +(\d+\.\d+) /.exec(line)?.[1] ?? 0);
-    if (elapsed > 1) bursts += 1;
+    pause += Number(/^\d+ +(\d+\.\d+) /.exec(line)?.[1] ?? 0);
+    if (housekeeping.test(line)) continue;
+    if (pause > 1) bursts += 1;
+    pause = 0;
   }
   assert.ok(bursts <= 5, `${bursts} bursts in 35 s:\n${lines.slice(0, 80).join("\n")}`);
 });

@@ -30,7 +30,7 @@ export function run(file: string, args: readonly string[]): Promise<Outcome> {
       (error, stdout, stderr) => {
         // A program that can't be started has an errno's name as its code, one that failed its status.
         const code = (error as NodeJS.ErrnoException | null)?.code as string | number | null | undefined;
-        if (error !== null && typeof code === "string") reject(error as Error);
+        if (error !== null && typeof code === "string") reject(error);
         else
           resolve({
             status: error === null ? 0 : ((code as number | null | undefined) ?? null),
@@ -100,9 +100,9 @@ export function sha256(file: string, bytes = Infinity): Promise<string> {
   });
 }
 
-const FINGERPRINT_BYTES = 64 * 1024 * 1024;
+const FINGERPRINT_BYTES = 12 * 1024 * 1024;
 
-/** Of the first 64 MiB of a device, read from the device itself: a superset of what Stratis writes at first. */
+/** Of the start of a device, where Stratis has its header and metadata, and others theirs. */
 export async function fingerprint(device: string): Promise<string> {
   await mustRun("blockdev", ["--flushbufs", device]);
   return await sha256(device, FINGERPRINT_BYTES);

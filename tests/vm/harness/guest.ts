@@ -48,7 +48,7 @@ const BOOT_MILLISECONDS = 240_000;
 const HOTPLUG_MILLISECONDS = 30_000;
 const POWEROFF_MILLISECONDS = 120_000;
 const CONSOLE_LINES_SHOWN = 60;
-const MIB = 1024 * 1024;
+export const MIB = 1024 * 1024;
 export const GIB = 1024 * MIB;
 
 /** Guests that run now: killed when this process exits. */

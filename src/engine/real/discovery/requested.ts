@@ -7,7 +7,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { readStaticHeader } from "../../../disk/bda";
 import type { StaticHeader } from "../../../disk/static-header";
 import { formatDeviceNumber, type DeviceNumber } from "../../../dm/device-number";
-import { isNativeError, native, type BlkidResult, type UdevDevice } from "../../../native";
+import {
+  isNativeError,
+  native,
+  type BlkidResult,
+  type BlockFileInfo,
+  type UdevDevice,
+} from "../../../native";
 import { bytes, bytesToSectors, type Sectors } from "../../../units";
 import type { PoolUuid } from "../../../uuid";
 import { ChainedError, EngineError } from "../../errors";
@@ -110,19 +116,27 @@ async function requireNotHeld(path: string): Promise<void> {
   }
 }
 
+async function readHeader(
+  path: string,
+): Promise<{ info: BlockFileInfo; found: Awaited<ReturnType<typeof readStaticHeader>> }> {
+  try {
+    return await withBlockFile(path, {}, async (file) => {
+      const info = await file.info();
+      const deviceSize = bytesToSectors(bytes(info.size));
+      return { info, found: await readStaticHeader(file, { deviceSize }) };
+    });
+  } catch (error) {
+    throw new ChainedError(`The Stratis header of ${path} can't be read`, error);
+  }
+}
+
 async function examine(path: string): Promise<RequestedDevice> {
   const number = await deviceNumber(path);
   const probe = await native().blkidProbe(path);
   const blank = probe.type === null && !probe.ambivalent && probe.partitionTable === null;
   const udev = await udevRecord(path, number, blank);
   requireNoForeignSignature(path, probe);
-  const { info, found } = await withBlockFile(path, {}, async (file) => {
-    const fileInfo = await file.info();
-    return {
-      info: fileInfo,
-      found: await readStaticHeader(file, { deviceSize: bytesToSectors(bytes(fileInfo.size)) }),
-    };
-  });
+  const { info, found } = await readHeader(path);
   if (classify(udev) === "stratis" && found === null)
     throw new EngineError(`udev takes ${path} for a Stratis device, but it has no Stratis header`);
   if (info.readOnly) throw new EngineError(`${path} is read-only`);
