@@ -100,7 +100,8 @@ async function waitForGrowth(guest: Guest): Promise<void> {
 }
 
 async function show(guest: Guest, step: Step): Promise<void> {
-  process.stdout.write(`\n── ${step.say}\n`);
+  const seconds = Math.round(process.uptime());
+  process.stdout.write(`\n── ${step.say}   [${seconds} s]\n`);
   for (const command of step.commands) {
     process.stdout.write(`# ${command}\n`);
     if (command === POOL_STATUS) await waitForGrowth(guest);

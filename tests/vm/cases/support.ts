@@ -8,6 +8,7 @@ import * as path from "node:path";
 import { Client, plain } from "../../dbus/support/client";
 
 const COMMAND_MILLISECONDS = 180_000;
+const OUTPUT_BYTES = 64 * 1024 * 1024;
 const MOUNTS = "/run/stratis-cases";
 const BUS = "unix:path=/run/dbus/system_bus_socket";
 /** This file is dist/tests/vm/cases/support.js in the tree. */
@@ -23,22 +24,16 @@ export interface Outcome {
 
 export function run(file: string, args: readonly string[]): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    execFile(
-      file,
-      args,
-      { timeout: COMMAND_MILLISECONDS, killSignal: "SIGKILL", maxBuffer: 64 * 1024 * 1024 },
-      (error, stdout, stderr) => {
-        // A program that can't be started has an errno's name as its code, one that failed its status.
-        const code = (error as NodeJS.ErrnoException | null)?.code as string | number | null | undefined;
-        if (error !== null && typeof code === "string") reject(error);
-        else
-          resolve({
-            status: error === null ? 0 : ((code as number | null | undefined) ?? null),
-            stdout,
-            stderr,
-          });
-      },
-    );
+    const options = {
+      timeout: COMMAND_MILLISECONDS,
+      killSignal: "SIGKILL",
+      maxBuffer: OUTPUT_BYTES,
+    } as const;
+    const child = execFile(file, args, options, (error, stdout, stderr) => {
+      // Without a process it could not be started; with one, it ended somehow.
+      if (error !== null && child.pid === undefined) reject(new Error(error.message, { cause: error }));
+      else resolve({ status: child.exitCode, stdout, stderr });
+    });
   });
 }
 

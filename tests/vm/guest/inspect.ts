@@ -55,8 +55,9 @@ async function inspect(): Promise<Inspection> {
   };
 }
 
+/** All of these fit: sizes are strings on the bus. */
 const printBigint = (_: string, value: unknown): unknown =>
-  typeof value === "bigint" ? value.toString() : value;
+  typeof value === "bigint" ? Number(value) : value;
 
 inspect().then(
   (found) => {
