@@ -24,7 +24,7 @@ node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.ex
 }
 
 packages="busybox-static ca-certificates cmake cpio dbus debian-archive-keyring e2fsprogs g++ gzip
-    libblkid-dev libudev-dev make mmdebstrap pkg-config python3 qemu-system-x86 udev util-linux xfsprogs xz-utils"
+    libblkid-dev libudev-dev make mmdebstrap pkg-config python3 qemu-system-x86 udev util-linux xfsprogs xz-utils zstd"
 # Without root mmdebstrap works in a user namespace, and fakeroot gives the image root's files.
 if [ "$(id -u)" != 0 ]; then packages="$packages fakeroot uidmap"; fi
 

@@ -2,7 +2,7 @@
  * kill -9 in the middle of operations, at points spread over their duration, and then a start: the old state or the
  * new one, nothing of device-mapper that is not accounted for, and everything can be done again.
  *
- * STRATIS_CRASH_POINTS sets how many points there are for each operation (default 4).
+ * STRATIS_CRASH_POINTS sets how many points there are for each operation (default 2).
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -23,7 +23,7 @@ import {
   type Reply,
 } from "./support";
 
-const POINTS = Number(process.env["STRATIS_CRASH_POINTS"] ?? 4);
+const POINTS = Number(process.env["STRATIS_CRASH_POINTS"] ?? 2);
 const MANAGER = "org.storage.stratis3.Manager.r9";
 const POOL = "org.storage.stratis3.pool.r9";
 const FILESYSTEM = "org.storage.stratis3.filesystem.r9";
