@@ -140,8 +140,10 @@ test("stopped pools: members by revision and by what is known", () => {
 
 test("locked pools are the stopped ones of V1 that are encrypted", () => {
   assert.deepEqual(values.lockedPools([stopped({})]), {});
-  assert.deepEqual(values.lockedPools([stopped({ encryption: consistent, partiallyConstructed: true })]), {});
-  assert.deepEqual(Object.keys(values.lockedPools([stopped({ encryption: consistent })])), [SIMPLE]);
+  const locked = { encryption: consistent, metadataVersion: 1 } as const;
+  assert.deepEqual(values.lockedPools([stopped({ ...locked, partiallyConstructed: true })]), {});
+  assert.deepEqual(values.lockedPools([stopped({ ...locked, metadataVersion: 2 })]), {});
+  assert.deepEqual(Object.keys(values.lockedPools([stopped(locked)])), [SIMPLE]);
 });
 
 test("times, sizes, absent values", () => {
