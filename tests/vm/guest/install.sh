@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what belongs on a system from the project: policy, udev rules and their helpers, unit, links.
-# Usage: install.sh PROJECT ROOT   (busybox runs it for the guest's root before systemd is up, bash in the guest later)
+# Busybox runs it for the guest's root before systemd is up; refresh.sh runs it later, in the guest.
+# Usage: install.sh PROJECT ROOT
 set -eu
 project=$1
 root=${2%/}

@@ -10,16 +10,17 @@ echo stratis-guest > "$root/etc/hostname"
 touch "$root/etc/.updated" "$root/var/.updated"
 
 # What no test needs and each boot would pay for. lvm2's units would also look into the devices under test.
-for unit in 'modprobe@configfs.service' 'modprobe@fuse.service' apt-daily.timer apt-daily-upgrade.timer blk-availability.service dev-hugepages.mount \
-    dev-mqueue.mount dm-event.socket dpkg-db-backup.timer \
-    e2scrub_all.timer e2scrub_reap.service fstrim.timer getty-static.service getty@tty1.service ldconfig.service \
-    lvm2-lvmpolld.socket lvm2-monitor.service proc-sys-fs-binfmt_misc.automount remote-fs.target run-lock.mount \
-    serial-getty@ttyS0.service systemd-ask-password-console.path systemd-ask-password-wall.path \
-    systemd-binfmt.service systemd-firstboot.service systemd-hwdb-update.service \
-    systemd-journal-catalog-update.service systemd-journal-flush.service systemd-logind.service \
-    systemd-machine-id-commit.service systemd-pstore.service systemd-random-seed.service systemd-sysusers.service \
-    systemd-tmpfiles-clean.timer systemd-update-done.service systemd-user-sessions.service sys-fs-fuse-connections.mount \
-    sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount tmp.mount xfs_scrub_all.timer; do
+for unit in apt-daily-upgrade.timer apt-daily.timer blk-availability.service dev-hugepages.mount \
+    dev-mqueue.mount dm-event.socket dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
+    fstrim.timer getty-static.service getty@tty1.service ldconfig.service lvm2-lvmpolld.socket \
+    lvm2-monitor.service modprobe@configfs.service modprobe@fuse.service proc-sys-fs-binfmt_misc.automount \
+    remote-fs.target run-lock.mount serial-getty@ttyS0.service sys-fs-fuse-connections.mount \
+    sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount \
+    systemd-ask-password-console.path systemd-ask-password-wall.path systemd-binfmt.service \
+    systemd-firstboot.service systemd-hwdb-update.service systemd-journal-catalog-update.service \
+    systemd-journal-flush.service systemd-logind.service systemd-machine-id-commit.service \
+    systemd-pstore.service systemd-random-seed.service systemd-sysusers.service systemd-tmpfiles-clean.timer \
+    systemd-update-done.service systemd-user-sessions.service tmp.mount xfs_scrub_all.timer; do
     ln -sf /dev/null "$units/$unit"
 done
 

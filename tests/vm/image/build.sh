@@ -61,7 +61,7 @@ host_apt_options() {
 }
 
 bootstrap() { # mirror, where to
-    # No initrd of the distribution: ours is smaller. Drivers that no guest has, and texts that no test reads, are left out.
+    # No initrd of the distribution: ours is smaller. Drivers that no guest has and texts that no test reads stay out.
     INITRD=No timeout "$bootstrap_seconds" mmdebstrap --quiet --variant=minbase --include="$packages" \
         --aptopt="$work/apt.conf" \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
