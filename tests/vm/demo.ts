@@ -123,8 +123,8 @@ async function giveShell(guest: Guest): Promise<void> {
   const term = process.env["TERM"] ?? "vt100";
   try {
     const shell = guest.exec(
-      `stty sane ${size} < /dev/ttyS0; cd /root; ` +
-        `TERM=${term} setsid --ctty --wait bash -il < /dev/ttyS0 > /dev/ttyS0 2>&1`,
+      // Held open all along: a terminal forgets its size when the last of its users closes it.
+      `{ stty sane ${size}; cd /root; TERM=${term} setsid --ctty --wait bash -il; } < /dev/ttyS0 > /dev/ttyS0 2>&1`,
       { timeoutMs: SHELL_LIMIT_SECONDS * 1000 },
     );
     // Input that ends (a script, a closed terminal) ends the shell as exit does.

@@ -12,6 +12,8 @@ if [ -f "$root" ]; then
     mkdir "$tree"
     # Device nodes can't be made without root, and devtmpfs brings the guest its own.
     tar -C "$tree" --exclude='./dev/*' -xf "$root"
+    # fakeroot's root can't read what its user may not, such as the shadow files.
+    chmod -R u+rwX "$tree"
     root=$tree
 fi
 
