@@ -2,6 +2,7 @@
 import createConnection from "dbus-next/lib/connection";
 import { MessageType, Variant } from "dbus-next";
 import { adaptStream } from "../../../src/dbus/stream";
+import { plain } from "../support/client";
 
 type Received = createConnection.ReceivedMessage;
 
@@ -25,15 +26,6 @@ export type Answer =
 
 /** `member`: without its interface. */
 export type Responder = (call: RecordedCall, member: string) => Answer | undefined;
-
-/** Variants replaced by what they hold. */
-export function plain(value: unknown): unknown {
-  if (value instanceof Variant) return plain((value as Variant<unknown>).value);
-  if (Array.isArray(value)) return value.map(plain);
-  if (typeof value === "object" && value !== null)
-    return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, plain(entry)]));
-  return value;
-}
 
 export class FakeStratisd {
   /** Of the calls since the test began, without version checks. */

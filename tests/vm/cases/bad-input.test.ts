@@ -5,7 +5,7 @@ import { mkdir, open, writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
-import { createPoolByBus, fingerprint, mustRun, stratis, unmountAll } from "./support";
+import { closeBus, createPoolByBus, fingerprint, mustRun, stratis, unmountAll } from "./support";
 
 before(async () => {
   await startDaemon();
@@ -15,6 +15,7 @@ before(async () => {
 after(async () => {
   await unmountAll();
   await stopDaemon();
+  await closeBus();
 });
 
 /** Creation must fail with a text that matches, and leave the device as it was. */

@@ -1,52 +1,16 @@
 /** What cases share: commands, what device-mapper holds, mounts, and calls that the command line can't make. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import * as path from "node:path";
-import { Client, plain } from "../../dbus/support/client";
+import { STRATIS_TOP, SystemBus, type ManagedObjects } from "../guest/bus";
+import { mustRun, PROJECT, run } from "../guest/command";
 
-const COMMAND_MILLISECONDS = 180_000;
-const OUTPUT_BYTES = 64 * 1024 * 1024;
+export { mustRun, PROJECT, run } from "../guest/command";
+
 const MOUNTS = "/run/stratis-cases";
-const BUS = "unix:path=/run/dbus/system_bus_socket";
-/** This file is dist/tests/vm/cases/support.js in the tree. */
-export const PROJECT = path.resolve(__dirname, "..", "..", "..", "..");
 export const STRATIS = path.join(PROJECT, "dist", "cli", "stratis.js");
-
-export interface Outcome {
-  /** null: ended by a signal. */
-  status: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-export function run(file: string, args: readonly string[]): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    const options = {
-      timeout: COMMAND_MILLISECONDS,
-      killSignal: "SIGKILL",
-      maxBuffer: OUTPUT_BYTES,
-    } as const;
-    const child = execFile(file, args, options, (error, stdout, stderr) => {
-      // Without a process it could not be started; with one, it ended somehow.
-      if (error !== null && child.pid === undefined) reject(new Error(error.message, { cause: error }));
-      else resolve({ status: child.exitCode, stdout, stderr });
-    });
-  });
-}
-
-/** Fails with all that the command said unless it ends with 0. */
-export async function mustRun(file: string, args: readonly string[]): Promise<Outcome> {
-  const outcome = await run(file, args);
-  assert.equal(
-    outcome.status,
-    0,
-    `${file} ${args.join(" ")} ended with ${outcome.status ?? "a signal"}: ${outcome.stdout}${outcome.stderr}`,
-  );
-  return outcome;
-}
 
 /** The command line; its standard output. */
 export const stratis = async (...args: string[]): Promise<string> =>
@@ -103,11 +67,11 @@ export async function fingerprint(device: string): Promise<string> {
   return await sha256(device, FINGERPRINT_BYTES);
 }
 
-let client: Promise<Client> | undefined;
+let client: Promise<SystemBus> | undefined;
 
-/** A connection to the system bus, one for all calls of a file of cases. */
-export function bus(): Promise<Client> {
-  client ??= Client.connect(BUS, COMMAND_MILLISECONDS);
+/** A connection to the system bus, one for all calls of a file of cases. closeBus() must end it. */
+function bus(): Promise<SystemBus> {
+  client ??= SystemBus.open();
   return client;
 }
 
@@ -126,16 +90,14 @@ export async function callStratis(
   signature: string,
   body: unknown[],
 ): Promise<Reply> {
-  const reply = plain(
-    await (await bus()).call(member, { path: object, interface: iface, signature, body }),
-  ) as unknown[];
+  const reply = await (await bus()).call(object, iface, member, signature, body);
   const [code, message] = reply.slice(-2) as [number, string];
   return { code, message, result: reply[0] };
 }
 
 export function createPoolByBus(name: string, devices: string[]): Promise<Reply> {
   return callStratis(
-    "/org/storage/stratis3",
+    STRATIS_TOP,
     "org.storage.stratis3.Manager.r9",
     "CreatePool",
     "sasa((bu)s)a((bu)ss)(bt)(bs)(bb)",
@@ -143,17 +105,7 @@ export function createPoolByBus(name: string, devices: string[]): Promise<Reply>
   );
 }
 
-export type ManagedObjects = Record<string, Record<string, Record<string, unknown>>>;
-
-export async function managedObjects(): Promise<ManagedObjects> {
-  const [objects] = await (
-    await bus()
-  ).call("GetManagedObjects", {
-    path: "/org/storage/stratis3",
-    interface: "org.freedesktop.DBus.ObjectManager",
-  });
-  return plain(objects) as ManagedObjects;
-}
+export const managedObjects = async (): Promise<ManagedObjects> => (await bus()).managedObjects();
 
 /** Closes the connection, so that the process can end. */
 export async function closeBus(): Promise<void> {

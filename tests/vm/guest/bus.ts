@@ -6,6 +6,9 @@ export const STRATIS_NAME = "org.storage.stratis3";
 export const STRATIS_TOP = "/org/storage/stratis3";
 const CALL_MILLISECONDS = 180_000;
 
+/** Properties by object, interface and name. */
+export type ManagedObjects = Record<string, Record<string, Record<string, unknown>>>;
+
 export class SystemBus {
   private constructor(private readonly client: Client) {}
 
@@ -43,9 +46,9 @@ export class SystemBus {
     return await this.client.get(path, iface, property);
   }
 
-  async managedObjects(): Promise<Record<string, Record<string, Record<string, unknown>>>> {
+  async managedObjects(): Promise<ManagedObjects> {
     const [objects] = await this.call(STRATIS_TOP, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects");
-    return objects as Record<string, Record<string, Record<string, unknown>>>;
+    return objects as ManagedObjects;
   }
 
   async hasOwner(name = STRATIS_NAME): Promise<boolean> {

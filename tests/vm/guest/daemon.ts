@@ -2,19 +2,17 @@
  * Our daemon under the system bus: by systemd, as on a user's system, or started directly with options of the case's
  * own. On a developer's machine (--host) always directly, because no unit is installed there.
  */
-import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { STRATIS_NAME, SystemBus } from "./bus";
+import { mustRun, PROJECT } from "./command";
 
-/** This file is <tree>/dist/tests/vm/guest/daemon.js. */
-const PROJECT = path.resolve(__dirname, "..", "..", "..", "..");
 const PROGRAM = path.join(PROJECT, "build", "Release", "stratisd");
 const UNIT = "stratisd.service";
 const START_MILLISECONDS = 120_000;
 const STOP_MILLISECONDS = 60_000;
-const COMMAND_MILLISECONDS = 180_000;
 const LOOK_MILLISECONDS = 50;
 export const DIRECT_LOG = "/run/stratis-cases/stratisd.log";
 
@@ -29,17 +27,7 @@ export interface StartOptions {
 
 let direct: ChildProcess | null = null;
 
-function command(file: string, args: string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    execFile(file, args, { timeout: COMMAND_MILLISECONDS }, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout);
-      else
-        reject(
-          new Error(`${file} ${args.join(" ")} failed: ${error.message}${stdout}${stderr}`, { cause: error }),
-        );
-    });
-  });
-}
+const command = async (file: string, args: string[]): Promise<string> => (await mustRun(file, args)).stdout;
 
 /** The end of the daemon's log, for error messages. */
 export async function daemonLog(lines = 60): Promise<string> {
@@ -130,7 +118,3 @@ export async function daemonPid(): Promise<number> {
   if (direct !== null) return hasEnded(direct) ? 0 : (direct.pid ?? 0);
   return Number(await command("systemctl", ["show", "--property=MainPID", "--value", UNIT]));
 }
-
-/** The command line of the tree; its standard output. Throws with all that it said when it fails. */
-export const stratis = (...args: string[]): Promise<string> =>
-  command(process.execPath, [path.join(PROJECT, "dist", "cli", "stratis.js"), ...args]);

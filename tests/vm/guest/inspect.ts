@@ -4,7 +4,8 @@
  */
 import { readdir, readlink } from "node:fs/promises";
 import * as path from "node:path";
-import { closeBus, managedObjects, mountPoint, mustRun, sha256, type ManagedObjects } from "../cases/support";
+import { closeBus, managedObjects, mountPoint, mustRun, sha256 } from "../cases/support";
+import type { ManagedObjects } from "./bus";
 
 export interface Inspection {
   objects: ManagedObjects;
