@@ -30,8 +30,9 @@ if [ "$(id -u)" != 0 ]; then packages="$packages fakeroot uidmap"; fi
 
 missing=
 for package in $packages; do
-    state=$(dpkg-query -W -f '${db:Status-Status}\n' "$package" 2> /dev/null || :)
-    case $state in *installed*) ;; *) missing="$missing $package" ;; esac
+    # A line for each architecture. The whole of it counts: a package that was removed is "not-installed".
+    dpkg-query -W -f '${db:Status-Status}\n' "$package" 2> /dev/null | grep -qx installed ||
+        missing="$missing $package"
 done
 if [ -n "$missing" ]; then
     if [ "$(id -u)" != 0 ]; then

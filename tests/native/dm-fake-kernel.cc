@@ -77,7 +77,9 @@ void Uevent(dm_ioctl* header) {
     usleep(20000);
     const int semaphore = semget(static_cast<key_t>((0x0D4DU << 16) | (cookie & 0xffff)), 1, 0);
     struct sembuf done = {0, -1, IPC_NOWAIT};
-    Log(semaphore >= 0 && semop(semaphore, &done, 1) == 0 ? "udev completed" : "udev found no cookie");
+    // Logged before the caller can go on, because its next ioctl would otherwise get into the log first.
+    Log(semaphore >= 0 ? "udev completed" : "udev found no cookie");
+    if (semaphore >= 0 && semop(semaphore, &done, 1) != 0) Log("udev could not complete the cookie");
   }).detach();
 }
 

@@ -53,7 +53,9 @@ while read -r file; do
     esac
     basename "$file" .xz >> "$ram/modules/order"
 done < "$out/modules.once"
-(cd "$ram" && find . | cpio --quiet -o -H newc | gzip -1) > "$out/initrd"
+# Without a pipe, whose status would be that of its last command.
+(cd "$ram" && find . > "$out/ram.files" && cpio --quiet -o -H newc < "$out/ram.files" > "$out/ram.cpio")
+gzip -1 < "$out/ram.cpio" > "$out/initrd"
 
 mke2fs -q -t ext4 -O ^has_journal -d "$root" "$out/root.img" 1G
-rm -rf "$ram" "$out/modules" "$out/modules.once" "$out/tree"
+rm -rf "$ram" "$out/ram.files" "$out/ram.cpio" "$out/modules" "$out/modules.once" "$out/tree"
