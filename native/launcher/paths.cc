@@ -16,7 +16,7 @@ namespace stratis::launcher {
 namespace {
 
 constexpr const char* kProcessName = "stratisd";
-constexpr const char* kScriptBelowRoot = "/dist/src/daemon/main.js";
+constexpr const char* kScriptBelowRoot = "/dist/bin/stratisd.js";
 constexpr const char* kLaunchDirVariable = "STRATIS_LAUNCH_DIR";
 
 bool IsExecutableFile(const std::string& path) {

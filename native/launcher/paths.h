@@ -11,7 +11,7 @@ namespace stratis::launcher {
 [[noreturn]] void FailErrno(const std::string& text, int error);
 
 // The daemon's script, found from the place of this program: it is <root>/build/Release/stratisd, the script
-// <root>/dist/src/daemon/main.js. Links to this program are followed.
+// <root>/dist/bin/stratisd.js. Links to this program are followed.
 std::string MainScript();
 
 // Node's executable: $STRATIS_NODE, else "node" on $PATH, else the usual places.

@@ -4,6 +4,7 @@
  * Every function that returns a promise runs off the event loop, on libuv's thread pool. Failures are Error
  * objects with the members of NativeError. Sizes and offsets in bytes unless the name says otherwise.
  */
+import { existsSync } from "node:fs";
 import * as path from "node:path";
 
 /** Device-mapper flags that udev's rules obey, the upper half of a udev cookie (libdevmapper's DM_UDEV_*). */
@@ -281,8 +282,19 @@ export interface NativeAddon {
   lockFile(path: string): FileLock;
 }
 
-/** The root of the installed tree: this file is dist/src/native/index.js in it. */
-export const packageRoot = path.resolve(__dirname, "..", "..", "..");
+/** The nearest folder above this file that has a package.json: the file may be a part of a bundle. */
+function findRoot(): string {
+  let folder = __dirname;
+  while (!existsSync(path.join(folder, "package.json"))) {
+    const above = path.dirname(folder);
+    if (above === folder) throw new Error(`No folder above ${__dirname} has a package.json`);
+    folder = above;
+  }
+  return folder;
+}
+
+/** The root of the installed tree. */
+export const packageRoot = findRoot();
 
 function load(): NativeAddon {
   // A build under AddressSanitizer lives in a folder of its own and is chosen by the environment, in tests only.

@@ -51,7 +51,7 @@ interface Tree {
 function tree(context: TestContext): Tree {
   const root = fs.realpathSync(temporaryFolder(context));
   const launcher = path.join(root, "build", "Release", "stratisd");
-  const script = path.join(root, "dist", "src", "daemon", "main.js");
+  const script = path.join(root, "dist", "bin", "stratisd.js");
   fs.mkdirSync(path.dirname(launcher), { recursive: true });
   fs.mkdirSync(path.dirname(script), { recursive: true });
   fs.copyFileSync(builtProgram("stratisd"), launcher);
