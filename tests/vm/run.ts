@@ -1,25 +1,23 @@
 /**
  * Runs cases on a real kernel.
  *
- *   run.js [FILE]...           boots a guest, runs the cases in it (all of cases/ and host-cases/ unless named)
+ *   run.js [FILE]...           boots guests and runs the cases in them (all of cases/ and host-cases/ unless named);
+ *                              STRATIS_VM_LANES says how many at a time (default 2)
  *   run.js --keep              boots a guest and keeps it until --stop
  *   run.js --attach [FILE]...  runs cases in the guest that is kept; `--attach -c COMMAND` runs a command there
  *   run.js --host [FILE]...    runs the cases on this machine, on loop devices; needs root and device-mapper
  *   run.js --stop              ends the guest that is kept
  */
-import { spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import * as path from "node:path";
-import type { AgentClient } from "./harness/agent-client";
 import { runCase, summarize, type CaseResult, type Place } from "./harness/cases";
 import { CASE_DISKS, Guest } from "./harness/guest";
 import { onThisMachine } from "./harness/host";
 import { DIST_NAME, PROJECT } from "./harness/image";
 import { attach, keep, stopKept } from "./harness/keep";
+import { drivesGuests, HOST_CASES, inGuest, runInGuests } from "./harness/lanes";
 
-const GUEST_LIMIT_SECONDS = 3600;
 const KEPT_LIMIT_SECONDS = 24 * 3600;
-const HOST_CASES = "host-cases";
 
 function filesOf(folder: string): string[] {
   return readdirSync(path.join(__dirname, folder), { recursive: true, encoding: "utf8" })
@@ -39,63 +37,9 @@ function wantedFiles(named: readonly string[]): string[] {
   });
 }
 
-const drivesGuests = (file: string): boolean => file.split(path.sep).includes(HOST_CASES);
-
-const inGuest = (agent: AgentClient | Guest): Place => ({
-  project: "/project",
-  node: "/usr/bin/node",
-  disks: Object.fromEntries(CASE_DISKS.map(({ serial }) => [serial, `/dev/disk/by-id/virtio-${serial}`])),
-  exec: (command, options) => agent.exec(command, options),
-});
-
 async function runAll(place: Place, files: readonly string[]): Promise<CaseResult[]> {
   const results: CaseResult[] = [];
   for (const file of files) results.push(await runCase(place, file));
-  return results;
-}
-
-/** Cases that drive guests of their own run here, under a test runner of their own. */
-async function runHostCase(file: string): Promise<CaseResult> {
-  const started = Date.now();
-  process.stdout.write(`\n== ${file}\n`);
-  let shown = "";
-  const child = spawn(process.execPath, ["--test-reporter=spec", path.join(PROJECT, file)], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  child.stdout.on("data", (chunk: Buffer) => {
-    shown += chunk.toString();
-    process.stdout.write(chunk);
-  });
-  const status = await new Promise<number | null>((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", resolve);
-  });
-  const total = (name: string): number =>
-    Number(new RegExp(`^\\S+ ${name} (\\d+)$`, "m").exec(shown)?.[1] ?? 0);
-  const passed = total("pass");
-  const failed = total("fail") + total("cancelled");
-  const problem =
-    status !== 0 || failed > 0
-      ? `status ${status ?? "none"}, ${failed} failed`
-      : passed === 0
-        ? "no result came back"
-        : null;
-  return { file, passed, failed, seconds: (Date.now() - started) / 1000, problem };
-}
-
-async function bootAndRun(files: readonly string[]): Promise<CaseResult[]> {
-  const results: CaseResult[] = [];
-  const inside = files.filter((file) => !drivesGuests(file));
-  if (inside.length > 0) {
-    const started = Date.now();
-    const guest = await Guest.boot({ disks: CASE_DISKS, limitSeconds: GUEST_LIMIT_SECONDS });
-    process.stdout.write(`The guest is up after ${((Date.now() - started) / 1000).toFixed(1)} s\n`);
-    results.push(...(await runAll(inGuest(guest), inside)));
-    if (results.some(({ problem }) => problem !== null))
-      process.stdout.write(`-- the end of the guest's console:\n${guest.consoleTail()}\n`);
-    await guest.shutdown();
-  }
-  for (const file of files.filter(drivesGuests)) results.push(await runHostCase(file));
   return results;
 }
 
@@ -145,7 +89,7 @@ async function main(args: readonly string[]): Promise<boolean> {
       return await runOnThisMachine(rest);
     case undefined:
     default:
-      return summarize(await bootAndRun(wantedFiles(args)));
+      return summarize(await runInGuests(wantedFiles(args)));
   }
 }
 

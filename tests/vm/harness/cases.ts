@@ -56,10 +56,14 @@ async function clean(place: Place): Promise<void> {
     throw new Error(`Cleaning up with ${script} failed: ${result.stdout}${result.stderr}`);
 }
 
+/** Where a report goes, as it comes. */
+export type Print = (text: string) => void;
+export const printNow: Print = (text) => void process.stdout.write(text);
+
 /** `file` relative to the project. */
-export async function runCase(place: Place, file: string): Promise<CaseResult> {
+export async function runCase(place: Place, file: string, print: Print = printNow): Promise<CaseResult> {
   const started = Date.now();
-  process.stdout.write(`\n== ${file}\n`);
+  print(`\n== ${file}\n`);
   const done = (count: Count | null, problem: string | null): CaseResult => ({
     file,
     passed: count?.passed ?? 0,
@@ -77,12 +81,12 @@ export async function runCase(place: Place, file: string): Promise<CaseResult> {
     const result = await place.exec([place.node, ...reporters, `${place.project}/${file}`], {
       timeoutMs: CASE_MILLISECONDS,
       env: { STRATIS_CASE_DISKS: JSON.stringify(place.disks) },
-      onOutput: (text) => process.stdout.write(text),
+      onOutput: print,
     });
     const tap = await place.exec(`cat ${report} && rm ${report}`);
     const count = countTap(tap.stdout);
     const problem = judge(result, count);
-    if (problem !== null) await showDaemonLog(place);
+    if (problem !== null) await showDaemonLog(place, print);
     return done(count, problem);
   } catch (error) {
     return done(null, error instanceof Error ? error.message : String(error));
@@ -91,11 +95,11 @@ export async function runCase(place: Place, file: string): Promise<CaseResult> {
 
 const LOG_LINES_SHOWN = 40;
 
-async function showDaemonLog(place: Place): Promise<void> {
+async function showDaemonLog(place: Place, print: Print): Promise<void> {
   const log = await place.exec(`journalctl -q --no-pager -o cat -u stratisd -n ${LOG_LINES_SHOWN}`);
-  if (log.stdout !== "") process.stdout.write(`-- the end of the daemon's log:\n${log.stdout}`);
+  if (log.stdout !== "") print(`-- the end of the daemon's log:\n${log.stdout}`);
   const kernel = await place.exec("dmesg --level=emerg,alert,crit,err | tail -n 10");
-  if (kernel.stdout !== "") process.stdout.write(`-- errors of the kernel:\n${kernel.stdout}`);
+  if (kernel.stdout !== "") print(`-- errors of the kernel:\n${kernel.stdout}`);
 }
 
 /** Prints a line per file and returns whether all passed. */
