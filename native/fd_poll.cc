@@ -37,6 +37,7 @@ void FdPoll::Open(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   fd_ = static_cast<int>(ToUint32(info[0], {"FdPoll", "fd"}, INT32_MAX));
   if (!info[1].IsFunction()) throw InvalidArgument("FdPoll", "onReady", "it is not a function");
+  if (!info[2].IsUndefined() && ToBool(info[2], {"FdPoll", "writable"})) events_ = kUvWritable;
   callback_ = Napi::Persistent(info[1].As<Napi::Function>());
   context_ = std::make_unique<Napi::AsyncContext>(env, "FdPoll");
 
@@ -107,7 +108,7 @@ void FdPoll::RequireOpen(const char* method) const {
     throw NativeError(EBADF, std::string("FdPoll.") + method, DescriptorName(fd_), "the FdPoll is closed");
 }
 
-void FdPoll::StartWatching() { CheckUv(uv_poll_start(watch_->handle, kUvReadable, OnReady), "uv_poll_start", fd_); }
+void FdPoll::StartWatching() { CheckUv(uv_poll_start(watch_->handle, events_, OnReady), "uv_poll_start", fd_); }
 
 void FdPoll::StopWatching() {
   if (!started_) return;

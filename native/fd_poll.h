@@ -1,4 +1,4 @@
-// FdPoll of src/native/index.ts: tells JavaScript that a descriptor can be read.
+// FdPoll of src/native/index.ts: tells JavaScript that a descriptor can be read, or written.
 #pragma once
 
 #include <napi.h>
@@ -39,6 +39,7 @@ class FdPoll final : public Napi::ObjectWrap<FdPoll> {
   void RequireOpen(const char* method) const;
 
   int fd_ = -1;
+  int events_ = kUvReadable;
   Watch* watch_ = nullptr;  // nullptr once closed
   // Started, as far as JavaScript is concerned. The object is then kept alive.
   bool started_ = false;

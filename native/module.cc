@@ -11,6 +11,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   stratis::InitMount(env, exports);
   stratis::InitRun(env, exports);
   stratis::InitFileLock(env, exports);
+  stratis::InitUnixSocket(env, exports);
   return exports;
 }
 

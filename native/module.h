@@ -14,5 +14,7 @@ void InitBlkid(Napi::Env env, Napi::Object exports);
 void InitMount(Napi::Env env, Napi::Object exports);
 void InitRun(Napi::Env env, Napi::Object exports);
 void InitFileLock(Napi::Env env, Napi::Object exports);
+// UnixSocket, closeDescriptor, pipeWith and readKey
+void InitUnixSocket(Napi::Env env, Napi::Object exports);
 
 }  // namespace stratis

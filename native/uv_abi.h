@@ -26,8 +26,9 @@ int uv_poll_stop(uv_poll_s* handle);
 
 namespace stratis {
 
-// UV_POLL of uv_handle_type and UV_READABLE of uv_poll_event.
+// UV_POLL of uv_handle_type, UV_READABLE and UV_WRITABLE of uv_poll_event.
 constexpr int kUvPollHandle = 8;
 constexpr int kUvReadable = 1;
+constexpr int kUvWritable = 2;
 
 }  // namespace stratis

@@ -4,7 +4,7 @@ import { noChange, resourceNotFound, UnintendedCommandError } from "../errors";
 import { selectorText, type Selector } from "../managed-objects";
 import { MANAGER } from "../names";
 import { poolSelectorOf } from "../parser/shared";
-import { refuseKey, wantsKey } from "./key-source";
+import { wantsKey, withKey, withoutKey } from "./key-source";
 import { changedBy } from "./pool";
 import { stoppedVersion } from "./stopped-pools";
 
@@ -43,13 +43,16 @@ export const start: Action = async (context) => {
   const selector = poolSelectorOf(values);
   const stratisd = await context.stratisd();
   const method = await unlockMethod(context, selector);
-  if (wantsKey(values)) await refuseKey(values);
-  const result = await stratisd.request({
-    interface: MANAGER,
-    member: "StartPool",
-    signature: "ss(b(bu))(bh)b",
-    body: [selector.value, selector.by, method, [false, 0], values.flag("--remove-cache")],
-  });
+  const call = (given: boolean) => (fd: number) =>
+    stratisd.request({
+      interface: MANAGER,
+      member: "StartPool",
+      signature: "ss(b(bu))(bh)b",
+      body: [selector.value, selector.by, method, [given, fd], values.flag("--remove-cache")],
+    });
+  const result = wantsKey(values)
+    ? await withKey(context, { verify: false }, call(true))
+    : await withoutKey(call(false));
   if (!changedBy(result)) throw noChange("start", poolText(selector));
 };
 

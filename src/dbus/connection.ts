@@ -1,22 +1,18 @@
 /**
- * The connection to the message bus: dbus-next authenticates and does the encoding, this file numbers messages,
+ * The connection to the message bus: src/bus/ authenticates and does the encoding, this file numbers messages,
  * matches replies to our own calls, and hands every other call to one handler. dbus-next's MessageBus is not used: it
  * would answer calls by itself, put stacks into replies, and not tell when the bus goes away.
  */
-import createConnection from "dbus-next/lib/connection";
-import { MessageType } from "dbus-next";
+import { MESSAGE_TYPE, NO_REPLY_EXPECTED, type OutgoingMessage, type ReceivedMessage } from "../bus/codec";
+import { MessageChannel } from "../bus/messages";
 import { errorText } from "../engine/errors";
 import type { Logger } from "../log";
 import { parseBusAddress, type SocketPath } from "./address";
-import { noDescriptors } from "./descriptors";
+import { ReceivedDescriptors } from "./descriptors";
 import { DbusError } from "./errors";
 import type { IncomingCall, Reply } from "./call";
 import { parseSignature, sendableText } from "./signature";
-import { adaptStream, type ByteOrder } from "./stream";
 
-type Received = createConnection.ReceivedMessage;
-
-const NO_REPLY_EXPECTED = 1;
 const MAX_SERIAL = 0xffffffff;
 /** For the bus to authenticate us and to answer Hello. */
 const CONNECT_TIMEOUT_MS = 30_000;
@@ -35,7 +31,8 @@ export interface CallOrigin {
   readonly expectsReply: boolean;
 }
 
-export type CallHandler = (call: IncomingCall, origin: CallOrigin) => void;
+/** Settles when the call has been answered: the descriptors that came with it are closed then. Must not reject. */
+export type CallHandler = (call: IncomingCall, origin: CallOrigin) => Promise<void>;
 
 interface PendingCall {
   readonly resolve: (body: unknown[]) => void;
@@ -43,56 +40,41 @@ interface PendingCall {
 }
 
 /** The text of an error reply: by convention its first argument. */
-const errorMessage = ({ body, errorName }: Received): string =>
+const errorMessage = ({ body, errorName }: ReceivedMessage): string =>
   typeof body[0] === "string" ? body[0] : `${errorName ?? "an error"} without a text`;
 
 export class BusConnection {
   /** Settles once, when the connection has ended, and never rejects. */
   readonly closed: Promise<Closed>;
-  /** Set before messages are expected. Must not throw. */
-  onCall: CallHandler = () => undefined;
-  readonly #connection: createConnection.Connection;
+  /** Set before messages are expected. */
+  onCall: CallHandler = () => Promise.resolve();
+  readonly #messages: MessageChannel;
   readonly #log: Logger;
   readonly #pending = new Map<number, PendingCall>();
-  readonly #byteOrder: () => ByteOrder;
   #serial = 0;
   #closing = false;
   #ended = false;
-  #failure: string | null = null;
 
-  private constructor(socket: SocketPath, log: Logger) {
+  private constructor(messages: MessageChannel, log: Logger) {
+    this.#messages = messages;
     this.#log = log;
-    this.#connection = createConnection({ busAddress: `unix:socket=${socket}`, authMethods: ["EXTERNAL"] });
-    const { stream } = this.#connection;
-    this.#byteOrder = adaptStream(stream);
-    stream.on("error", (error) => {
-      this.#failure = error.message;
-    });
-    this.#connection.on("error", (error: unknown) => {
-      // Errors of the stream come here too; what else does is a message that could not be decoded.
-      log.warn(`D-Bus connection: ${errorText(error)}`);
-    });
-    this.#connection.on("message", (message: Received) => {
-      this.#received(message);
-    });
-    this.closed = new Promise((resolve) => {
-      stream.once("close", () => {
-        resolve(this.#end());
-      });
-    });
+    messages.onMessage = (message, descriptors) => {
+      void this.#received(message, new ReceivedDescriptors(descriptors));
+    };
+    messages.onBadMessage = (error) => {
+      log.warn(`A message of the bus could not be understood: ${error.message}`);
+    };
+    this.closed = messages.closed.then((reason) => this.#end(reason));
   }
 
   /** Connects, authenticates and says Hello. Rejects with what was tried and why it failed. */
   static async open(address: string, log: Logger): Promise<BusConnection> {
     const failures: string[] = [];
     for (const socket of parseBusAddress(address)) {
-      const connection = new BusConnection(socket, log);
       try {
-        await connection.#greet();
-        return connection;
+        return await BusConnection.#greeted(socket, log);
       } catch (error) {
         failures.push(`${socket.replace("\0", "@")}: ${errorText(error)}`);
-        connection.#connection.stream.destroy();
       }
     }
     throw new Error(`Could not connect to the message bus at ${address}: ${failures.join("; ")}`);
@@ -107,9 +89,9 @@ export class BusConnection {
       }
       const serial = this.#nextSerial();
       this.#pending.set(serial, { resolve, reject });
-      this.#connection.message({
+      this.#messages.send({
         ...BUS,
-        type: MessageType.METHOD_CALL,
+        type: MESSAGE_TYPE.methodCall,
         interface: "org.freedesktop.DBus",
         serial,
         member,
@@ -122,7 +104,7 @@ export class BusConnection {
   reply(origin: CallOrigin, { signature, body }: Reply): void {
     if (!origin.expectsReply) return;
     this.#send({
-      type: MessageType.METHOD_RETURN,
+      type: MESSAGE_TYPE.methodReturn,
       replySerial: origin.serial,
       ...(origin.sender === undefined ? {} : { destination: origin.sender }),
       signature,
@@ -133,7 +115,7 @@ export class BusConnection {
   replyError(origin: CallOrigin, { errorName, message }: DbusError): void {
     if (!origin.expectsReply) return;
     this.#send({
-      type: MessageType.ERROR,
+      type: MESSAGE_TYPE.error,
       errorName,
       replySerial: origin.serial,
       ...(origin.sender === undefined ? {} : { destination: origin.sender }),
@@ -149,41 +131,40 @@ export class BusConnection {
     signature: string;
     body: unknown[];
   }): void {
-    this.#send({ ...signal, type: MessageType.SIGNAL });
+    this.#send({ ...signal, type: MESSAGE_TYPE.signal });
   }
 
   /** Sends what is still waiting to be sent and ends the connection. */
   async close(): Promise<void> {
     this.#closing = true;
-    this.#connection.stream.end();
+    await this.#messages.drained();
+    this.#messages.close();
     await this.closed;
   }
 
-  async #greet(): Promise<void> {
+  static async #greeted(socket: SocketPath, log: Logger): Promise<BusConnection> {
     let timer: NodeJS.Timeout | undefined;
+    let messages: MessageChannel | undefined;
     const timeout = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         reject(new Error(`no answer within ${CONNECT_TIMEOUT_MS / 1000} s`));
       }, CONNECT_TIMEOUT_MS);
     });
-    const failed = new Promise<never>((_, reject) => {
-      this.#connection.once("error", (error: unknown) => {
-        reject(new Error(errorText(error)));
-      });
-    });
-    const ended = this.closed.then(({ reason }) => Promise.reject(new Error(reason)));
     try {
-      await Promise.race([this.callBus("Hello", "", []), failed, ended, timeout]);
+      messages = await Promise.race([MessageChannel.open(socket), timeout]);
+      const connection = new BusConnection(messages, log);
+      await Promise.race([connection.callBus("Hello", "", []), timeout]);
+      return connection;
+    } catch (error) {
+      messages?.close();
+      throw error;
     } finally {
       clearTimeout(timer);
-      // The losers of the race may still reject; nobody is waiting for them then.
-      failed.catch(() => undefined);
-      ended.catch(() => undefined);
     }
   }
 
   /** A message that cannot go out is logged: its receiver, or the bus, is gone, which `closed` tells. */
-  #send(message: Omit<createConnection.OutgoingMessage, "serial">): void {
+  #send(message: Omit<OutgoingMessage, "serial">): void {
     const what = message.member ?? `the reply to ${message.replySerial ?? 0}`;
     if (this.#ended || this.#closing) {
       this.#log.debug(`Not sending ${what}: the connection has ended`);
@@ -193,7 +174,7 @@ export class BusConnection {
       const body = parseSignature(message.signature).length;
       if (body !== message.body.length)
         throw new Error(`${message.body.length} values for the signature ${message.signature}`);
-      this.#connection.message({ ...message, serial: this.#nextSerial() });
+      this.#messages.send({ ...message, serial: this.#nextSerial() });
     } catch (error) {
       this.#log.error(`Could not send ${what}: ${errorText(error)}`);
     }
@@ -204,55 +185,44 @@ export class BusConnection {
     return this.#serial;
   }
 
-  #received(message: Received): void {
-    switch (message.type) {
-      case MessageType.METHOD_CALL:
-        this.#receivedCall(message);
-        return;
-      case MessageType.METHOD_RETURN:
-        this.#takePending(message)?.resolve(message.body);
-        return;
-      case MessageType.ERROR:
-        this.#takePending(message)?.reject(new DbusError(message.errorName ?? "", errorMessage(message)));
-        return;
-      default:
-        // Signals that the bus addresses to us, such as NameAcquired: nothing here waits for any.
-        return;
+  /** Every descriptor is closed when the message has been dealt with, whether or not anything wanted it. */
+  async #received(message: ReceivedMessage, descriptors: ReceivedDescriptors): Promise<void> {
+    try {
+      if (message.type === MESSAGE_TYPE.methodCall) await this.#receivedCall(message, descriptors);
+      else this.#receivedAnswer(message);
+    } finally {
+      descriptors.close();
     }
   }
 
-  #takePending({ replySerial }: Received): PendingCall | undefined {
+  #receivedAnswer(message: ReceivedMessage): void {
+    // Signals that the bus addresses to us, such as NameAcquired: nothing here waits for any.
+    if (message.type === MESSAGE_TYPE.methodReturn) this.#takePending(message)?.resolve(message.body);
+    else if (message.type === MESSAGE_TYPE.error)
+      this.#takePending(message)?.reject(new DbusError(message.errorName ?? "", errorMessage(message)));
+  }
+
+  #takePending({ replySerial }: ReceivedMessage): PendingCall | undefined {
     if (replySerial === undefined) return undefined;
     const pending = this.#pending.get(replySerial);
     this.#pending.delete(replySerial);
     return pending;
   }
 
-  #receivedCall(message: Received): void {
+  async #receivedCall(message: ReceivedMessage, descriptors: ReceivedDescriptors): Promise<void> {
     const { path, member, sender, serial, signature, body } = message;
-    const origin = { sender, serial, expectsReply: (message.flags & NO_REPLY_EXPECTED) === 0 };
     if (path === undefined || member === undefined) return; // The bus lets no such call through.
-    if (this.#byteOrder() === "big") {
-      this.replyError(
-        origin,
-        new DbusError(
-          "org.freedesktop.DBus.Error.NotSupported",
-          "Messages in big-endian byte order are not supported",
-        ),
-      );
-      return;
-    }
-    this.onCall(
-      { path, interface: message.interface, member, signature, body, descriptors: noDescriptors },
-      origin,
+    await this.onCall(
+      { path, interface: message.interface, member, signature, body, descriptors },
+      { sender, serial, expectsReply: (message.flags & NO_REPLY_EXPECTED) === 0 },
     );
   }
 
-  #end(): Closed {
+  #end(failure: Error | null): Closed {
     this.#ended = true;
     const reason = this.#closing
       ? "the connection was closed"
-      : `the message bus closed the connection${this.#failure === null ? "" : `: ${this.#failure}`}`;
+      : `the message bus closed the connection${failure === null ? "" : `: ${failure.message}`}`;
     for (const { reject } of this.#pending.values()) reject(new Error(reason));
     this.#pending.clear();
     return { expected: this.#closing, reason };

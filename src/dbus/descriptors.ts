@@ -1,21 +1,52 @@
 /** File descriptors that come with a method call, and the keys that are read from them (dbus-api.md §13). */
-import { EngineError } from "../engine/errors";
+import { closeDescriptor } from "../bus/descriptors";
+import { EngineError, errorText } from "../engine/errors";
+import { native } from "../native";
+
+/** MAX_STRATIS_PASS_SIZE of stratisd. */
+export const MAX_KEY_BYTES = 64;
+/** For a sender that passes the end of a pipe and writes nothing into it. */
+const KEY_TIMEOUT_MS = 120_000;
 
 /** The descriptors of one message. An argument of type h is an index into them. */
 export interface MessageDescriptors {
   /**
-   * The key that the descriptor at `index` delivers: all bytes up to its end, at most 64. Rejects with EngineError
-   * when there is no such descriptor, or when it delivers more.
+   * The key that the descriptor at `index` delivers: its bytes as they are, at most 64. Rejects with EngineError when
+   * there is no such descriptor, when it delivers more, or nothing in two minutes. Whoever gets the key wipes it.
    */
   readKey(index: number): Promise<Uint8Array>;
 }
 
+/** Descriptors that this process holds until close(). */
+export class ReceivedDescriptors implements MessageDescriptors {
+  readonly #descriptors: number[];
+
+  constructor(descriptors: readonly number[]) {
+    this.#descriptors = [...descriptors];
+  }
+
+  async readKey(index: number): Promise<Uint8Array> {
+    const fd = this.#descriptors[index];
+    const what = `Could not read the key from file descriptor ${index} of the message`;
+    if (fd === undefined)
+      throw new EngineError(
+        `${what}: ${this.#descriptors.length === 0 ? "no file descriptor" : `only ${this.#descriptors.length}`} came with it`,
+      );
+    let key: Buffer;
+    try {
+      key = await native().readKey(fd, MAX_KEY_BYTES, KEY_TIMEOUT_MS);
+    } catch (error) {
+      throw new EngineError(`${what}: ${errorText(error)}`, { cause: error });
+    }
+    if (key.length <= MAX_KEY_BYTES) return key;
+    key.fill(0);
+    throw new EngineError(`Provided key exceeded maximum allow length of ${MAX_KEY_BYTES} bytes`);
+  }
+
+  close(): void {
+    this.#descriptors.splice(0).forEach(closeDescriptor);
+  }
+}
+
 /** What a connection hands over that cannot receive descriptors. */
-export const noDescriptors: MessageDescriptors = {
-  readKey: (index) =>
-    Promise.reject(
-      new EngineError(
-        `Could not read the key from file descriptor ${index} of the message: no file descriptor came with it`,
-      ),
-    ),
-};
+export const noDescriptors: MessageDescriptors = new ReceivedDescriptors([]);

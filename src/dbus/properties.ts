@@ -1,5 +1,5 @@
 /** Reading properties: one value at a time, an interface, or a whole object. */
-import { Variant } from "dbus-next";
+import { Variant } from "dbus-next/lib/variant";
 import { errorText } from "../engine/errors";
 import type { ServiceContext } from "./context";
 import { interfacesOf } from "./interfaces";

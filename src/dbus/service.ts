@@ -38,7 +38,7 @@ export class DbusService {
       connection.signal(signal);
     });
     this.#context = { engine, tree, announcer, log };
-    connection.onCall = (call, origin) => void this.#answer(call, origin);
+    connection.onCall = (call, origin) => this.#answer(call, origin);
   }
 
   /** Connects to the bus without owning the name. Rejects with what was tried and why it failed. */

@@ -1,6 +1,6 @@
 /** D-Bus signatures as trees, and values made fit for them before they go out. */
 import { inspect } from "node:util";
-import { Variant } from "dbus-next";
+import { Variant } from "dbus-next/lib/variant";
 
 export interface SignatureNode {
   /** The type code; "(" for structs, "{" for dictionary entries. */

@@ -1,6 +1,6 @@
 /** Peer, Introspectable, Properties and ObjectManager (dbus-api.md §2.3, §4.3, §11.4). */
 import { readFile } from "node:fs/promises";
-import type { Variant } from "dbus-next";
+import type { Variant } from "dbus-next/lib/variant";
 import { errorText } from "../engine/errors";
 import type { ServiceContext } from "./context";
 import { announceActions, requireSignature, type IncomingCall, type Reply } from "./call";

@@ -1,5 +1,5 @@
 /** Values of the engine as the bus has them (dbus-api.md §3, §7.3, §10). */
-import { Variant } from "dbus-next";
+import { Variant } from "dbus-next/lib/variant";
 import type {
   BlockDev,
   LegacyEncryptionInfo,

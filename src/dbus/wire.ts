@@ -2,7 +2,7 @@
  * What D-Bus signatures mean as TypeScript types, computed by the compiler from the signature's text, so that a row
  * of the interface table and the function that serves it cannot disagree.
  */
-import type { Variant } from "dbus-next";
+import type { Variant } from "dbus-next/lib/variant";
 
 export type AnyVariant = Variant<unknown>;
 

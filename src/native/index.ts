@@ -232,6 +232,22 @@ export interface FdPoll {
   close(): void;
 }
 
+/** A stream to a local server that carries file descriptors along. Nothing here waits. */
+export interface UnixSocket {
+  /** For FdPoll; two, because each is watched for one purpose only. */
+  readonly readableFd: number;
+  readonly writableFd: number;
+  /**
+   * What has arrived, at most `most` bytes (1 MiB at the utmost); null: nothing for now; without bytes: the end. The
+   * descriptors are close-on-exec and the caller's to close (closeDescriptor). Fails with EMFILE when the process has
+   * no room for them.
+   */
+  receive(most: number): { data: Buffer; descriptors: number[] } | null;
+  /** The number of bytes that were taken, 0 when there is no room now. Descriptors go with the first byte. */
+  send(data: Uint8Array, descriptors?: readonly number[]): number;
+  close(): void;
+}
+
 export interface UdevMonitor {
   /** For FdPoll. */
   readonly fd: number;
@@ -258,7 +274,8 @@ export interface NativeAddon {
   dmParseDeps(data: Uint8Array): { major: number; minor: number }[];
 
   // events
-  FdPoll: new (fd: number, onReady: () => void) => FdPoll;
+  /** Watches for what can be read, or, with `writable`, for room to write. */
+  FdPoll: new (fd: number, onReady: () => void, writable?: boolean) => FdPoll;
   UdevMonitor: new (subsystem: string) => UdevMonitor;
   udevEnumerate(filter: { subsystem: string; properties?: Record<string, string> }): Promise<UdevDevice[]>;
   /** From udev's database; null when there is no such block device. */
@@ -274,6 +291,19 @@ export interface NativeAddon {
   /** MS_SLAVE | MS_REC on the mount at `target`. */
   makeMountSlave(target: string): Promise<void>;
   statFs(path: string): Promise<StatFs>;
+
+  // sockets and what comes through them
+  /** Connects at once. `path`: bytes of the socket's path; a first NUL makes it a name in the abstract namespace. */
+  UnixSocket: new (path: Uint8Array) => UnixSocket;
+  /** A pipe that holds `data`, at most 4096 bytes. Both ends are the caller's to close. */
+  pipeWith(data: Uint8Array): { readEnd: number; writeEnd: number };
+  /** Not for standard streams. */
+  closeDescriptor(fd: number): void;
+  /**
+   * Reads at most `most` + 1 bytes, so that an excess shows, of what a descriptor holds now and what follows without a
+   * pause. Fails with ETIMEDOUT when nothing comes at all.
+   */
+  readKey(fd: number, most: number, timeoutMs: number): Promise<Buffer>;
 
   // processes and files
   /** Runs a program without a shell; `file` is an absolute path, `args` come after argv[0]. */

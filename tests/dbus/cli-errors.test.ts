@@ -368,24 +368,56 @@ test("a daemon of another version is refused by all but what needs none", async 
   assert.equal((await harness().run(["pool", "explain", "EM001"], world)).code, 0);
 });
 
-test("what needs a key passed to stratisd is refused in one line, after all other checks", async () => {
-  const refusal = {
-    code: 1,
-    stdout: "",
-    stderr: "passing a key to stratisd is not supported yet by this client\n",
-  };
+const PROMPT = "Enter passphrase followed by the return key: ";
+const VERIFY = "Verify passphrase entered: ";
+const ECHO = "Warning: this device is not a TTY so the password may be echoed\n";
+const created = { SetKey: ok("(bb)", [true, false]) };
+
+test("a passphrase is asked for twice, and goes to stratisd by descriptor", async () => {
+  const set = ["key", "set", "new", "--capture-key"];
+  for (const [input, key] of [
+    ["pw\npw\n", "pw"],
+    ["pw\npw", "pw"],
+    [" p w \r\n p w \r\n", " p w \r"],
+    [`${"x".repeat(64)}\n`.repeat(2), "x".repeat(64)],
+  ] as const) {
+    const ran = await harness().run(set, { answers: created }, {}, input);
+    assert.deepEqual(ran, { code: 0, stdout: PROMPT + VERIFY, stderr: ECHO + ECHO });
+    assert.deepEqual(harness().fake.keys, [key]);
+  }
+  for (const [input, text] of [
+    ["pw\npv\n", "Passphrases do not match"],
+    ["\n\n", "Passphrase is empty"],
+    ["", "Passphrase is empty"],
+  ] as const) {
+    const ran = await harness().run(set, { answers: created }, {}, input);
+    assert.equal(ran.code, 1);
+    assert.ok(ran.stderr.endsWith(`It appears that you issued an unintended command: ${text}\n`), ran.stderr);
+    assert.deepEqual(harness().fake.keys, []);
+  }
+});
+
+test("a keyfile is sent as it is, also to start a pool", async () => {
   const keyfile = join(await mkdtemp(join(tmpdir(), "stratis-cli-")), "key");
-  await writeFile(keyfile, "secret");
+  await writeFile(keyfile, "secret\n");
   try {
-    for (const words of [
-      ["key", "set", "new", "--capture-key"],
-      ["key", "set", "new", "--keyf", keyfile],
-      ["key", "reset", "k1", "--keyfile-path", keyfile],
-      ["pool", "start", "--name=p", "--capture-key"],
-      ["pool", "start", "--name=p", `--keyfile-path=${keyfile}`, "--unlock-method=any"],
-    ])
-      assert.deepEqual(await harness().run(words), refusal, words.join(" "));
+    const started = { StartPool: ok("(b(oaoao))", [true, ["/a", [], []]]) };
+    for (const [words, answers] of [
+      [["key", "set", "new", "--keyf", keyfile], created],
+      [["key", "reset", "k1", "--keyfile-path", keyfile], { SetKey: ok("(bb)", [true, true]) }],
+      [["pool", "start", "--name=p", `--keyfile-path=${keyfile}`], started],
+    ] as const) {
+      assert.deepEqual(await harness().run(words, { answers }), { code: 0, stdout: "", stderr: "" });
+      assert.deepEqual(harness().fake.keys, ["secret\n"], words.join(" "));
+    }
+    const once = ["pool", "start", "--name=p", "--capture-key"];
+    const ran = await harness().run(once, { answers: started }, {}, "pw\n");
+    assert.deepEqual(ran, { code: 0, stdout: PROMPT, stderr: ECHO });
+    assert.deepEqual(harness().fake.keys, ["pw"]);
     await harness().fails(["key", "set", "new", `--keyfile-path=${keyfile}/x`], "cannot be opened: ENOTDIR");
+    await harness().fails(["key", "reset", "k1", "--keyfile-path", keyfile], "has no effect", {
+      answers: { SetKey: ok("(bb)", [false, false]) },
+    });
   } finally {
     await rm(join(keyfile, ".."), { recursive: true });
   }

@@ -1,10 +1,9 @@
 /** A service that stands in for stratisd: it serves what the test gives it, and records the calls that it gets. */
-import createConnection from "dbus-next/lib/connection";
-import { MessageType, Variant } from "dbus-next";
-import { adaptStream } from "../../../src/dbus/stream";
+import { Variant } from "dbus-next";
+import { MESSAGE_TYPE, type ReceivedMessage } from "../../../src/bus/codec";
+import { MessageChannel } from "../../../src/bus/messages";
+import { ReceivedDescriptors } from "../../../src/dbus/descriptors";
 import { plain } from "../support/client";
-
-type Received = createConnection.ReceivedMessage;
 
 const NAME = "org.storage.stratis3";
 const START_TIMEOUT_MS = 20_000;
@@ -30,29 +29,25 @@ export type Responder = (call: RecordedCall, member: string) => Answer | undefin
 export class FakeStratisd {
   /** Of the calls since the test began, without version checks. */
   readonly calls: RecordedCall[] = [];
+  /** What the descriptors hold that came with those calls, in order. */
+  readonly keys: string[] = [];
   /** How often the version was asked for. */
   versionChecks = 0;
   version = "3.9.2";
   respond: Responder = () => undefined;
-  readonly #connection: createConnection.Connection;
+  readonly #messages: MessageChannel;
   #serial = 0;
   readonly #waiting = new Map<number, () => void>();
 
-  private constructor(address: string) {
-    this.#connection = createConnection({
-      busAddress: address.replace("unix:path=", "unix:socket="),
-      authMethods: ["EXTERNAL"],
-    });
-    adaptStream(this.#connection.stream);
-    this.#connection.on("error", () => undefined);
-    this.#connection.on("message", (message: Received) => {
-      if (message.type === MessageType.METHOD_CALL) this.#answer(message);
-      else this.#waiting.get(message.replySerial ?? 0)?.();
-    });
+  private constructor(messages: MessageChannel) {
+    this.#messages = messages;
+    messages.onMessage = (message, descriptors) => {
+      void this.#received(message, new ReceivedDescriptors(descriptors));
+    };
   }
 
   static async start(address: string): Promise<FakeStratisd> {
-    const fake = new FakeStratisd(address);
+    const fake = new FakeStratisd(await MessageChannel.open(address.replace("unix:path=", "")));
     await fake.#callBus("Hello", "", []);
     await fake.#callBus("RequestName", "su", [NAME, 0]);
     return fake;
@@ -61,13 +56,14 @@ export class FakeStratisd {
   /** Forgets all that a test has set and recorded. */
   reset(respond: Responder): void {
     this.calls.length = 0;
+    this.keys.length = 0;
     this.versionChecks = 0;
     this.version = "3.9.2";
     this.respond = respond;
   }
 
   stop(): void {
-    this.#connection.stream.destroy();
+    this.#messages.close();
   }
 
   async #callBus(member: string, signature: string, body: unknown[]): Promise<void> {
@@ -80,9 +76,9 @@ export class FakeStratisd {
       }, START_TIMEOUT_MS);
     });
     const bus = { destination: "org.freedesktop.DBus", path: "/org/freedesktop/DBus" };
-    this.#connection.message({
+    this.#messages.send({
       ...bus,
-      type: MessageType.METHOD_CALL,
+      type: MESSAGE_TYPE.methodCall,
       interface: "org.freedesktop.DBus",
       serial,
       member,
@@ -93,7 +89,15 @@ export class FakeStratisd {
     clearTimeout(timer);
   }
 
-  #answer(message: Received): void {
+  async #received(message: ReceivedMessage, descriptors: ReceivedDescriptors): Promise<void> {
+    for (let index = 0; index < (message.unixFd ?? 0); index++)
+      this.keys.push(Buffer.from(await descriptors.readKey(index)).toString());
+    descriptors.close();
+    if (message.type === MESSAGE_TYPE.methodCall) this.#answer(message);
+    else this.#waiting.get(message.replySerial ?? 0)?.();
+  }
+
+  #answer(message: ReceivedMessage): void {
     const { path = "", interface: name = "", member = "", signature } = message;
     const call = { path, member: `${name}.${member}`, signature, body: plain(message.body) as unknown[] };
     if (member === "Get" && call.body.join(" ") === VERSION_PROPERTY) {
@@ -110,19 +114,19 @@ export class FakeStratisd {
     this.#reply(message, answer);
   }
 
-  #reply({ serial, sender = "" }: Received, answer: Answer): void {
+  #reply({ serial, sender = "" }: ReceivedMessage, answer: Answer): void {
     if (answer === "silence") return;
     const common = { serial: ++this.#serial, replySerial: serial, destination: sender };
-    this.#connection.message(
+    this.#messages.send(
       "error" in answer
         ? {
             ...common,
-            type: MessageType.ERROR,
+            type: MESSAGE_TYPE.error,
             errorName: answer.error,
             signature: "s",
             body: [answer.message],
           }
-        : { ...common, type: MessageType.METHOD_RETURN, ...answer },
+        : { ...common, type: MESSAGE_TYPE.methodReturn, ...answer },
     );
   }
 }

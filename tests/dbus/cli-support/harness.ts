@@ -18,7 +18,12 @@ export interface Harness {
   readonly address: string;
   readonly fake: FakeStratisd;
   /** Runs the command against the world. */
-  run(words: readonly string[], world?: Partial<World>, env?: Record<string, string>): Promise<Ran>;
+  run(
+    words: readonly string[],
+    world?: Partial<World>,
+    env?: Record<string, string>,
+    input?: string,
+  ): Promise<Ran>;
   /** As run, and the command must succeed in silence. Returns the calls after the version check. */
   callsOf(words: readonly string[], world?: Partial<World>): Promise<RecordedCall[]>;
   /** As run, and the command must print `stdout` only. */
@@ -62,10 +67,10 @@ export function useHarness(): () => Harness {
 }
 
 function harnessOf(address: string, fake: FakeStratisd): Harness {
-  const run: Harness["run"] = async (words, world = {}, env = {}) => {
+  const run: Harness["run"] = async (words, world = {}, env = {}, input = "") => {
     const { objects = sampleObjects(), answers = {} } = world;
     fake.reset((call, member) => answerOf(call, member, { objects, answers }));
-    return runStratis(address, words, env);
+    return runStratis(address, words, env, input);
   };
   return {
     address,

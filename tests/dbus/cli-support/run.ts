@@ -13,17 +13,21 @@ export interface Ran {
   stderr: string;
 }
 
-/** `address` is the system bus's. */
+/** `address` is the system bus's, `input` what standard input holds. */
 export async function runStratis(
   address: string,
   words: readonly string[],
   env: Record<string, string> = {},
+  input = "",
 ): Promise<Ran> {
   const child = spawn(process.execPath, [COMMAND, ...words], {
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
     env: { PATH: process.env["PATH"], TZ: "Europe/Prague", DBUS_SYSTEM_BUS_ADDRESS: address, ...env },
     timeout: RUN_TIMEOUT_MS,
   });
+  // A command that asks for nothing may end before it has read anything.
+  child.stdin.on("error", () => undefined);
+  child.stdin.end(input);
   const exited = once(child, "close") as Promise<[number | null]>;
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), exited]);
   return { code, stdout, stderr };

@@ -1,0 +1,291 @@
+#include "unix_socket.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "convert.h"
+#include "errors.h"
+#include "module.h"
+#include "promise.h"
+
+namespace stratis {
+
+namespace {
+
+constexpr const char* kTarget = "the socket";
+// The kernel's own limit for one message (SCM_MAX_FD).
+constexpr size_t kMostDescriptors = 253;
+constexpr uint32_t kMostBytesAtOnce = 1 << 20;
+constexpr uint32_t kLongestKeyTimeoutMs = 600000;
+constexpr uint32_t kMostKeyBytes = 4096;
+
+// Room for the descriptors of one message, aligned as the kernel wants it.
+struct ControlBuffer {
+  alignas(cmsghdr) char bytes[CMSG_SPACE(kMostDescriptors * sizeof(int))];
+};
+
+std::vector<int> TakeDescriptors(msghdr& message) {
+  std::vector<int> descriptors;
+  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr; part = CMSG_NXTHDR(&message, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+    const size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < count; i++) {
+      int descriptor = -1;
+      std::memcpy(&descriptor, CMSG_DATA(part) + i * sizeof(int), sizeof descriptor);
+      descriptors.push_back(descriptor);
+    }
+  }
+  return descriptors;
+}
+
+std::vector<UniqueFd> Own(const std::vector<int>& descriptors) {
+  std::vector<UniqueFd> owned;
+  owned.reserve(descriptors.size());
+  for (const int descriptor : descriptors) owned.emplace_back(descriptor);
+  return owned;
+}
+
+std::vector<int> ToDescriptors(const Napi::Value& value, const ArgumentName& name) {
+  std::vector<int> descriptors;
+  if (value.IsUndefined()) return descriptors;
+  Napi::Array array = ToArray(value, name, kMostDescriptors);
+  for (uint32_t i = 0; i < array.Length(); i++)
+    descriptors.push_back(static_cast<int>(ToUint32(array.Get(i), name.Element(i), INT32_MAX)));
+  return descriptors;
+}
+
+// Waits until the descriptor can be read. False: the time is over.
+bool WaitReadable(int fd, int timeout_ms, short* events) {
+  pollfd watched = {fd, POLLIN, 0};
+  for (;;) {
+    const int ready = poll(&watched, 1, timeout_ms);
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready < 0) throw NativeError(errno, "poll", "file descriptor");
+    *events = watched.revents;
+    return ready > 0;
+  }
+}
+
+struct Key {
+  std::vector<uint8_t> bytes;
+  ~Key() { explicit_bzero(bytes.data(), bytes.size()); }
+};
+
+// Reads what is there now, and what follows without a pause: the sender of a pipe keeps its end open until it has our
+// answer, so that waiting for the end of the file would wait forever. One byte more than allowed shows an excess.
+std::shared_ptr<Key> ReadKey(int fd, size_t most, int timeout_ms) {
+  auto key = std::make_shared<Key>();
+  key->bytes.resize(most + 1);
+  size_t done = 0;
+  short events = 0;
+  if (!WaitReadable(fd, timeout_ms, &events))
+    throw NativeError(ETIMEDOUT, "read", "file descriptor", "no key came in time");
+  while (done <= most) {
+    const ssize_t length = read(fd, key->bytes.data() + done, most + 1 - done);
+    if (length < 0 && errno == EINTR) continue;
+    if (length < 0) throw NativeError(errno, "read", "file descriptor");
+    if (length == 0) break;
+    done += static_cast<size_t>(length);
+    // A hang-up alone has nothing more to read.
+    if (!WaitReadable(fd, 0, &events) || (events & POLLIN) == 0) break;
+  }
+  key->bytes.resize(done);
+  return key;
+}
+
+Napi::Value ReadKeyPromise(const Napi::CallbackInfo& info) {
+  constexpr const char* kName = "readKey";
+  Napi::Env env = info.Env();
+  return Promised(env, kName, [&]() -> Napi::Value {
+    const int given = static_cast<int>(ToUint32(info[0], {kName, "fd"}, INT32_MAX));
+    const uint32_t most = ToUint32(info[1], {kName, "most"}, kMostKeyBytes);
+    const uint32_t timeout_ms = ToUint32(info[2], {kName, "timeoutMs"}, kLongestKeyTimeoutMs);
+    // Its own copy: the caller may close the descriptor while the job runs.
+    const auto fd = std::make_shared<UniqueFd>(fcntl(given, F_DUPFD_CLOEXEC, 3));
+    if (!*fd) throw NativeError(errno, "fcntl", "file descriptor " + std::to_string(given));
+    return RunJob<std::shared_ptr<Key>>(
+        env, kName, [fd, most, timeout_ms] { return ReadKey(fd->get(), most, static_cast<int>(timeout_ms)); },
+        [](Napi::Env env, std::shared_ptr<Key>& key) -> Napi::Value {
+          return Napi::Buffer<uint8_t>::Copy(env, key->bytes.data(), key->bytes.size());
+        });
+  });
+}
+
+// A pipe that holds `data`: the reading end to send away, the writing end to keep open until the answer has come.
+Napi::Value PipeWith(const Napi::CallbackInfo& info) {
+  constexpr const char* kName = "pipeWith";
+  Napi::Env env = info.Env();
+  return Guarded(env, kName, [&]() -> Napi::Value {
+    const auto [bytes, size] = ToBytes(info[0], {kName, "data"});
+    // A pipe takes this much at once in any case (PIPE_BUF).
+    if (size > kMostKeyBytes) throw InvalidArgument(kName, "data", "it has " + std::to_string(size) + " bytes");
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) throw NativeError(errno, "pipe2", "a pipe for a key");
+    UniqueFd read_end(ends[0]);
+    UniqueFd write_end(ends[1]);
+    ssize_t length = 0;
+    if (size > 0) do {
+        length = write(write_end.get(), bytes, size);
+      } while (length < 0 && errno == EINTR);
+    if (length != static_cast<ssize_t>(size)) throw NativeError(length < 0 ? errno : EIO, "write", "a pipe for a key");
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("readEnd", Napi::Number::New(env, read_end.get()));
+    result.Set("writeEnd", Napi::Number::New(env, write_end.get()));
+    read_end.release();
+    write_end.release();
+    return result;
+  });
+}
+
+void CloseDescriptor(const Napi::CallbackInfo& info) {
+  constexpr const char* kName = "closeDescriptor";
+  Guarded(info.Env(), kName, [&] {
+    const int fd = static_cast<int>(ToUint32(info[0], {kName, "fd"}, INT32_MAX));
+    // The standard streams are never anything that was received.
+    if (fd <= STDERR_FILENO) throw InvalidArgument(kName, "fd", "it is a standard stream");
+    if (close(fd) != 0 && errno != EINTR) throw NativeError(errno, "close", "file descriptor " + std::to_string(fd));
+  });
+}
+
+}  // namespace
+
+Napi::Function UnixSocket::Define(Napi::Env env) {
+  return DefineClass(
+      env, "UnixSocket",
+      {InstanceMethod("receive", &UnixSocket::Receive), InstanceMethod("send", &UnixSocket::Send),
+       InstanceAccessor("readableFd", &UnixSocket::ReadableFd, nullptr),
+       InstanceAccessor("writableFd", &UnixSocket::WritableFd, nullptr), InstanceMethod("close", &UnixSocket::Close)});
+}
+
+UnixSocket::UnixSocket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<UnixSocket>(info) {
+  Guarded(info.Env(), "UnixSocket", [&] { Connect(info); });
+}
+
+void UnixSocket::Connect(const Napi::CallbackInfo& info) {
+  const auto [path, size] = ToBytes(info[0], {"UnixSocket", "path"});
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  // The name of an abstract socket begins with a NUL and is not terminated; a path needs its terminator.
+  const bool abstract = size > 0 && path[0] == 0;
+  if (size == 0 || size > sizeof address.sun_path - (abstract ? 0 : 1))
+    throw InvalidArgument("UnixSocket", "path", "it has " + std::to_string(size) + " bytes");
+  std::memcpy(address.sun_path, path, size);
+  const std::string target(reinterpret_cast<const char*>(path) + (abstract ? 1 : 0), size - (abstract ? 1 : 0));
+  fd_.reset(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd_) throw NativeError(errno, "socket", target);
+  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size + (abstract ? 0 : 1));
+  while (connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), length) != 0)
+    if (errno != EINTR) throw NativeError(errno, "connect", target);
+  writable_fd_.reset(fcntl(fd_.get(), F_DUPFD_CLOEXEC, 3));
+  if (!writable_fd_) throw NativeError(errno, "fcntl", target);
+}
+
+int UnixSocket::OpenFd(const char* method) const {
+  if (!fd_) throw NativeError(EBADF, std::string("UnixSocket.") + method, kTarget, "it is closed");
+  return fd_.get();
+}
+
+Napi::Value UnixSocket::Receive(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return Guarded(env, "UnixSocket.receive", [&]() -> Napi::Value {
+    const int fd = OpenFd("receive");
+    const uint32_t most = ToUint32(info[0], {"UnixSocket.receive", "most"}, kMostBytesAtOnce);
+    if (most == 0) throw InvalidArgument("UnixSocket.receive", "most", "it is 0");
+    std::vector<uint8_t> bytes(most);
+    ControlBuffer control;
+    iovec part = {bytes.data(), bytes.size()};
+    msghdr message = {};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.bytes;
+    message.msg_controllen = sizeof control.bytes;
+    ssize_t length = -1;
+    do {
+      length = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    } while (length < 0 && errno == EINTR);
+    if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return env.Null();
+    if (length < 0) throw NativeError(errno, "recvmsg", kTarget);
+    std::vector<UniqueFd> owned = Own(TakeDescriptors(message));
+    if ((message.msg_flags & MSG_CTRUNC) != 0)
+      throw NativeError(EMFILE, "recvmsg", kTarget, "not all file descriptors of a message could be received");
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("data", Napi::Buffer<uint8_t>::Copy(env, bytes.data(), static_cast<size_t>(length)));
+    Napi::Array descriptors = Napi::Array::New(env, owned.size());
+    for (uint32_t i = 0; i < owned.size(); i++) descriptors.Set(i, Napi::Number::New(env, owned[i].get()));
+    result.Set("descriptors", descriptors);
+    // From here on JavaScript owns them.
+    for (UniqueFd& descriptor : owned) descriptor.release();
+    return result;
+  });
+}
+
+Napi::Value UnixSocket::Send(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return Guarded(env, "UnixSocket.send", [&]() -> Napi::Value {
+    const int fd = OpenFd("send");
+    const auto [bytes, size] = ToBytes(info[0], {"UnixSocket.send", "data"});
+    if (size == 0) throw InvalidArgument("UnixSocket.send", "data", "it is empty");
+    const std::vector<int> descriptors = ToDescriptors(info[1], {"UnixSocket.send", "descriptors"});
+    iovec part = {const_cast<uint8_t*>(bytes), size};
+    msghdr message = {};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    ControlBuffer control = {};
+    if (!descriptors.empty()) {
+      const size_t length = descriptors.size() * sizeof(int);
+      message.msg_control = control.bytes;
+      message.msg_controllen = CMSG_SPACE(length);
+      cmsghdr* header = CMSG_FIRSTHDR(&message);
+      header->cmsg_level = SOL_SOCKET;
+      header->cmsg_type = SCM_RIGHTS;
+      header->cmsg_len = CMSG_LEN(length);
+      std::memcpy(CMSG_DATA(header), descriptors.data(), length);
+    }
+    ssize_t sent = -1;
+    do {
+      sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) sent = 0;
+    if (sent < 0) throw NativeError(errno, "sendmsg", kTarget);
+    return Napi::Number::New(env, static_cast<double>(sent));
+  });
+}
+
+Napi::Value UnixSocket::ReadableFd(const Napi::CallbackInfo& info) {
+  return Guarded(info.Env(), "UnixSocket.readableFd", [&]() -> Napi::Value {
+    return Napi::Number::New(info.Env(), OpenFd("readableFd"));
+  });
+}
+
+Napi::Value UnixSocket::WritableFd(const Napi::CallbackInfo& info) {
+  return Guarded(info.Env(), "UnixSocket.writableFd", [&]() -> Napi::Value {
+    OpenFd("writableFd");
+    return Napi::Number::New(info.Env(), writable_fd_.get());
+  });
+}
+
+void UnixSocket::Close(const Napi::CallbackInfo&) {
+  // Twice is harmless: owners close in the clean-up of failures too.
+  fd_.reset();
+  writable_fd_.reset();
+}
+
+void InitUnixSocket(Napi::Env env, Napi::Object exports) {
+  exports.Set("UnixSocket", UnixSocket::Define(env));
+  exports.Set("closeDescriptor", Napi::Function::New(env, CloseDescriptor, "closeDescriptor"));
+  exports.Set("pipeWith", Napi::Function::New(env, PipeWith, "pipeWith"));
+  exports.Set("readKey", Napi::Function::New(env, ReadKeyPromise, "readKey"));
+}
+
+}  // namespace stratis

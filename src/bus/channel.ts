@@ -1,0 +1,137 @@
+/** A byte stream to a message bus over a Unix socket, with the file descriptors that travel along. */
+import { closeDescriptor } from "./descriptors";
+import { native, type FdPoll, type UnixSocket } from "../native";
+
+const READ_BYTES = 64 * 1024;
+/** What one wake-up reads at most, so that a flood leaves the event loop some time for everything else. */
+const READS_AT_ONCE = 16;
+const CONNECT_ATTEMPTS = 50;
+const CONNECT_PAUSE_MS = 20;
+
+/** Path of a socket; one that begins with NUL is in the abstract namespace. */
+export type SocketPath = string;
+
+interface Outgoing {
+  data: Uint8Array;
+  /** Sent with the first byte. */
+  descriptors: readonly number[];
+}
+
+const isBusy = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && error.code === "EAGAIN";
+
+export class Channel {
+  /** The receiver owns the descriptors. Must not throw. */
+  onData: (data: Buffer, descriptors: number[]) => void = (_, descriptors) => {
+    descriptors.forEach(closeDescriptor);
+  };
+  /** Settles once, with the reason for the end: null for an end of the stream, or because of close(). */
+  readonly closed: Promise<Error | null>;
+  readonly #socket: UnixSocket;
+  readonly #readable: FdPoll;
+  readonly #writable: FdPoll;
+  readonly #queue: Outgoing[] = [];
+  #settle: (reason: Error | null) => void = () => undefined;
+  #open = true;
+  #draining: (() => void)[] = [];
+
+  private constructor(path: SocketPath) {
+    const addon = native();
+    this.#socket = new addon.UnixSocket(Buffer.from(path));
+    this.closed = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    this.#readable = new addon.FdPoll(this.#socket.readableFd, () => {
+      this.#read();
+    });
+    this.#writable = new addon.FdPoll(
+      this.#socket.writableFd,
+      () => {
+        this.#flush();
+      },
+      true,
+    );
+    this.#readable.start();
+  }
+
+  /** Tries again for a second while the server's queue of connections is full. */
+  static async connect(path: SocketPath): Promise<Channel> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return new Channel(path);
+      } catch (error) {
+        if (!isBusy(error) || attempt === CONNECT_ATTEMPTS) throw error;
+        await new Promise((resolve) => setTimeout(resolve, CONNECT_PAUSE_MS));
+      }
+    }
+  }
+
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
+  /** The descriptors have to stay open until the data is sent: see drained(). */
+  write(data: Uint8Array, descriptors: readonly number[] = []): void {
+    if (!this.#open || data.length === 0) return;
+    this.#queue.push({ data, descriptors });
+    if (this.#queue.length === 1) this.#flush();
+  }
+
+  /** Resolves when all that was written has been taken, or the channel has ended. */
+  drained(): Promise<void> {
+    if (!this.#open || this.#queue.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#draining.push(resolve));
+  }
+
+  close(reason: Error | null = null): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#readable.close();
+    this.#writable.close();
+    this.#socket.close();
+    this.#queue.length = 0;
+    this.#signalDrained();
+    this.#settle(reason);
+  }
+
+  #signalDrained(): void {
+    const waiting = this.#draining;
+    this.#draining = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  #read(): void {
+    try {
+      for (let reads = 0; reads < READS_AT_ONCE && this.#open; reads += 1) {
+        const received = this.#socket.receive(READ_BYTES);
+        if (received === null) return;
+        if (received.data.length === 0) {
+          received.descriptors.forEach(closeDescriptor);
+          this.close();
+          return;
+        }
+        this.onData(received.data, received.descriptors);
+      }
+    } catch (error) {
+      this.close(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #flush(): void {
+    try {
+      for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
+        const sent = this.#socket.send(next.data, next.descriptors);
+        if (sent === 0) {
+          this.#writable.start();
+          return;
+        }
+        if (sent === next.data.length) this.#queue.shift();
+        else this.#queue[0] = { data: next.data.subarray(sent), descriptors: [] };
+      }
+      this.#writable.stop();
+      this.#signalDrained();
+    } catch (error) {
+      this.close(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+}

@@ -1,0 +1,174 @@
+/** Messages over a channel: authentication, framing, and which descriptors belong to which message. */
+import { Channel, type SocketPath } from "./channel";
+import {
+  decode,
+  encode,
+  FIXED_BYTES,
+  MalformedMessage,
+  messageLength,
+  type OutgoingMessage,
+  type ReceivedMessage,
+} from "./codec";
+import { closeDescriptor } from "./descriptors";
+
+const MAX_LINE_BYTES = 16 * 1024;
+/** Descriptors that may wait for the rest of their message: what the kernel passes with one at most. */
+const MAX_WAITING_DESCRIPTORS = 253;
+
+/** The receiver owns the descriptors, and closes each. Must not throw. */
+export type MessageHandler = (message: ReceivedMessage, descriptors: number[]) => void;
+
+/** The lines of the D-Bus specification's authentication protocol, sent at once; the server answers them in order. */
+const greeting = (userId: number): string =>
+  `\0AUTH EXTERNAL ${Buffer.from(userId.toString()).toString("hex")}\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n`;
+
+export class MessageChannel {
+  onMessage: MessageHandler = (_, descriptors) => {
+    descriptors.forEach(closeDescriptor);
+  };
+  /** A message that could not be decoded; the connection goes on. Must not throw. */
+  onBadMessage: (error: Error) => void = () => undefined;
+  /** Settles once and never rejects. null: the other side, or close(), ended it. */
+  readonly closed: Promise<Error | null>;
+  readonly #channel: Channel;
+  #authenticated: ((refusal: Error | null) => void) | null = null;
+  #answers = 0;
+  #passesDescriptors = false;
+  #chunks: Buffer[] = [];
+  #bytes = 0;
+  /** Length of the message that is coming in; null before its fixed part is there. */
+  #expected: number | null = null;
+  #descriptors: number[] = [];
+
+  private constructor(channel: Channel) {
+    this.#channel = channel;
+    channel.onData = (data, descriptors) => {
+      this.#received(data, descriptors);
+    };
+    this.closed = channel.closed.then((reason) => {
+      this.#descriptors.splice(0).forEach(closeDescriptor);
+      this.#authenticated?.(reason ?? new Error("the server closed the connection during authentication"));
+      return reason;
+    });
+  }
+
+  /** Connects and authenticates as this process's effective user. Bound the time it takes. */
+  static async open(socket: SocketPath): Promise<MessageChannel> {
+    const messages = new MessageChannel(await Channel.connect(socket));
+    const refusal = await new Promise<Error | null>((resolve) => {
+      messages.#authenticated = resolve;
+      // The kernel tells the bus the effective user, and both have to agree.
+      messages.#channel.write(Buffer.from(greeting(process.geteuid?.() ?? 0), "latin1"));
+    });
+    messages.#authenticated = null;
+    if (refusal === null) return messages;
+    messages.close();
+    throw refusal;
+  }
+
+  get isOpen(): boolean {
+    return this.#channel.isOpen;
+  }
+
+  /** Throws when the message cannot be encoded, or has descriptors that the bus does not pass on. */
+  send(message: OutgoingMessage): void {
+    const { data, descriptors } = encode(message);
+    if (descriptors.length > 0 && !this.#passesDescriptors)
+      throw new Error("The message bus does not pass on file descriptors");
+    this.#channel.write(data, descriptors);
+  }
+
+  /** Resolves when all that was sent has been taken by the bus, or the connection has ended. */
+  drained(): Promise<void> {
+    return this.#channel.drained();
+  }
+
+  close(reason: Error | null = null): void {
+    this.#channel.close(reason);
+  }
+
+  #received(data: Buffer, descriptors: number[]): void {
+    this.#descriptors.push(...descriptors);
+    if (this.#descriptors.length > MAX_WAITING_DESCRIPTORS) {
+      this.close(new MalformedMessage("more file descriptors came than a message can have"));
+      return;
+    }
+    this.#chunks.push(data);
+    this.#bytes += data.length;
+    try {
+      if (this.#answers < 2 && !this.#readAnswers()) return;
+      this.#readMessages();
+    } catch (error) {
+      // What follows cannot be understood without what failed.
+      this.close(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  /** The bytes that have come, as one buffer. */
+  #joined(): Buffer {
+    const joined = this.#chunks.length === 1 ? this.#chunks[0] : undefined;
+    if (joined !== undefined) return joined;
+    const all = Buffer.concat(this.#chunks);
+    this.#chunks = [all];
+    return all;
+  }
+
+  #keep(rest: Buffer): void {
+    this.#chunks = rest.length === 0 ? [] : [rest];
+    this.#bytes = rest.length;
+  }
+
+  /** Whether both answers have come: "OK guid", then "AGREE_UNIX_FD" or "ERROR text". */
+  #readAnswers(): boolean {
+    while (this.#answers < 2) {
+      const text = this.#joined();
+      const end = text.indexOf("\r\n");
+      if (end < 0) {
+        if (text.length > MAX_LINE_BYTES)
+          throw new Error("the server's answer during authentication has no end");
+        return false;
+      }
+      const line = text.toString("latin1", 0, end);
+      this.#keep(text.subarray(end + 2));
+      if (this.#answers === 0 && !line.startsWith("OK "))
+        throw new Error(`the server refused this user (it answered "${line.slice(0, 80)}")`);
+      if (this.#answers === 1) this.#passesDescriptors = line === "AGREE_UNIX_FD";
+      this.#answers += 1;
+    }
+    this.#authenticated?.(null);
+    return true;
+  }
+
+  #readMessages(): void {
+    while (this.isOpen) {
+      if (this.#expected === null) {
+        if (this.#bytes < FIXED_BYTES) return;
+        this.#expected = messageLength(this.#joined());
+      }
+      if (this.#bytes < this.#expected) return;
+      const all = this.#joined();
+      const bytes = all.subarray(0, this.#expected);
+      this.#keep(all.subarray(this.#expected));
+      this.#expected = null;
+      this.#deliver(bytes);
+    }
+  }
+
+  #deliver(bytes: Buffer): void {
+    let message: ReceivedMessage;
+    try {
+      message = decode(bytes);
+    } catch (error) {
+      // Which descriptors were its own is not known either; those of later messages have not come yet.
+      if (this.#bytes === 0) this.#descriptors.splice(0).forEach(closeDescriptor);
+      this.onBadMessage(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    const count = message.unixFd ?? 0;
+    if (count > this.#descriptors.length)
+      throw new MalformedMessage(
+        `a message of the bus announces ${count} file descriptors, and ${this.#descriptors.length} came`,
+      );
+    this.onMessage(message, this.#descriptors.splice(0, count));
+  }
+}
