@@ -56,7 +56,7 @@ async function main(): Promise<void> {
   };
   process.on("uncaughtException", onDefect);
   process.on("unhandledRejection", onDefect);
-  const code = await runDaemon(wanted.simulator);
+  const code = await runDaemon(wanted);
   await flush();
   process.exit(code);
 }

@@ -3,7 +3,16 @@ import { parseArgs } from "node:util";
 import { LOG_LEVELS, type LogLevel } from "../log";
 
 export type Invocation =
-  { run: "daemon"; simulator: boolean; logLevel: LogLevel | null } | { run: "help" } | { run: "version" };
+  | { run: "daemon"; simulator: boolean; simErrors: SimErrors | null; logLevel: LogLevel | null }
+  | { run: "help" }
+  | { run: "version" };
+
+/** How often the simulator fails; without a seed it takes one of its own. */
+export interface SimErrors {
+  /** 0 to 1. */
+  probability: number;
+  seed: bigint | null;
+}
 
 /** What was wrong with the command line; the program exits with 2. */
 export class UsageError extends Error {
@@ -16,6 +25,10 @@ Usage: stratisd [OPTIONS]
 
 Options:
       --sim                Use the simulator: touches no storage, needs no privileges but the bus name
+      --sim-errors <PROBABILITY[,SEED]>
+                           With --sim: let operations fail at random, each with this probability (0 to 1) and before
+                           it has changed anything. The same SEED (0 to 18446744073709551615) and the same calls give
+                           the same failures; without one a seed is drawn and logged
       --log-level <LEVEL>  Log this program's messages of this level and above [${LOG_LEVELS.join(", ")}];
                            without it, the environment variable RUST_LOG decides
   -h, --help               Print help
@@ -30,17 +43,36 @@ export function parseOptions(args: readonly string[]): Invocation {
       throw new UsageError(`the argument '--${name}' cannot be used multiple times`);
   if (values.help === true) return { run: "help" };
   if (values.version === true) return { run: "version" };
+  const simulator = values.sim === true;
+  const simErrors = values["sim-errors"] === undefined ? null : parseSimErrors(values["sim-errors"]);
+  if (simErrors !== null && !simulator)
+    throw new UsageError("the argument '--sim-errors <PROBABILITY[,SEED]>' can only be used with '--sim'");
   const level = values["log-level"];
   const logLevel = LOG_LEVELS.find((known) => known === level);
   if (level !== undefined && logLevel === undefined)
     throw new UsageError(
       `invalid value '${level}' for '--log-level <LEVEL>'\n  [possible values: ${LOG_LEVELS.join(", ")}]`,
     );
-  return { run: "daemon", simulator: values.sim === true, logLevel: logLevel ?? null };
+  return { run: "daemon", simulator, simErrors, logLevel: logLevel ?? null };
+}
+
+const MAX_SEED = 2n ** 64n - 1n;
+
+function parseSimErrors(text: string): SimErrors {
+  const refuse = (why: string): UsageError =>
+    new UsageError(`invalid value '${text}' for '--sim-errors <PROBABILITY[,SEED]>': ${why}`);
+  const [probability = "", seed, ...others] = text.split(",");
+  if (others.length > 0) throw refuse("there is more than one comma");
+  if (!/^(\d+(\.\d*)?|\.\d+)$/.test(probability) || Number(probability) > 1)
+    throw refuse(`the probability '${probability}' is not a decimal number from 0 to 1`);
+  if (seed !== undefined && (!/^\d{1,20}$/.test(seed) || BigInt(seed) > MAX_SEED))
+    throw refuse(`the seed '${seed}' is not a whole number from 0 to ${MAX_SEED}`);
+  return { probability: Number(probability), seed: seed === undefined ? null : BigInt(seed) };
 }
 
 interface Values {
   sim?: boolean | undefined;
+  "sim-errors"?: string | undefined;
   "log-level"?: string | undefined;
   help?: boolean | undefined;
   version?: boolean | undefined;
@@ -52,6 +84,7 @@ function parse(args: readonly string[]): { values: Values; counts: Map<string, n
       args: [...args],
       options: {
         sim: { type: "boolean" },
+        "sim-errors": { type: "string" },
         "log-level": { type: "string" },
         help: { type: "boolean", short: "h" },
         version: { type: "boolean", short: "V" },

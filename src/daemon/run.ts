@@ -1,9 +1,11 @@
 /** The daemon's life: start-up in order, service until something ends it, orderly exit (system.md §6, §7, §11). */
+import { randomBytes } from "node:crypto";
 import { DbusService } from "../dbus/service";
 import type { Engine, EngineChange } from "../engine/engine";
 import { errorText } from "../engine/errors";
 import { logger } from "../log";
 import { watchClock, watchDeviceMapper, watchUdev, type EventSource } from "./event-sources";
+import type { SimErrors } from "./options";
 import { VERSION } from "./version";
 
 const log = logger("stratisd::stratis::run");
@@ -13,16 +15,27 @@ const SHUTDOWN_MILLISECONDS = 25_000;
 
 type Ending = { by: "signal"; signal: string } | { by: "task"; task: string; error: unknown };
 
+export interface EngineChoice {
+  readonly simulator: boolean;
+  /** Only for the simulator. */
+  readonly simErrors: SimErrors | null;
+}
+
 interface StartableEngine extends Engine {
   initialize(): Promise<void>;
 }
 
 /** Loads only the engine that is wanted: the simulator needs no addon for itself, the real one no simulator. */
-async function makeEngine(simulator: boolean): Promise<StartableEngine> {
+async function makeEngine({ simulator, simErrors }: EngineChoice): Promise<StartableEngine> {
   if (simulator) {
     log.info("Using SimEngine");
     const { SimEngine } = await import("../engine/sim/engine.js");
-    return new SimEngine();
+    if (simErrors === null) return new SimEngine();
+    const { RandomErrors } = await import("../engine/sim/conditions.js");
+    const { probability } = simErrors;
+    const seed = simErrors.seed ?? randomBytes(8).readBigUInt64BE();
+    log.warn(`Operations fail at random; the same again: --sim-errors ${probability},${seed}`);
+    return new SimEngine(new RandomErrors({ probability, seed }));
   }
   log.info("Using StratEngine");
   const { RealEngine } = await import("../engine/real/engine.js");
@@ -30,7 +43,7 @@ async function makeEngine(simulator: boolean): Promise<StartableEngine> {
 }
 
 /** Resolves to the exit code. */
-export async function runDaemon(simulator: boolean): Promise<number> {
+export async function runDaemon(choice: EngineChoice): Promise<number> {
   let end: (ending: Ending) => void = () => undefined;
   const ended = new Promise<Ending>((resolve) => {
     end = resolve;
@@ -41,7 +54,7 @@ export async function runDaemon(simulator: boolean): Promise<number> {
     });
 
   log.info(`stratis daemon version ${VERSION} started`);
-  const daemon = new Daemon(await makeEngine(simulator), (task, error) => {
+  const daemon = new Daemon(await makeEngine(choice), (task, error) => {
     end({ by: "task", task, error });
   });
   try {

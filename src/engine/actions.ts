@@ -14,6 +14,8 @@ export type StartAction<T> = { action: "started"; value: T } | { action: "identi
  */
 export type StopAction<T> =
   { action: "stopped" | "cleanedUp" | "partial"; value: T } | { action: "identity" };
+/** Of the oldest D-Bus revisions; null where a yes means nothing. */
+export type UnlockAction<T> = { action: "started"; value: T | null } | { action: "identity" };
 export type GrowAction = "grown" | "identity";
 export type MappingCreateAction = "created" | "valueChanged" | "identity";
 

@@ -16,6 +16,7 @@ import type {
   SetDeleteAction,
   StartAction,
   StopAction,
+  UnlockAction,
 } from "./actions";
 import type { ActionAvailability } from "./errors";
 import type { Bytes, Sectors } from "../units";
@@ -139,6 +140,8 @@ export interface Engine {
   destroyPool(uuid: PoolUuid): Promise<DeleteAction<PoolUuid>>;
   renamePool(uuid: PoolUuid, name: string): Promise<RenameAction<PoolUuid>>;
   startPool(request: StartPoolRequest): Promise<StartAction<Pool>>;
+  /** Starts an encrypted pool: the oldest D-Bus revisions have this beside no startPool. */
+  unlockPool(uuid: PoolUuid, unlock: UnlockMethod): Promise<UnlockAction<Pool>>;
   /** `includePartial`: also clean up a partially constructed pool. */
   stopPool(pool: PoolIdentifier, includePartial: boolean): Promise<StopAction<PoolUuid>>;
   /** Forget everything in memory and discover anew. */

@@ -49,17 +49,13 @@ export const passphrase = (
  */
 export async function unlockPool({ service }: Call, id: string, word: string): Promise<[boolean, string[]]> {
   const uuid = poolUuid(id);
-  const result = await service.engine.startPool({
-    pool: { by: "uuid", uuid },
-    unlock: unlockWord(word),
-    passphrase: null,
-    removeCache: false,
-  });
+  const result = await service.engine.unlockPool(uuid, unlockWord(word));
   if (result.action === "identity") {
     service.log.info(`UnlockPool: pool with uuid ${uuid} is started already`);
     return [false, []];
   }
   const pool = result.value;
+  if (pool === null) return [true, []];
   announceStarted(service, pool);
   service.log.info(`UnlockPool: started pool ${pool.name} with uuid ${uuid}`);
   const unlocked = pool.metadataVersion === 1 && pool.encrypted ? pool.blockDevs() : [];

@@ -23,10 +23,11 @@ import type {
   PoolIdentifier,
   StartPoolRequest,
   StoppedPool,
+  UnlockMethod,
 } from "../engine";
 import { ChainedError, EngineError, errorText, NotSupportedError } from "../errors";
 import { requireSameDevices } from "../identity";
-import { Mutex } from "../lock";
+import { Mutex, NameClaims } from "../lock";
 import { NamedTable } from "../table";
 import { validateIntegrity, validateName, validatePaths } from "../validation";
 import { withBlockFile } from "./blockdev";
@@ -50,7 +51,7 @@ export class RealEngine implements Engine {
   /** Held by whatever moves a pool between running and waiting. */
   readonly #table = new Mutex();
   /** Names of pools that are being created or renamed to. */
-  readonly #reserved = new Set<string>();
+  readonly #names = new NameClaims();
   /** Event numbers of each pool's devices when it was last checked for them. */
   readonly #eventNumbers = new Map<PoolUuid, string>();
   #initialized = false;
@@ -93,7 +94,7 @@ export class RealEngine implements Engine {
   ): Promise<{ pool: RealPool | null; changes: EngineChange[] }> {
     const result = await trySetUp(pool, this.#links, {
       start,
-      takenName: (name) => this.#pools.byName(name) !== undefined || this.#reserved.has(name),
+      takenName: (name) => this.#pools.byName(name) !== undefined || this.#names.has(name),
     });
     if (result.outcome === "waits") return { pool: null, changes: [{ change: "stoppedPools" }] };
     this.#liminal.take(pool.uuid);
@@ -152,14 +153,9 @@ export class RealEngine implements Engine {
 
   /** Keeps a name for a pool that is about to have it. */
   async #withName<T>(name: string, work: () => Promise<T>): Promise<T> {
-    if (this.#reserved.has(name) || this.#pools.byName(name) !== undefined)
+    if (this.#pools.byName(name) !== undefined)
       throw new EngineError(`Entry with name ${name} already exists`);
-    this.#reserved.add(name);
-    try {
-      return await work();
-    } finally {
-      this.#reserved.delete(name);
-    }
+    return await this.#names.hold(name, work);
   }
 
   async destroyPool(uuid: PoolUuid): Promise<DeleteAction<PoolUuid>> {
@@ -257,26 +253,40 @@ export class RealEngine implements Engine {
     });
   }
 
+  unlockPool(uuid: PoolUuid, unlock: UnlockMethod): Promise<StartAction<Pool>> {
+    return this.startPool({ pool: { by: "uuid", uuid }, unlock, passphrase: null, removeCache: false });
+  }
+
+  /**
+   * The pool's own lock comes before that of the table: who waits for a pool that is busy holds up no other, and no
+   * udev event.
+   */
   async stopPool(identifier: PoolIdentifier, includePartial: boolean): Promise<StopAction<PoolUuid>> {
-    return await this.#table.run(async () => {
-      const liminal = this.#findLiminal(identifier);
-      if (liminal !== undefined) {
-        if (!liminal.partiallyConstructed || !includePartial) return { action: "identity" };
-        await removeLeftovers(liminal.uuid);
-        liminal.partiallyConstructed = false;
-        return { action: "cleanedUp", value: liminal.uuid };
-      }
-      const pool = this.#findRunning(identifier);
-      if (pool === undefined)
-        throw new EngineError(
-          `Pool with ${describeIdentifier(identifier)} could not be found and cannot be stopped`,
-        );
-      return await pool.exclusive(async () => {
-        const result = await stop(pool.core);
-        await this.#becomeLiminal(pool, "has been stopped");
-        return { action: result.left === "nothing" ? "stopped" : "partial", value: pool.uuid };
-      });
+    const waiting = await this.#table.run(() => this.#stopLiminal(identifier, includePartial));
+    if (waiting !== null) return waiting;
+    const pool = this.#findRunning(identifier);
+    if (pool === undefined)
+      throw new EngineError(
+        `Pool with ${describeIdentifier(identifier)} could not be found and cannot be stopped`,
+      );
+    return await pool.exclusive(async () => {
+      const result = await stop(pool.core);
+      await this.#table.run(() => this.#becomeLiminal(pool, "has been stopped"));
+      return { action: result.left === "nothing" ? "stopped" : "partial", value: pool.uuid };
     });
+  }
+
+  /** null when the pool is not among those that wait. */
+  async #stopLiminal(
+    identifier: PoolIdentifier,
+    includePartial: boolean,
+  ): Promise<StopAction<PoolUuid> | null> {
+    const liminal = this.#findLiminal(identifier);
+    if (liminal === undefined) return null;
+    if (!liminal.partiallyConstructed || !includePartial) return { action: "identity" };
+    await removeLeftovers(liminal.uuid);
+    liminal.partiallyConstructed = false;
+    return { action: "cleanedUp", value: liminal.uuid };
   }
 
   refreshState(): Promise<EngineChange[]> {
@@ -397,22 +407,30 @@ export class RealEngine implements Engine {
 
   async shutdown(): Promise<void> {
     if (!this.#initialized) return;
+    // A start that is running ends first; the locks of pools are not waited for while the table's is held.
+    const pools = await this.#table.run(() => Promise.resolve([...this.#pools.values()]));
+    for (const pool of pools) await this.#leave(pool);
     await this.#table.run(async () => {
-      for (const pool of this.#pools.values())
-        await pool.exclusive(async () => {
-          pool.retire("is not served any more: stratisd is exiting");
-          try {
-            await pool.core.mdv.unmount();
-          } catch (error) {
-            log.warn(`Could not unmount the metadata volume of pool "${pool.name}": ${errorText(error)}`);
-          }
-        });
       try {
         await unmountPrivateTmpfs();
       } catch (error) {
         log.warn(`Could not unmount the private mounts: ${errorText(error)}`);
       }
     });
+  }
+
+  /** The pool stays up, and is served no more. */
+  async #leave(pool: RealPool): Promise<void> {
+    try {
+      await pool.exclusive(async () => {
+        pool.retire("is not served any more: stratisd is exiting");
+        await pool.core.mdv.unmount();
+      });
+    } catch (error) {
+      // It may have been stopped or destroyed while we waited for it.
+      if (this.#pools.byUuid(pool.uuid) === pool)
+        log.warn(`Could not unmount the metadata volume of pool "${pool.name}": ${errorText(error)}`);
+    }
   }
 }
 

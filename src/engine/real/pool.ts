@@ -29,7 +29,7 @@ import {
   RollbackError,
   type ActionAvailability,
 } from "../errors";
-import { Mutex } from "../lock";
+import { SharedLock } from "../lock";
 import { validateName } from "../validation";
 import { allocatedSize, dataRoom, metadataSize, totalSize } from "./backstore/allocation";
 import { checkFilesystems, checkPool } from "./checks";
@@ -55,7 +55,7 @@ export class RealPool implements Pool {
   readonly encryptionInfo = null;
   readonly volumeKeyLoaded = false;
   readonly hasCache = false;
-  readonly #lock = new Mutex();
+  readonly #lock = new SharedLock();
   /** Set when the pool was stopped or destroyed: operations that waited for it must not go on. */
   #gone: string | null = null;
   #checkWaits = false;
@@ -116,10 +116,17 @@ export class RealPool implements Pool {
 
   /** Runs `work` when no other operation of this pool does; refused once the pool is gone. */
   exclusive<T>(work: () => Promise<T>): Promise<T> {
-    return this.#lock.run(async () => {
-      if (this.#gone !== null) throw new EngineError(`Pool "${this.name}" (UUID ${this.uuid}) ${this.#gone}`);
-      return await work();
-    });
+    return this.#lock.exclusive(() => this.#present(work));
+  }
+
+  /** Runs `work`, which only reads, beside others that do; refused once the pool is gone. */
+  #shared<T>(work: () => Promise<T>): Promise<T> {
+    return this.#lock.shared(() => this.#present(work));
+  }
+
+  async #present<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#gone !== null) throw new EngineError(`Pool "${this.name}" (UUID ${this.uuid}) ${this.#gone}`);
+    return await work();
   }
 
   /** Only inside exclusive(): the pool's last operation. `how`: "has been destroyed". */
@@ -242,18 +249,22 @@ export class RealPool implements Pool {
     await this.core.announceLinks();
   }
 
-  async metadata(current: boolean): Promise<string> {
-    if (current) return encodePoolRecord({ ...this.core.record, started: true }).toString("utf8");
-    return await readLastMetadata(this.core.dataDevices());
+  metadata(current: boolean): Promise<string> {
+    return this.#shared(async () => {
+      if (current) return encodePoolRecord({ ...this.core.record, started: true }).toString("utf8");
+      return await readLastMetadata(this.core.dataDevices());
+    });
   }
 
-  async filesystemMetadata(name: string | null, current: boolean): Promise<string> {
-    const records = current ? this.core.allRecords() : await this.core.mdv.readAll();
-    const wanted = records.filter((record: FilesystemRecord) => name === null || record.name === name);
-    const json: Record<string, JsonValue> = Object.fromEntries(
-      wanted.map((record) => [record.uuid, filesystemRecordJson(record)]),
-    );
-    return printJson(json);
+  filesystemMetadata(name: string | null, current: boolean): Promise<string> {
+    return this.#shared(async () => {
+      const records = current ? this.core.allRecords() : await this.core.mdv.readAll();
+      const wanted = records.filter((record: FilesystemRecord) => name === null || record.name === name);
+      const json: Record<string, JsonValue> = Object.fromEntries(
+        wanted.map((record) => [record.uuid, filesystemRecordJson(record)]),
+      );
+      return printJson(json);
+    });
   }
 
   bindKeyring(): Promise<never> {

@@ -7,6 +7,7 @@ import type {
   RenameAction,
   StartAction,
   StopAction,
+  UnlockAction,
 } from "../actions";
 import type {
   CreatePoolRequest,
@@ -19,9 +20,10 @@ import type {
 } from "../engine";
 import { EngineError } from "../errors";
 import { requireSameDevices } from "../identity";
+import { NameClaims } from "../lock";
 import { NamedTable } from "../table";
 import { validateIntegrity, validateName, validatePaths } from "../validation";
-import { attempt } from "./attempt";
+import { untroubled, type Conditions } from "./conditions";
 import { SimKeyring } from "./keys";
 import { SimPool } from "./pool";
 import { poolReport } from "./report";
@@ -32,6 +34,12 @@ export class SimEngine implements Engine {
   /** Several may have one name: names need only be unique among running pools. */
   readonly #stopped = new Map<PoolUuid, SimPool>();
   readonly #keyring = new SimKeyring();
+  readonly #names = new NameClaims();
+  readonly #conditions: Conditions;
+
+  constructor(conditions: Conditions = untroubled) {
+    this.#conditions = conditions;
+  }
 
   /** There is nothing to find: the simulator starts empty. */
   initialize(): Promise<void> {
@@ -50,15 +58,31 @@ export class SimEngine implements Engine {
     );
   }
 
-  createPool(request: CreatePoolRequest): Promise<CreateAction<Pool>> {
-    return attempt(() => {
-      const { name, devices, encryption } = request;
-      validateName(name);
-      validatePaths(devices);
-      const integrity = validateIntegrity(request.integrity);
+  /** Runs `work` with the pool that `find` gives, alone on it; what happened to it while it waited counts. */
+  async #alone<T>(
+    find: () => SimPool | undefined,
+    work: (pool: SimPool | undefined) => Promise<T>,
+  ): Promise<T> {
+    for (;;) {
+      const pool = find();
+      if (pool === undefined) return await work(undefined);
+      const done = await pool.lock.exclusive(async () =>
+        find() === pool ? { result: await work(pool) } : null,
+      );
+      if (done !== null) return done.result;
+    }
+  }
+
+  async createPool(request: CreatePoolRequest): Promise<CreateAction<Pool>> {
+    const { name, devices, encryption } = request;
+    validateName(name);
+    validatePaths(devices);
+    const integrity = validateIntegrity(request.integrity);
+    return await this.#names.hold(name, async () => {
+      await this.#conditions.begin("CreatePool");
       this.#keyring.require(encryption.keys.map(({ description }) => description));
       // Made before it is known to be needed: it finds faults in the token slots, and is only memory.
-      const pool = new SimPool(name, devices, encryption, integrity);
+      const pool = new SimPool(name, devices, encryption, integrity, this.#conditions);
       const existing = this.#pools.byName(name);
       if (existing !== undefined) {
         requireSameDevices(name, devices, existing.devices.paths("data"));
@@ -71,30 +95,43 @@ export class SimEngine implements Engine {
   }
 
   destroyPool(uuid: PoolUuid): Promise<DeleteAction<PoolUuid>> {
-    return attempt(() => {
-      const pool = this.#pools.byUuid(uuid);
-      if (pool === undefined) return { action: "identity" };
-      if (pool.simFilesystems.size > 0) throw new EngineError("filesystems remaining on pool");
-      pool.retire("has been destroyed");
-      this.#pools.remove(uuid);
-      return { action: "deleted", value: uuid };
-    });
+    return this.#alone(
+      () => this.#pools.byUuid(uuid),
+      async (pool) => {
+        await this.#conditions.begin("DestroyPool");
+        if (pool === undefined) return { action: "identity" };
+        if (pool.simFilesystems.size > 0) throw new EngineError("filesystems remaining on pool");
+        pool.retire("has been destroyed");
+        this.#pools.remove(uuid);
+        return { action: "deleted", value: uuid };
+      },
+    );
   }
 
   /** Names are checked, which upstream's simulator forgets to do. */
-  renamePool(uuid: PoolUuid, name: string): Promise<RenameAction<PoolUuid>> {
-    return attempt(() => {
-      validateName(name);
-      const pool = this.#pools.byUuid(uuid);
-      if (pool === undefined) return { action: "noSource" };
-      if (pool.name === name) return { action: "identity" };
-      if (this.#pools.byName(name) !== undefined)
-        throw new EngineError(`Failed to rename pool "${pool.name}": there is a pool "${name}" already`);
-      this.#pools.rename(uuid, () => {
-        pool.name = name;
-      });
-      return { action: "renamed", value: uuid };
-    });
+  async renamePool(uuid: PoolUuid, name: string): Promise<RenameAction<PoolUuid>> {
+    validateName(name);
+    return await this.#alone(
+      () => this.#pools.byUuid(uuid),
+      async (pool) => {
+        await this.#conditions.begin("SetName");
+        if (pool === undefined) return { action: "noSource" };
+        if (pool.name === name) return { action: "identity" };
+        this.#requireNameFree(name, `Failed to rename pool "${pool.name}" with UUID ${uuid}`);
+        this.#pools.rename(uuid, () => {
+          pool.name = name;
+        });
+        return { action: "renamed", value: uuid };
+      },
+    );
+  }
+
+  /** Throws EngineError when a running pool has the name, or is about to. */
+  #requireNameFree(name: string, what: string): void {
+    if (this.#pools.byName(name) !== undefined)
+      throw new EngineError(`${what}: Entry with name ${name} already exists; a running pool has it`);
+    if (this.#names.has(name))
+      throw new EngineError(`${what}: Entry with name ${name} already exists; a pool of it is being made`);
   }
 
   #stoppedByName(name: string): SimPool[] {
@@ -117,26 +154,20 @@ export class SimEngine implements Engine {
   }
 
   startPool(request: StartPoolRequest): Promise<StartAction<Pool>> {
-    return attempt(() => {
-      const running = this.#findRunning(request.pool);
-      if (running !== undefined) {
-        requireNoUnlock(running, request);
-        return { action: "identity" };
-      }
-      const pool = this.#findStopped(request.pool);
+    const find = () => this.#findRunning(request.pool) ?? this.#findStopped(request.pool);
+    return this.#alone(find, async (pool) => {
+      await this.#conditions.begin("StartPool");
       if (pool === undefined)
         throw new EngineError(
           `Pool with ${describeIdentifier(request.pool)} was not found and cannot be started`,
         );
+      requireNoUnlock(pool, request);
+      if (!this.#stopped.has(pool.uuid)) return { action: "identity" };
       if (pool.encrypted && request.unlock === null)
         throw new EngineError(
           `Pool "${pool.name}" with UUID ${pool.uuid} is encrypted but no unlock method was provided`,
         );
-      requireNoUnlock(pool, request);
-      if (this.#pools.byName(pool.name) !== undefined)
-        throw new EngineError(
-          `Pool with UUID ${pool.uuid} could not be started: there is a running pool with its name "${pool.name}"`,
-        );
+      this.#requireNameFree(pool.name, `Pool with UUID ${pool.uuid} could not be started`);
       if (request.removeCache) pool.devices.removeTier("cache");
       this.#stopped.delete(pool.uuid);
       pool.resume();
@@ -145,15 +176,22 @@ export class SimEngine implements Engine {
     });
   }
 
+  /** Says yes to everything, as upstream's simulator does: there are no locked pools here. */
+  async unlockPool(): Promise<UnlockAction<Pool>> {
+    await this.#conditions.begin("UnlockPool");
+    return { action: "started", value: null };
+  }
+
   /** Pools are up or down, never half of both, so that there is nothing to clean up. */
   stopPool(identifier: PoolIdentifier): Promise<StopAction<PoolUuid>> {
-    return attempt(() => {
-      if (this.#findStopped(identifier) !== undefined) return { action: "identity" };
-      const pool = this.#findRunning(identifier);
+    const find = () => this.#findStopped(identifier) ?? this.#findRunning(identifier);
+    return this.#alone(find, async (pool) => {
+      await this.#conditions.begin("StopPool");
       if (pool === undefined)
         throw new EngineError(
           `Pool with ${describeIdentifier(identifier)} was not found and cannot be stopped`,
         );
+      if (this.#stopped.has(pool.uuid)) return { action: "identity" };
       pool.retire("has been stopped");
       this.#pools.remove(pool.uuid);
       this.#stopped.set(pool.uuid, pool);
@@ -162,18 +200,22 @@ export class SimEngine implements Engine {
   }
 
   /** Everything is known already. */
-  refreshState(): Promise<EngineChange[]> {
-    return Promise.resolve([]);
+  async refreshState(): Promise<EngineChange[]> {
+    await this.#conditions.begin("RefreshState");
+    return [];
   }
 
-  listKeys(): Promise<string[]> {
-    return attempt(() => this.#keyring.list());
+  async listKeys(): Promise<string[]> {
+    await this.#conditions.begin("ListKeys");
+    return this.#keyring.list();
   }
-  setKey(description: string, key: Uint8Array): Promise<MappingCreateAction> {
-    return attempt(() => this.#keyring.set(description, key));
+  async setKey(description: string, key: Uint8Array): Promise<MappingCreateAction> {
+    await this.#conditions.begin("SetKey");
+    return this.#keyring.set(description, key);
   }
-  unsetKey(description: string): Promise<"deleted" | "identity"> {
-    return attempt(() => this.#keyring.unset(description));
+  async unsetKey(description: string): Promise<"deleted" | "identity"> {
+    await this.#conditions.begin("UnsetKey");
+    return this.#keyring.unset(description);
   }
 
   engineStateReport(): object {

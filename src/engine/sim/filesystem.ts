@@ -100,7 +100,7 @@ export class SimFilesystems {
     if (filesystem.name === name) return { action: "identity" };
     if (this.#table.byName(name) !== undefined)
       throw new EngineError(
-        `Failed to rename filesystem "${filesystem.name}": pool "${this.poolName()}" has a filesystem "${name}" already`,
+        `Failed to rename filesystem "${filesystem.name}" of pool "${this.poolName()}": Entry with name ${name} already exists`,
       );
     this.#table.rename(uuid, () => {
       filesystem.state.name = name;

@@ -23,9 +23,11 @@ import type {
   TokenSlotInput,
 } from "../engine";
 import { EngineError, type ActionAvailability } from "../errors";
+import { SharedLock } from "../lock";
 import { validatePaths, type IntegritySpec } from "../validation";
-import { attempt } from "./attempt";
 import { SimBlockDevs } from "./blockdev";
+import { nowInWholeSeconds } from "./clock";
+import type { Conditions } from "./conditions";
 import { SimFilesystems } from "./filesystem";
 import { filesystemMetadata, poolMetadata } from "./report";
 import { TokenSlots } from "./tokens";
@@ -49,6 +51,7 @@ export class SimPool implements Pool {
   readonly allocatedSize = ALLOCATED_SIZE;
   readonly devices = new SimBlockDevs();
   readonly simFilesystems = new SimFilesystems(() => this.name);
+  readonly lock = new SharedLock();
   /** Why no operation is possible: the pool is stopped or destroyed; null while it is running. */
   #notRunning: string | null = null;
   #tokens: TokenSlots | null;
@@ -60,6 +63,7 @@ export class SimPool implements Pool {
     dataDevices: readonly string[],
     encryption: EncryptionRequest,
     readonly integrity: IntegritySpec,
+    readonly conditions: Conditions,
   ) {
     this.#tokens = isEncryptionWanted(encryption) ? new TokenSlots(encryption) : null;
     this.devices.add(dataDevices, "data");
@@ -124,12 +128,49 @@ export class SimPool implements Pool {
     };
   }
 
-  #run<T>(work: () => T): Promise<T> {
-    return attempt(() => {
-      if (this.#notRunning !== null)
-        throw new EngineError(`Pool "${this.name}" (UUID ${this.uuid}) ${this.#notRunning}`);
+  #requireRunning(): void {
+    if (this.#notRunning !== null)
+      throw new EngineError(`Pool "${this.name}" (UUID ${this.uuid}) ${this.#notRunning}`);
+  }
+
+  async #begin(operation: string): Promise<void> {
+    this.#requireRunning();
+    await this.conditions.begin(operation);
+  }
+
+  /** An operation that changes the pool: alone, and all at once when it comes to it. */
+  #run<T>(operation: string, work: () => T): Promise<T> {
+    return this.lock.exclusive(async () => {
+      await this.#begin(operation);
       return work();
     });
+  }
+
+  /** An operation that only reads. */
+  #read<T>(operation: string, work: () => T): Promise<T> {
+    return this.lock.shared(async () => {
+      await this.#begin(operation);
+      return work();
+    });
+  }
+
+  /**
+   * An operation whose long part runs beside readers. `check` gives false when there is nothing to do; resolves to
+   * whether `work` was done.
+   */
+  async #runLong(operation: string, check: () => boolean, work: () => void): Promise<boolean> {
+    const done = await this.lock.phased({
+      start: () => {
+        this.#requireRunning();
+        return Promise.resolve(check() ? true : null);
+      },
+      long: () => this.conditions.begin(operation),
+      finish: () => {
+        work();
+        return Promise.resolve(true);
+      },
+    });
+    return done !== null;
   }
 
   #requireTokens(): TokenSlots {
@@ -138,29 +179,29 @@ export class SimPool implements Pool {
   }
 
   createFilesystems(requests: CreateFilesystemRequest[]): Promise<SetCreateAction<Filesystem>> {
-    return this.#run(() => ({ created: this.simFilesystems.create(requests) }));
+    return this.#run("CreateFilesystems", () => ({ created: this.simFilesystems.create(requests) }));
   }
   destroyFilesystems(uuids: FilesystemUuid[]): Promise<SetDeleteAction<FilesystemUuid, FilesystemUuid>> {
-    return this.#run(() => this.simFilesystems.destroy(uuids));
+    return this.#run("DestroyFilesystems", () => this.simFilesystems.destroy(uuids));
   }
   renameFilesystem(uuid: FilesystemUuid, name: string): Promise<RenameAction<FilesystemUuid>> {
-    return this.#run(() => this.simFilesystems.rename(uuid, name));
+    return this.#run("SetName", () => this.simFilesystems.rename(uuid, name));
   }
   snapshotFilesystem(origin: FilesystemUuid, name: string): Promise<CreateAction<Filesystem>> {
-    return this.#run(() => this.simFilesystems.snapshot(origin, name));
+    return this.#run("SnapshotFilesystem", () => this.simFilesystems.snapshot(origin, name));
   }
   setFilesystemSizeLimit(
     uuid: FilesystemUuid,
     limit: bigint | null,
   ): Promise<PropChangeAction<Sectors | null>> {
-    return this.#run(() => this.simFilesystems.setSizeLimit(uuid, limit));
+    return this.#run("Set SizeLimit", () => this.simFilesystems.setSizeLimit(uuid, limit));
   }
   setFilesystemMergeScheduled(uuid: FilesystemUuid, scheduled: boolean): Promise<PropChangeAction<boolean>> {
-    return this.#run(() => this.simFilesystems.setMergeScheduled(uuid, scheduled));
+    return this.#run("Set MergeScheduled", () => this.simFilesystems.setMergeScheduled(uuid, scheduled));
   }
 
   addDataDevs(paths: string[]): Promise<SetCreateAction<DevUuid> & { changed: PoolProperty[] }> {
-    return this.#run(() => {
+    return this.#run("AddDataDevs", () => {
       validatePaths(paths);
       this.devices.requireNotInOther(paths, "data");
       return { created: this.devices.add(paths, "data"), changed: [] };
@@ -168,7 +209,7 @@ export class SimPool implements Pool {
   }
 
   addCacheDevs(paths: string[]): Promise<SetCreateAction<DevUuid>> {
-    return this.#run(() => {
+    return this.#run("AddCacheDevs", () => {
       validatePaths(paths);
       if (!this.hasCache)
         throw new EngineError(
@@ -181,7 +222,7 @@ export class SimPool implements Pool {
   }
 
   initCache(paths: string[], encryptedAllowed: boolean): Promise<SetCreateAction<DevUuid>> {
-    return this.#run(() => {
+    return this.#run("InitCache", () => {
       validatePaths(paths);
       if (this.encrypted && !encryptedAllowed)
         throw new EngineError(`Use of a cache is not supported with an encrypted pool: "${this.name}"`);
@@ -208,70 +249,90 @@ export class SimPool implements Pool {
 
   /** Devices never change their size. */
   growPhysical(): Promise<{ action: GrowAction; changed: PoolProperty[] }> {
-    return this.#run(() => ({ action: "identity", changed: [] }));
+    return this.#run("GrowPhysicalDevice", () => ({ action: "identity", changed: [] }));
   }
   setBlockDevUserInfo(device: DevUuid, info: string | null): Promise<RenameAction<DevUuid>> {
-    return this.#run(() => this.devices.setUserInfo(device, info));
+    return this.#run("Set UserInfo", () => this.devices.setUserInfo(device, info));
   }
   setFsLimit(limit: bigint): Promise<void> {
-    return this.#run(() => {
+    return this.#run("Set FsLimit", () => {
       this.simFilesystems.setLimit(limit);
     });
   }
   setOverprovisioning(enabled: boolean): Promise<void> {
-    return this.#run(() => {
+    return this.#run("Set Overprovisioning", () => {
       this.#overprovisioning = enabled;
     });
   }
 
   metadata(current: boolean): Promise<string> {
-    return this.#run(() => poolMetadata(this, current));
+    return this.#read("Metadata", () => poolMetadata(this, current));
   }
   /** What is in memory stands for what was last written. */
   filesystemMetadata(name: string | null): Promise<string> {
-    return this.#run(() => filesystemMetadata(this, name));
+    return this.#read("FilesystemMetadata", () => filesystemMetadata(this, name));
   }
 
   bindKeyring(description: string, slot: TokenSlotInput): Promise<CreateAction<number>> {
-    return this.#run(() => this.#requireTokens().bind({ kind: "key", description }, slot));
+    return this.#run("BindKeyring", () => this.#requireTokens().bind({ kind: "key", description }, slot));
   }
   bindClevis(pin: string, config: string, slot: TokenSlotInput): Promise<CreateAction<number>> {
-    return this.#run(() => this.#requireTokens().bind({ kind: "clevis", pin, config }, slot));
+    return this.#run("BindClevis", () => this.#requireTokens().bind({ kind: "clevis", pin, config }, slot));
   }
   rebindKeyring(description: string, slot: number | null): Promise<RenameAction<string>> {
-    return this.#run(() => this.#requireTokens().rebindKey(description, slot));
+    return this.#run("RebindKeyring", () => this.#requireTokens().rebindKey(description, slot));
   }
   rebindClevis(slot: number | null): Promise<void> {
-    return this.#run(() => {
+    return this.#run("RebindClevis", () => {
       this.#requireTokens().rebindClevis(slot);
     });
   }
   unbindKeyring(slot: number | null): Promise<DeleteAction<number>> {
-    return this.#run(() => this.#requireTokens().unbind("key", slot));
+    return this.#run("UnbindKeyring", () => this.#requireTokens().unbind("key", slot));
   }
   unbindClevis(slot: number | null): Promise<DeleteAction<number>> {
-    return this.#run(() => this.#requireTokens().unbind("clevis", slot));
+    return this.#run("UnbindClevis", () => this.#requireTokens().unbind("clevis", slot));
   }
 
-  encrypt(request: EncryptionRequest): Promise<CreateAction<true>> {
-    return this.#run(() => {
-      if (this.#tokens !== null) return { action: "identity" };
-      this.#tokens = new TokenSlots(request);
-      return { action: "created", value: true };
-    });
+  async encrypt(request: EncryptionRequest): Promise<CreateAction<true>> {
+    let tokens: TokenSlots | null = null;
+    const done = await this.#runLong(
+      "EncryptPool",
+      () => {
+        if (this.#tokens !== null) return false;
+        tokens = new TokenSlots(request);
+        return true;
+      },
+      () => {
+        this.#tokens = tokens;
+      },
+    );
+    return done ? { action: "created", value: true } : { action: "identity" };
   }
-  reencrypt(): Promise<void> {
-    return this.#run(() => {
-      this.#requireTokens();
-      this.#lastReencrypted = new Date();
-    });
+
+  async reencrypt(): Promise<void> {
+    await this.#runLong(
+      "ReencryptPool",
+      () => {
+        if (this.#tokens === null)
+          throw new EngineError(`Cannot reencrypt an unencrypted pool: "${this.name}"`);
+        return true;
+      },
+      () => {
+        this.#lastReencrypted = nowInWholeSeconds();
+      },
+    );
   }
-  decrypt(): Promise<DeleteAction<true>> {
-    return this.#run(() => {
-      if (this.#tokens === null) return { action: "identity" };
-      this.#tokens = null;
-      this.#lastReencrypted = null;
-      return { action: "deleted", value: true };
-    });
+
+  async decrypt(): Promise<DeleteAction<true>> {
+    const done = await this.#runLong(
+      "DecryptPool",
+      () => this.#tokens !== null,
+      () => {
+        this.#tokens = null;
+        this.#lastReencrypted = null;
+      },
+    );
+    return done ? { action: "deleted", value: true } : { action: "identity" };
   }
 }

@@ -18,6 +18,7 @@ import type {
   PoolIdentifier,
   StartPoolRequest,
   StoppedPool,
+  UnlockMethod,
 } from "../../../src/engine/engine";
 import { EngineError } from "../../../src/engine/errors";
 import { validateIntegrity, validateName, validatePaths } from "../../../src/engine/validation";
@@ -119,6 +120,10 @@ export class MemoryEngine implements Engine {
     this.stopped.delete(pool.uuid);
     this.running.set(pool.uuid, pool);
     return { action: "started", value: pool };
+  }
+
+  async unlockPool(uuid: PoolUuid, unlock: UnlockMethod): Promise<StartAction<MemoryPool>> {
+    return this.startPool({ pool: { by: "uuid", uuid }, unlock, passphrase: null, removeCache: false });
   }
 
   async stopPool(id: PoolIdentifier): Promise<StopAction<PoolUuid>> {

@@ -3,13 +3,44 @@ import { test } from "node:test";
 import { parseOptions, UsageError } from "../../../src/daemon/options";
 
 test("no argument runs the daemon with the real engine", () => {
-  assert.deepEqual(parseOptions([]), { run: "daemon", simulator: false, logLevel: null });
+  assert.deepEqual(parseOptions([]), { run: "daemon", simulator: false, simErrors: null, logLevel: null });
 });
 
 test("the level is taken with a blank and with an equals sign", () => {
-  const expected = { run: "daemon", simulator: true, logLevel: "debug" };
+  const expected = { run: "daemon", simulator: true, simErrors: null, logLevel: "debug" };
   assert.deepEqual(parseOptions(["--sim", "--log-level", "debug"]), expected);
   assert.deepEqual(parseOptions(["--log-level=debug", "--sim"]), expected);
+});
+
+test("errors of the simulator: a probability, and a seed if they are to come again", () => {
+  const errors = (value: string): unknown => {
+    const invocation = parseOptions(["--sim", "--sim-errors", value]);
+    return invocation.run === "daemon" ? invocation.simErrors : null;
+  };
+  assert.deepEqual(errors("0.25"), { probability: 0.25, seed: null });
+  assert.deepEqual(errors("1,0"), { probability: 1, seed: 0n });
+  assert.deepEqual(errors("0,18446744073709551615"), { probability: 0, seed: 2n ** 64n - 1n });
+});
+
+test("errors of the simulator: what is wrong with a value is said", () => {
+  const wrong: [string, RegExp][] = [
+    ["", /the probability '' is not a decimal number from 0 to 1/],
+    ["1.01", /the probability '1.01' is not a decimal number from 0 to 1/],
+    ["-0.1", /--sim-errors/],
+    ["NaN", /the probability 'NaN'/],
+    ["1e-3", /the probability '1e-3'/],
+    ["50%", /the probability '50%'/],
+    ["0.5,", /the seed '' is not a whole number from 0 to 18446744073709551615/],
+    ["0.5,x", /the seed 'x'/],
+    ["0.5,18446744073709551616", /the seed '18446744073709551616'/],
+    ["0.5,1,2", /more than one comma/],
+  ];
+  for (const [value, message] of wrong)
+    assert.throws(
+      () => parseOptions(["--sim", "--sim-errors", value]),
+      (error: unknown) => error instanceof UsageError && message.test(error.message),
+      value,
+    );
 });
 
 test("help and version are asked for, short and long", () => {
@@ -26,6 +57,7 @@ const REFUSED: [string, string[]][] = [
   ["a level given twice", ["--log-level", "info", "--log-level", "info"]],
   ["an option given twice", ["--sim", "--sim"]],
   ["a value for an option that takes none", ["--sim=yes"]],
+  ["errors of the simulator without the simulator", ["--sim-errors", "0.5"]],
 ];
 for (const [what, args] of REFUSED)
   test(`refused: ${what}`, () => {

@@ -120,7 +120,7 @@ test("renaming a pool", async () => {
   await makePool(engine, "p2");
   assert.deepEqual(await engine.renamePool(newPoolUuid(), "x"), { action: "noSource" });
   assert.deepEqual(await engine.renamePool(pool.uuid, "p1"), { action: "identity" });
-  await assert.rejects(engine.renamePool(pool.uuid, "p2"), /there is a pool "p2" already/);
+  await assert.rejects(engine.renamePool(pool.uuid, "p2"), /Entry with name p2 already exists/);
   await assert.rejects(engine.renamePool(pool.uuid, "a b"), /Provided name "a b"/);
   assert.deepEqual(await engine.renamePool(pool.uuid, "p3"), { action: "renamed", value: pool.uuid });
   assert.equal(pool.name, "p3");
@@ -212,7 +212,7 @@ test("a stopped pool may share its name, but not run beside its namesake", async
   await engine.stopPool({ by: "uuid", uuid: first.uuid });
   const second = await makePool(engine);
   const byUuid = startRequest("", { pool: { by: "uuid", uuid: first.uuid } });
-  await assert.rejects(engine.startPool(byUuid), /there is a running pool with its name "p1"/);
+  await assert.rejects(engine.startPool(byUuid), /Entry with name p1 already exists; a running pool has it/);
   assert.equal(engine.getPool(second.uuid), second);
 
   await engine.stopPool({ by: "uuid", uuid: second.uuid });

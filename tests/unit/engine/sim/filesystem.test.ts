@@ -74,7 +74,7 @@ test("renaming a filesystem", async () => {
   await makeFilesystem(pool, "g");
   assert.deepEqual(await pool.renameFilesystem(newFilesystemUuid(), "x"), { action: "noSource" });
   assert.deepEqual(await pool.renameFilesystem(filesystem.uuid, "f"), { action: "identity" });
-  await assert.rejects(pool.renameFilesystem(filesystem.uuid, "g"), /has a filesystem "g" already/);
+  await assert.rejects(pool.renameFilesystem(filesystem.uuid, "g"), /Entry with name g already exists/);
   await assert.rejects(pool.renameFilesystem(filesystem.uuid, " f"), /white space/);
   assert.deepEqual(await pool.renameFilesystem(filesystem.uuid, "h"), {
     action: "renamed",
