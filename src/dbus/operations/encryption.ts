@@ -1,9 +1,9 @@
 /** Pool methods that bind, rebind, unbind, encrypt, reencrypt and decrypt (dbus-api.md §7.4, §11.2). */
+import type { CreateAction, DeleteAction } from "../../engine/actions";
 import { EngineError } from "../../engine/errors";
 import type { EncryptionRequest, Pool, TokenSlotInput } from "../../engine/engine";
 import { canonicalJson } from "../json";
 import type { MethodCall } from "../table/rows";
-import { freeTokenSlots, singleClevisInfo, singleKeyDescription } from "../values";
 import { keyDescription } from "./arguments";
 import { entryOf, named } from "./pool";
 
@@ -13,91 +13,85 @@ type BindingKind = "key" | "clevis";
 /** Revisions before r8 know one binding of each kind and no token slots. */
 const FIRST_WITH_SLOTS = 8;
 
-const ROWS: Record<BindingKind, { single: string; all: string; value: (pool: Pool) => unknown }> = {
-  key: { single: "KeyDescription", all: "KeyDescriptions", value: singleKeyDescription },
-  clevis: { single: "ClevisInfo", all: "ClevisInfos", value: singleClevisInfo },
+const ROWS: Record<BindingKind, { single: string; all: string }> = {
+  key: { single: "KeyDescription", all: "KeyDescriptions" },
+  clevis: { single: "ClevisInfo", all: "ClevisInfos" },
 };
+
+/** What an operation did: in which token slot (null: the lowest of its kind), and whether it took or freed one. */
+interface BindingChange {
+  readonly slot: number | null;
+  readonly slotsChanged: boolean;
+}
+
+function lowestSlot({ encryptionInfo: info }: Pool, kind: BindingKind): number {
+  if (info === null || !("keys" in info)) return Infinity;
+  const bindings = kind === "key" ? info.keys : info.clevis;
+  return Math.min(...bindings.map(({ slot }) => slot));
+}
 
 /**
  * Runs an operation on bindings of one kind and announces what it changed. The single binding that r0 to r7 show is
- * announced when it changed, and always for calls through those revisions and for V1 pools, which have no other.
+ * announced when the operation was about the lowest slot, and always for calls through those revisions and for V1
+ * pools, which have no other. What was there before is no measure: other operations may have come in between.
  */
-async function changingBindings<T>(
+async function changingBindings(
   call: Call,
   kind: BindingKind,
   method: string,
-  work: (pool: Pool) => Promise<T>,
-  hasChanged: (result: T) => boolean,
+  work: (pool: Pool) => Promise<BindingChange | null>,
 ): Promise<boolean> {
   const { pool } = call.target;
-  const row = ROWS[kind];
-  const singleBefore = JSON.stringify(row.value(pool));
-  const [, freeBefore] = freeTokenSlots(pool);
-  const result = await work(pool);
-  const changed = hasChanged(result);
-  call.service.log.info(`${method}: ${named(call)}: ${changed ? "done" : "nothing to do"}`);
-  if (!changed) return false;
+  const change = await work(pool);
+  call.service.log.info(`${method}: ${named(call)}: ${change !== null ? "done" : "nothing to do"}`);
+  if (change === null) return false;
   const single =
     call.revision < FIRST_WITH_SLOTS ||
     pool.metadataVersion === 1 ||
-    JSON.stringify(row.value(pool)) !== singleBefore;
-  const names = single ? [row.single, row.all] : [row.all];
-  const [, freeAfter] = freeTokenSlots(pool);
-  if (freeAfter !== freeBefore) names.push("FreeTokenSlots");
+    change.slot === null ||
+    change.slot <= lowestSlot(pool, kind);
+  const { single: singleName, all } = ROWS[kind];
+  const names = single ? [singleName, all] : [all];
+  if (change.slotsChanged && pool.metadataVersion !== 1) names.push("FreeTokenSlots");
   call.service.announcer.propertiesChanged(entryOf(call), names);
   return true;
 }
 
-const created = ({ action }: { action: "created" | "identity" }): boolean => action === "created";
-const deleted = ({ action }: { action: "deleted" | "identity" }): boolean => action === "deleted";
+const bound = (result: CreateAction<number>): BindingChange | null =>
+  result.action === "created" ? { slot: result.value, slotsChanged: true } : null;
+const unbound = (result: DeleteAction<number>): BindingChange | null =>
+  result.action === "deleted" ? { slot: result.value, slotsChanged: true } : null;
 
 export const bindKeyring = (call: Call, description: string, slot: TokenSlotInput): Promise<boolean> =>
-  changingBindings(
-    call,
-    "key",
-    "BindKeyring",
-    (pool) => pool.bindKeyring(keyDescription(description), slot),
-    created,
+  changingBindings(call, "key", "BindKeyring", async (pool) =>
+    bound(await pool.bindKeyring(keyDescription(description), slot)),
   );
 
 export const bindClevis = (call: Call, pin: string, json: string, slot: TokenSlotInput): Promise<boolean> =>
-  changingBindings(
-    call,
-    "clevis",
-    "BindClevis",
-    (pool) => pool.bindClevis(pin, canonicalJson(json), slot),
-    created,
+  changingBindings(call, "clevis", "BindClevis", async (pool) =>
+    bound(await pool.bindClevis(pin, canonicalJson(json), slot)),
   );
 
 export const rebindKeyring = (call: Call, description: string, slot: number | null): Promise<boolean> =>
-  changingBindings(
-    call,
-    "key",
-    "RebindKeyring",
-    async (pool) => {
-      const result = await pool.rebindKeyring(keyDescription(description), slot);
-      if (result.action === "noSource")
-        throw new EngineError(`pool with UUID ${pool.uuid} is not currently bound to a keyring passphrase`);
-      return result;
-    },
-    ({ action }) => action === "renamed",
-  );
+  changingBindings(call, "key", "RebindKeyring", async (pool) => {
+    const { action } = await pool.rebindKeyring(keyDescription(description), slot);
+    if (action === "noSource")
+      throw new EngineError(`pool with UUID ${pool.uuid} is not currently bound to a keyring passphrase`);
+    return action === "renamed" ? { slot, slotsChanged: false } : null;
+  });
 
 /** Never idempotent: the binding is made anew from its own configuration. */
 export const rebindClevis = (call: Call, slot: number | null): Promise<boolean> =>
-  changingBindings(
-    call,
-    "clevis",
-    "RebindClevis",
-    (pool) => pool.rebindClevis(slot),
-    () => true,
-  );
+  changingBindings(call, "clevis", "RebindClevis", async (pool) => {
+    await pool.rebindClevis(slot);
+    return { slot, slotsChanged: false };
+  });
 
 export const unbindKeyring = (call: Call, slot: number | null): Promise<boolean> =>
-  changingBindings(call, "key", "UnbindKeyring", (pool) => pool.unbindKeyring(slot), deleted);
+  changingBindings(call, "key", "UnbindKeyring", async (pool) => unbound(await pool.unbindKeyring(slot)));
 
 export const unbindClevis = (call: Call, slot: number | null): Promise<boolean> =>
-  changingBindings(call, "clevis", "UnbindClevis", (pool) => pool.unbindClevis(slot), deleted);
+  changingBindings(call, "clevis", "UnbindClevis", async (pool) => unbound(await pool.unbindClevis(slot)));
 
 export async function encryptPool(call: Call, request: EncryptionRequest): Promise<boolean> {
   if (request.keys.length === 0 && request.clevis.length === 0)

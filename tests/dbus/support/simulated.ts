@@ -1,0 +1,72 @@
+/** The simulator behind the service on a bus, and what a client needs to call it. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { BUS_NAME, type Kind } from "../../../src/dbus/names";
+import { DbusService } from "../../../src/dbus/service";
+import type { Conditions } from "../../../src/engine/sim/conditions";
+import { SimEngine } from "../../../src/engine/sim/engine";
+import type { PrivateBus } from "./bus";
+import { Client } from "./client";
+import { collectingLogger, type LogLine } from "./world";
+
+interface Argument {
+  name: string;
+  signature: string;
+}
+/** One revision of an interface as stratisd declares it. */
+export interface DeclaredInterface {
+  methods: { name: string; in: Argument[]; out: Argument[] }[];
+  properties: { name: string; signature: string; access: string; emitsChanged: string }[];
+}
+
+/** By interface name: what the daemon must have, independent of the table that it is made from. */
+export const DECLARED = JSON.parse(
+  readFileSync(join(process.cwd(), "tests/fixtures/dbus-interfaces.json"), "utf8"),
+) as Record<string, DeclaredInterface>;
+
+export const nameOf = (kind: Kind, revision: number): string => `${BUS_NAME}.${kind}.r${revision}`;
+export const joined = (args: readonly Argument[]): string => args.map(({ signature }) => signature).join("");
+
+export interface Simulated {
+  readonly engine: SimEngine;
+  readonly client: Client;
+  readonly log: LogLine[];
+  end(): Promise<void>;
+}
+
+/** Keys that exist; descriptors cannot be sent by the tests' client. */
+export const KEYS = ["k0", "k1", "k2"];
+
+export async function startSimulated(bus: PrivateBus, conditions?: Conditions): Promise<Simulated> {
+  const engine = new SimEngine(conditions);
+  const log: LogLine[] = [];
+  const service = await DbusService.connect({ address: bus.address, engine, log: collectingLogger(log) });
+  await service.publish();
+  const client = await Client.connect(bus.address);
+  client.take();
+  const end = async (): Promise<void> => {
+    await client.close();
+    await service.close();
+    // The bus gives the name away when it has noticed; the next service asks for it with DO_NOT_QUEUE.
+    await nameIsFree(bus);
+  };
+  return { engine, client, log, end };
+}
+
+const FREE_TIMEOUT_MS = 20_000;
+
+async function nameIsFree(bus: PrivateBus): Promise<void> {
+  const client = await Client.connect(bus.address);
+  const deadline = performance.now() + FREE_TIMEOUT_MS;
+  try {
+    for (;;) {
+      const [owned] = await client.callBus("NameHasOwner", "s", [BUS_NAME]);
+      if (owned === false) return;
+      if (performance.now() > deadline) throw new Error(`${BUS_NAME} is still owned`);
+      await sleep(5);
+    }
+  } finally {
+    await client.close();
+  }
+}
