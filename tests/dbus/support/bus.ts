@@ -1,7 +1,7 @@
 /** A message bus of the test's own: dbus-daemon with a configuration in a temporary directory. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -49,6 +49,8 @@ export async function startBus(policy = OPEN_POLICY): Promise<PrivateBus> {
   const directory = await mkdtemp(join(tmpdir(), "stratis-bus-"));
   const address = `unix:path=${join(directory, "socket")}`;
   const file = join(directory, "bus.conf");
+  // A policy is tried out by several users.
+  if (policy !== OPEN_POLICY) await chmod(directory, 0o755);
   await writeFile(file, configuration(address, policy));
   const daemon = spawn("dbus-daemon", [`--config-file=${file}`, "--print-address=1", "--nofork"], {
     stdio: ["ignore", "pipe", "pipe"],
