@@ -28,7 +28,7 @@ Options:
       --sim-errors <PROBABILITY[,SEED]>
                            With --sim: let operations fail at random, each with this probability (0 to 1) and before
                            it has changed anything. The same SEED (0 to 18446744073709551615) and the same calls give
-                           the same failures; without one a seed is drawn and logged
+                           the same failures; without one a seed is drawn. Every failure names the seed
       --log-level <LEVEL>  Log this program's messages of this level and above [${LOG_LEVELS.join(", ")}];
                            without it, the environment variable RUST_LOG decides
   -h, --help               Print help
