@@ -37,17 +37,22 @@ export function validateFilesystemRequests(
   checkSpace(sumSectors(missing.map(({ size }) => size)));
   for (const { name } of byName.values()) validateName(name);
   for (const known of existing) requireSameSize(known, byName.get(known.name));
+  // Only of those that are to be made: with one that exists the limit is not compared.
+  for (const request of missing) requireLimitAboveSize(request);
   return missing;
+}
+
+function requireLimitAboveSize({ name, size, sizeLimit }: ValidatedFilesystemRequest): void {
+  if (sizeLimit !== null && sizeLimit < size)
+    throw new EngineError(
+      `Size limit of ${sectorsToBytes(sizeLimit)} bytes for filesystem ${name} is smaller than its size of ` +
+        `${sectorsToBytes(size)} bytes`,
+    );
 }
 
 function validateSizes({ name, size, sizeLimit }: CreateFilesystemRequest): ValidatedFilesystemRequest {
   const wanted = size === null ? DEFAULT_FILESYSTEM_SIZE : validateFilesystemSize(size, "Filesystem size");
   const limit = sizeLimit === null ? null : validateFilesystemSize(sizeLimit, "Filesystem size limit");
-  if (limit !== null && limit < wanted)
-    throw new EngineError(
-      `Size limit of ${sectorsToBytes(limit)} bytes for filesystem ${name} is smaller than its size of ` +
-        `${sectorsToBytes(wanted)} bytes`,
-    );
   return { name, size: sectors(wanted), sizeLimit: limit };
 }
 

@@ -3,8 +3,9 @@
  * objects and properties, in every revision; with failures at random too, and with several operations at once.
  */
 import assert from "node:assert/strict";
-import { randomInt } from "node:crypto";
+import { createHash, randomInt } from "node:crypto";
 import { after, before, test, type TestContext } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import fc from "fast-check";
 import { MessageType } from "dbus-next";
 import { RandomErrors, type Conditions } from "../../src/engine/sim/conditions";
@@ -15,7 +16,7 @@ import { callOf, groups, OPERATIONS, type Draw, type Paths } from "./support/ope
 import { DECLARED, KEYS, startSimulated, type Simulated } from "./support/simulated";
 import { simpleUuid, type AnyUuid } from "../../src/uuid";
 
-const SEQUENCES = 8;
+const SEQUENCES = 6;
 const GROUPS = 40;
 
 let bus: PrivateBus;
@@ -80,12 +81,32 @@ async function setKeys({ engine }: Simulated): Promise<void> {
       await engine.setKey(key, Buffer.from(key)).catch(() => undefined);
 }
 
-async function follow(t: TestContext, conditions: (seed: number) => Conditions | undefined): Promise<void> {
+/** Operations that fail at random, and take a while of random length before they do anything. */
+class Unsteady implements Conditions {
+  readonly #errors: RandomErrors;
+  #operations = 0;
+
+  constructor(readonly seed: number) {
+    this.#errors = new RandomErrors({ probability: 0.1, seed: BigInt(seed) });
+  }
+
+  async begin(operation: string): Promise<void> {
+    const digest = createHash("sha256").update(`${this.seed} ${this.#operations++}`).digest();
+    for (let turns = digest.readUInt8() % 6; turns > 0; turns--) await turn();
+    await this.#errors.begin(operation);
+  }
+}
+
+async function follow(
+  t: TestContext,
+  conditions: (seed: number) => Conditions | undefined,
+  together = 1,
+): Promise<void> {
   const seed = seedOf();
   t.diagnostic(`seed ${seed}; to repeat: STRATIS_TEST_SEED=${seed}`);
   let run = 0;
   await fc.assert(
-    fc.asyncProperty(groups(GROUPS), async (sequence) => {
+    fc.asyncProperty(groups(GROUPS, together), async (sequence) => {
       const world = await startSimulated(bus, conditions(seed + run++));
       try {
         await setKeys(world);
@@ -112,6 +133,9 @@ test("signals tell everything", (t) => follow(t, () => undefined));
 
 test("signals tell everything, also when operations fail at random", (t) =>
   follow(t, (seed) => new RandomErrors({ probability: 0.3, seed: BigInt(seed) })));
+
+test("signals tell everything, also when operations take a while and overtake each other", (t) =>
+  follow(t, (seed) => new Unsteady(seed), 4));
 
 test("every method that changes something, and every property that can be set, may be drawn", () => {
   const drawn = new Set(OPERATIONS.map(([name]) => name));

@@ -292,12 +292,12 @@ const draw: fc.Arbitrary<Draw> = fc.record({
   third: fc.nat(20),
 });
 
-/** Groups of operations; those of a group are called at once. */
-export const groups = (count: number): fc.Arbitrary<Draw[][]> =>
+/** Groups of operations, most of at least `together`; those of a group are called at once. */
+export const groups = (count: number, together: number): fc.Arbitrary<Draw[][]> =>
   fc.array(
     fc.oneof(
-      { weight: 3, arbitrary: fc.tuple(draw) },
-      { weight: 1, arbitrary: fc.array(draw, { minLength: 2, maxLength: 4 }) },
+      { weight: 3, arbitrary: fc.array(draw, { minLength: together, maxLength: together }) },
+      { weight: 1, arbitrary: fc.array(draw, { minLength: together + 1, maxLength: together + 3 }) },
     ),
     { minLength: count, maxLength: count, size: "max" },
   );

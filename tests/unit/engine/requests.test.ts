@@ -94,3 +94,8 @@ test("no room refuses the whole batch", () => {
     /no room/,
   );
 });
+
+test("a limit below the size is refused, unless there is nothing to make", () => {
+  assert.throws(() => validate([request("a", null, TIB / 2n)]), /Size limit of .* is smaller than its size/);
+  assert.deepEqual(validate([request("a", null, TIB / 2n)], [existing("a")]), []);
+});
