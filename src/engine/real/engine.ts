@@ -161,17 +161,25 @@ export class RealEngine implements Engine {
   async destroyPool(uuid: PoolUuid): Promise<DeleteAction<PoolUuid>> {
     const pool = this.#pools.byUuid(uuid);
     if (pool === undefined) return { action: "identity" };
-    return await pool.exclusive(async () => {
-      if (pool.core.allRecords().length > 0) throw new EngineError("filesystems remaining on pool");
-      try {
-        await destroy(pool.core);
-      } catch (error) {
-        await this.#becomeLiminal(pool, "its destruction failed");
-        throw new ChainedError(`Failed to destroy pool "${pool.name}"`, error);
-      }
-      this.#retire(pool, "has been destroyed");
-      return { action: "deleted", value: uuid };
-    });
+    return await pool.exclusive<DeleteAction<PoolUuid>>(
+      async () => {
+        if (pool.core.allRecords().length > 0) throw new EngineError("filesystems remaining on pool");
+        try {
+          await destroy(pool.core);
+        } catch (error) {
+          await this.#becomeLiminal(pool, "its destruction failed");
+          throw new ChainedError(`Failed to destroy pool "${pool.name}"`, error);
+        }
+        this.#retire(pool, "has been destroyed");
+        return { action: "deleted", value: uuid };
+      },
+      () => this.#ifOutOfTable(pool, () => this.destroyPool(uuid)),
+    );
+  }
+
+  /** To be asked again is what was stopped or destroyed meanwhile, not what the daemon leaves because it exits. */
+  #ifOutOfTable<T>(pool: RealPool, again: () => Promise<T>): Promise<T> | null {
+    return this.#pools.byUuid(pool.uuid) === pool ? null : again();
   }
 
   #retire(pool: RealPool, how: string): void {
@@ -269,11 +277,14 @@ export class RealEngine implements Engine {
       throw new EngineError(
         `Pool with ${describeIdentifier(identifier)} could not be found and cannot be stopped`,
       );
-    return await pool.exclusive(async () => {
-      const result = await stop(pool.core);
-      await this.#table.run(() => this.#becomeLiminal(pool, "has been stopped"));
-      return { action: result.left === "nothing" ? "stopped" : "partial", value: pool.uuid };
-    });
+    return await pool.exclusive<StopAction<PoolUuid>>(
+      async () => {
+        const result = await stop(pool.core);
+        await this.#table.run(() => this.#becomeLiminal(pool, "has been stopped"));
+        return { action: result.left === "nothing" ? "stopped" : "partial", value: pool.uuid };
+      },
+      () => this.#ifOutOfTable(pool, () => this.stopPool(identifier, includePartial)),
+    );
   }
 
   /** null when the pool is not among those that wait. */

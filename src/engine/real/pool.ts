@@ -114,9 +114,15 @@ export class RealPool implements Pool {
     return this.#lock.busy;
   }
 
-  /** Runs `work` when no other operation of this pool does; refused once the pool is gone. */
-  exclusive<T>(work: () => Promise<T>): Promise<T> {
-    return this.#lock.exclusive(() => this.#present(work));
+  /**
+   * Runs `work` when no other operation of this pool does. Once the pool is gone, which it may be by then, `gone` says
+   * what to do instead; without that it is refused.
+   */
+  exclusive<T>(work: () => Promise<T>, gone?: () => Promise<T> | null): Promise<T> {
+    return this.#lock.exclusive(() => {
+      const instead = this.#gone === null ? null : gone?.();
+      return instead ?? this.#present(work);
+    });
   }
 
   /** Runs `work`, which only reads, beside others that do; refused once the pool is gone. */
