@@ -165,7 +165,8 @@ Napi::Function UnixSocket::Define(Napi::Env env) {
       env, "UnixSocket",
       {InstanceMethod("receive", &UnixSocket::Receive), InstanceMethod("send", &UnixSocket::Send),
        InstanceAccessor("readableFd", &UnixSocket::ReadableFd, nullptr),
-       InstanceAccessor("writableFd", &UnixSocket::WritableFd, nullptr), InstanceMethod("close", &UnixSocket::Close)});
+       InstanceAccessor("writableFd", &UnixSocket::WritableFd, nullptr),
+       InstanceMethod("endWriting", &UnixSocket::EndWriting), InstanceMethod("close", &UnixSocket::Close)});
 }
 
 UnixSocket::UnixSocket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<UnixSocket>(info) {
@@ -272,6 +273,12 @@ Napi::Value UnixSocket::WritableFd(const Napi::CallbackInfo& info) {
   return Guarded(info.Env(), "UnixSocket.writableFd", [&]() -> Napi::Value {
     OpenFd("writableFd");
     return Napi::Number::New(info.Env(), writable_fd_.get());
+  });
+}
+
+void UnixSocket::EndWriting(const Napi::CallbackInfo& info) {
+  Guarded(info.Env(), "UnixSocket.endWriting", [&] {
+    if (shutdown(OpenFd("endWriting"), SHUT_WR) != 0) throw NativeError(errno, "shutdown", kTarget);
   });
 }
 

@@ -19,6 +19,7 @@ class UnixSocket final : public Napi::ObjectWrap<UnixSocket> {
   Napi::Value Send(const Napi::CallbackInfo& info);
   Napi::Value ReadableFd(const Napi::CallbackInfo& info);
   Napi::Value WritableFd(const Napi::CallbackInfo& info);
+  void EndWriting(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
   int OpenFd(const char* method) const;
 

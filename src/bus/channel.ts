@@ -7,6 +7,8 @@ const READ_BYTES = 64 * 1024;
 const READS_AT_ONCE = 16;
 const CONNECT_ATTEMPTS = 50;
 const CONNECT_PAUSE_MS = 20;
+/** For the other side to close the connection when we have ended ours. */
+const END_TIMEOUT_MS = 5_000;
 
 /** Path of a socket; one that begins with NUL is in the abstract namespace. */
 export type SocketPath = string;
@@ -81,6 +83,24 @@ export class Channel {
   drained(): Promise<void> {
     if (!this.#open || this.#queue.length === 0) return Promise.resolve();
     return new Promise((resolve) => this.#draining.push(resolve));
+  }
+
+  /** Sends what waits and lets the other side close the connection: by then it has dealt with all of it. */
+  async end(): Promise<void> {
+    await this.drained();
+    if (!this.#open) return;
+    const timer = setTimeout(() => {
+      this.close();
+    }, END_TIMEOUT_MS);
+    try {
+      this.#socket.endWriting();
+      await this.closed;
+    } catch {
+      // The other side was faster.
+      this.close();
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   close(reason: Error | null = null): void {

@@ -78,9 +78,9 @@ export class MessageChannel {
     this.#channel.write(data, descriptors);
   }
 
-  /** Resolves when all that was sent has been taken by the bus, or the connection has ended. */
-  drained(): Promise<void> {
-    return this.#channel.drained();
+  /** Sends what waits, and resolves when the other side has closed the connection. */
+  end(): Promise<void> {
+    return this.#channel.end();
   }
 
   close(reason: Error | null = null): void {

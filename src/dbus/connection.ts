@@ -137,8 +137,7 @@ export class BusConnection {
   /** Sends what is still waiting to be sent and ends the connection. */
   async close(): Promise<void> {
     this.#closing = true;
-    await this.#messages.drained();
-    this.#messages.close();
+    await this.#messages.end();
     await this.closed;
   }
 

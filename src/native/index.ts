@@ -245,6 +245,8 @@ export interface UnixSocket {
   receive(most: number): { data: Buffer; descriptors: number[] } | null;
   /** The number of bytes that were taken, 0 when there is no room now. Descriptors go with the first byte. */
   send(data: Uint8Array, descriptors?: readonly number[]): number;
+  /** Tells the other side that nothing more will come; it can still send. */
+  endWriting(): void;
   close(): void;
 }
 

@@ -48,6 +48,7 @@ function exportsOf(file: string): string[] {
 const contract = [
   ...["dmCall", "dmSequence", "dmControlFd", "dmParseNameList", "dmParseTargets", "dmParseDeps"],
   ...["FdPoll", "UdevMonitor", "udevEnumerate", "udevBlockDevice"],
+  ...["UnixSocket", "pipeWith", "readKey", "closeDescriptor"],
   ...["openBlockFile", "blkidProbe", "mount", "unmount", "makeMountSlave", "statFs", "run", "lockFile"],
 ].map((name) => `${name} function`);
 

@@ -184,6 +184,22 @@ test("a key is what a descriptor holds, one byte more than allowed included", as
   fs.closeSync(directory);
 });
 
+test("what was sent before the end of writing still gets its answer", async () => {
+  const socket = connect();
+  socket.send(Buffer.from("last words"));
+  socket.endWriting();
+  assert.equal((await receive(socket)).data.toString(), "last words");
+  assert.equal((await receive(socket)).data.length, 0, "then the other side ends the stream");
+  failsWith(() => socket.send(Buffer.from("more")), { code: "EPIPE" });
+  socket.close();
+  failsWith(
+    () => {
+      socket.endWriting();
+    },
+    { code: "EBADF" },
+  );
+});
+
 test("a socket that nobody closed goes with its object", () => {
   const script = `
     const native = require(${JSON.stringify(path.resolve(__dirname, "..", "..", "src", "native", "index.js"))}).native();
