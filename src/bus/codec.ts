@@ -1,34 +1,38 @@
 /**
- * Messages as bytes and as values. dbus-next encodes and decodes; that a message's parts fit into each other and into
- * the limits of the D-Bus specification is checked here, before it is trusted with them.
+ * Messages as bytes and as values, within the limits of the D-Bus specification. dbus-next's own codec trusts lengths
+ * (a damaged message makes it allocate without bound), and mistakes 64-bit numbers of big-endian messages.
  */
-import { marshallMessage, messageToJsFmt } from "dbus-next/lib/marshall-compat";
-import DBusBuffer from "dbus-next/lib/dbus-buffer";
-import { parseSignature } from "dbus-next/lib/signature";
+import { Variant } from "dbus-next/lib/variant";
+import { MalformedMessage, MAX_ARRAY_BYTES, MAX_MESSAGE_BYTES } from "./limits";
+import { Reader } from "./reader";
+import { parseSignature, type SignatureNode } from "./signature";
+import { Writer } from "./writer";
+
+export { MalformedMessage, MAX_MESSAGE_BYTES } from "./limits";
 
 export const MESSAGE_TYPE = { methodCall: 1, methodReturn: 2, error: 3, signal: 4 } as const;
 export const NO_REPLY_EXPECTED = 1;
-/** "Message Format" and "Marshaling" of the D-Bus specification. */
-export const MAX_MESSAGE_BYTES = 128 * 1024 * 1024;
-const MAX_ARRAY_BYTES = 64 * 1024 * 1024;
 export const FIXED_BYTES = 16;
 const PROTOCOL_VERSION = 1;
 const BIG_ENDIAN = "B".charCodeAt(0);
 const LITTLE_ENDIAN = "l".charCodeAt(0);
-/** Names by the number of a header field. */
-const FIELD_NAMES = [
-  "",
-  "path",
-  "interface",
-  "member",
-  "errorName",
-  "replySerial",
-  "destination",
-  "sender",
-  "signature",
-  "unixFd",
+const BODY_LENGTH_AT = 4;
+const FIELDS_LENGTH_AT = 12;
+
+/** The header fields that we know, by number ("Header Fields"). */
+const FIELDS = [
+  { code: 1, name: "path", type: "o" },
+  { code: 2, name: "interface", type: "s" },
+  { code: 3, name: "member", type: "s" },
+  { code: 4, name: "errorName", type: "s" },
+  { code: 5, name: "replySerial", type: "u" },
+  { code: 6, name: "destination", type: "s" },
+  { code: 7, name: "sender", type: "s" },
+  { code: 8, name: "signature", type: "g" },
+  { code: 9, name: "unixFd", type: "u" },
 ] as const;
-const FIELDS = parseSignature("(yv)");
+const FIELD_OF_CODE = new Map(FIELDS.map((field) => [field.code as number, field]));
+const FIELD_ARRAY = parseSignature("a(yv)")[0] as SignatureNode;
 
 /** A message as it is received. Fields that the header lacks are undefined. An argument of type h is an index. */
 export interface ReceivedMessage {
@@ -40,6 +44,7 @@ export interface ReceivedMessage {
   readonly member?: string;
   readonly errorName?: string;
   readonly replySerial?: number;
+  readonly destination?: string;
   readonly sender?: string;
   /** How many descriptors belong to it. */
   readonly unixFd?: number;
@@ -47,7 +52,7 @@ export interface ReceivedMessage {
   readonly body: unknown[];
 }
 
-/** A message to send; its body is in the form that dbus-next's documentation gives for each type, an h a descriptor. */
+/** A message to send; its body is in the form of Reader.read(), an h a descriptor. */
 export interface OutgoingMessage {
   type: number;
   serial: number;
@@ -62,10 +67,6 @@ export interface OutgoingMessage {
   body: unknown[];
 }
 
-export class MalformedMessage extends Error {
-  override name = "MalformedMessage";
-}
-
 const padded = (length: number): number => (length + 7) & ~7;
 
 /** The length in bytes of the message that begins with these 16 bytes. Throws MalformedMessage. */
@@ -77,8 +78,8 @@ export function messageLength(fixed: Buffer): number {
     throw new MalformedMessage(`a message of the bus has the protocol version ${fixed[3] ?? "none"}, not 1`);
   const read = (at: number): number =>
     endian === BIG_ENDIAN ? fixed.readUInt32BE(at) : fixed.readUInt32LE(at);
-  const fields = read(12);
-  const length = FIXED_BYTES + padded(fields) + read(4);
+  const fields = read(FIELDS_LENGTH_AT);
+  const length = FIXED_BYTES + padded(fields) + read(BODY_LENGTH_AT);
   if (fields > MAX_ARRAY_BYTES || length > MAX_MESSAGE_BYTES)
     throw new MalformedMessage(
       `a message of the bus has ${length} bytes, more than the ${MAX_MESSAGE_BYTES} allowed`,
@@ -86,41 +87,71 @@ export function messageLength(fixed: Buffer): number {
   return length;
 }
 
-/** An array that holds every index at that index, so that a value of type h is decoded as the index that it is. */
-const INDICES: ArrayLike<number> = new Proxy<number[]>([], {
-  get: (_, key) => (key === "length" ? Infinity : Number(key)),
-});
-
-/** Decodes a whole message. Throws when its content is not what its header says. */
+/** Decodes a whole message, of messageLength() bytes. Throws when its content is not what its header says. */
 export function decode(bytes: Buffer): ReceivedMessage {
-  const endian = bytes[0] ?? 0;
-  const read = (at: number): number =>
-    endian === BIG_ENDIAN ? bytes.readUInt32BE(at) : bytes.readUInt32LE(at);
-  // Positions count from the end of the fixed part, which is a multiple of the largest alignment.
-  const reader = new DBusBuffer(bytes.subarray(FIXED_BYTES), 0, endian, INDICES);
-  const message: Record<string, unknown> = {
-    type: bytes[1],
-    flags: bytes[2],
-    serial: read(8),
-    signature: "",
-    body: [],
+  const bigEndian = bytes[0] === BIG_ENDIAN;
+  const reader = new Reader(bytes, bigEndian, FIELDS_LENGTH_AT);
+  const fields = readFields(reader);
+  reader.align(8);
+  const signature = typeof fields["signature"] === "string" ? fields["signature"] : "";
+  const body = parseSignature(signature).map((node) => reader.read(node));
+  if (reader.position !== bytes.length)
+    throw new MalformedMessage(
+      `a message of the bus has ${bytes.length - reader.position} bytes behind its arguments`,
+    );
+  return {
+    ...fields,
+    type: bytes[1] ?? 0,
+    flags: bytes[2] ?? 0,
+    serial: bigEndian ? bytes.readUInt32BE(8) : bytes.readUInt32LE(8),
+    signature,
+    body,
   };
-  for (const [code, variant] of reader.readArray(FIELDS[0], read(12))) {
-    const name = FIELD_NAMES[code];
-    if (name !== undefined) message[name] = variant[1][0];
+}
+
+function readFields(reader: Reader): Record<string, unknown> {
+  const fields: Record<string, unknown> = {};
+  for (const [code, value] of reader.read(FIELD_ARRAY) as [number, Variant<unknown>][]) {
+    const field = FIELD_OF_CODE.get(code);
+    if (field === undefined) continue; // "Unknown fields must be ignored."
+    if (value.signature !== field.type)
+      throw new MalformedMessage(`a message of the bus has a ${field.name} of type ${value.signature}`);
+    fields[field.name] = value.value;
   }
-  reader.align(3);
-  const { signature } = message;
-  if (typeof signature === "string" && signature !== "") message["body"] = reader.read(signature);
-  if (reader.pos > bytes.length - FIXED_BYTES)
-    throw new MalformedMessage("a message of the bus ends within its arguments");
-  return messageToJsFmt(message) as unknown as ReceivedMessage;
+  return fields;
 }
 
 /** Encodes a message. Throws when its body does not fit its signature, or when it is longer than a message may be. */
 export function encode(message: OutgoingMessage): { data: Buffer; descriptors: number[] } {
-  const [data, descriptors] = marshallMessage({ ...message });
-  if (data.length > MAX_MESSAGE_BYTES)
-    throw new Error(`The message has ${data.length} bytes, and D-Bus allows ${MAX_MESSAGE_BYTES}`);
-  return { data, descriptors };
+  const body = new Writer();
+  body.writeAll(message.signature, message.body);
+  const head = new Writer();
+  head.writeAll("yyyyuua(yv)", [
+    LITTLE_ENDIAN,
+    message.type,
+    message.flags ?? 0,
+    PROTOCOL_VERSION,
+    body.length,
+    message.serial,
+    headerFields(message, body.descriptors.length),
+  ]);
+  head.align(8);
+  const length = head.length + body.length;
+  if (length > MAX_MESSAGE_BYTES)
+    throw new TypeError(`The message has ${length} bytes, and D-Bus allows ${MAX_MESSAGE_BYTES}`);
+  return { data: Buffer.concat([head.bytes(), body.bytes()], length), descriptors: body.descriptors };
+}
+
+function headerFields(message: OutgoingMessage, descriptors: number): [number, Variant<unknown>][] {
+  const values: Record<string, unknown> = {
+    ...message,
+    signature: message.signature === "" ? undefined : message.signature,
+    unixFd: descriptors === 0 ? undefined : descriptors,
+  };
+  return FIELDS.flatMap(({ code, name, type }) => {
+    const value = values[name];
+    return value === undefined
+      ? []
+      : [[code, new Variant<unknown>(type, value)] as [number, Variant<unknown>]];
+  });
 }

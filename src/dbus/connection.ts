@@ -11,7 +11,7 @@ import { parseBusAddress, type SocketPath } from "./address";
 import { ReceivedDescriptors } from "./descriptors";
 import { DbusError } from "./errors";
 import type { IncomingCall, Reply } from "./call";
-import { parseSignature, sendableText } from "./signature";
+import { sendableText } from "./signature";
 
 const MAX_SERIAL = 0xffffffff;
 /** For the bus to authenticate us and to answer Hello. */
@@ -170,9 +170,6 @@ export class BusConnection {
       return;
     }
     try {
-      const body = parseSignature(message.signature).length;
-      if (body !== message.body.length)
-        throw new Error(`${message.body.length} values for the signature ${message.signature}`);
       this.#messages.send({ ...message, serial: this.#nextSerial() });
     } catch (error) {
       this.#log.error(`Could not send ${what}: ${errorText(error)}`);

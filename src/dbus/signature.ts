@@ -1,50 +1,7 @@
-/** D-Bus signatures as trees, and values made fit for them before they go out. */
+/** Values made fit for their D-Bus types before they go out. */
 import { inspect } from "node:util";
 import { Variant } from "dbus-next/lib/variant";
-
-export interface SignatureNode {
-  /** The type code; "(" for structs, "{" for dictionary entries. */
-  readonly code: string;
-  readonly children: readonly SignatureNode[];
-}
-
-/** Throws on text that is not a sequence of complete types. */
-export function parseSignature(signature: string): readonly SignatureNode[] {
-  const parser = { text: signature, at: 0 };
-  const nodes: SignatureNode[] = [];
-  while (parser.at < signature.length) nodes.push(parseOne(parser));
-  return nodes;
-}
-
-function parseOne(parser: { text: string; at: number }): SignatureNode {
-  const code = parser.text[parser.at++];
-  if (code === "a") return { code, children: [parseOne(parser)] };
-  if (code === "(" || code === "{") {
-    const end = code === "(" ? ")" : "}";
-    const children: SignatureNode[] = [];
-    while (parser.text[parser.at] !== end) children.push(parseOne(parser));
-    parser.at++;
-    return { code, children };
-  }
-  if (code === undefined || !"bynqiuxtdsoghv".includes(code))
-    throw new Error(`Signature ${JSON.stringify(parser.text)} is not valid at ${parser.at - 1}`);
-  return { code, children: [] };
-}
-
-const parsed = new Map<string, SignatureNode>();
-
-/** The tree of one complete type, from a cache: the table has a few dozen of them. */
-function singleType(signature: string): SignatureNode {
-  let node = parsed.get(signature);
-  if (node === undefined) {
-    const [first, ...more] = parseSignature(signature);
-    if (first === undefined || more.length > 0)
-      throw new Error(`${JSON.stringify(signature)} is not one complete type`);
-    node = first;
-    parsed.set(signature, node);
-  }
-  return node;
-}
+import { parseSingleType, type SignatureNode } from "../bus/signature";
 
 const INTEGER_RANGES: Record<string, readonly [bigint, bigint]> = {
   y: [0n, 0xffn],
@@ -69,13 +26,13 @@ export const isObjectPath = (text: string): boolean => OBJECT_PATH.test(text);
 
 /** `value` as it goes out under `signature`, one complete type. Throws when it does not fit: a defect of ours. */
 export function outgoing(signature: string, value: unknown): unknown {
-  return fit(singleType(signature), value);
+  return fit(parseSingleType(signature), value);
 }
 
 function fit(node: SignatureNode, value: unknown): unknown {
   const range = INTEGER_RANGES[node.code];
   if (range !== undefined) return fitInteger(node.code, range, value);
-  switch (node.code) {
+  switch (node.code as string) {
     case "s":
       if (typeof value === "string") return sendableText(value);
       break;

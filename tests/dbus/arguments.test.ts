@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Variant, MessageType } from "dbus-next";
 import { BASE_PATH, PROPERTIES } from "../../src/dbus/names";
-import { parseSignature, type SignatureNode } from "../../src/dbus/signature";
+import { parseSignature, type SignatureNode } from "../../src/bus/signature";
 import { newPoolUuid, simpleUuid } from "../../src/uuid";
 import { startBus, type PrivateBus } from "./support/bus";
 import { plain, type Received } from "./support/client";
@@ -309,7 +309,7 @@ function hostile(node: SignatureNode, variant: number): unknown {
     "\ud83d\ude00;{}'\"\\",
   ];
   const [child] = node.children;
-  switch (node.code) {
+  switch (node.code as string) {
     case "b":
       return variant % 2 === 0;
     case "q":

@@ -16,7 +16,7 @@ import {
   PROPERTIES,
   type Kind,
 } from "../../src/dbus/names";
-import { parseSignature, type SignatureNode } from "../../src/dbus/signature";
+import { parseSignature, type SignatureNode } from "../../src/bus/signature";
 import type { DerivedInterface } from "../../src/dbus/table/derive";
 import { plain, type Received } from "./support/client";
 import { startWorld, type World } from "./support/world";

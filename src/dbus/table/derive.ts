@@ -1,6 +1,6 @@
 /** The revisions of each interface, derived from the rows of the table. */
 import { interfaceName, REVISIONS, type Kind, type Revision } from "../names";
-import { parseSignature } from "../signature";
+import { parseSignature } from "../../bus/signature";
 import { joinSignatures, type Argument } from "../wire";
 import type { Emits, InterfaceTable, MethodVariant, PropertyRow, RevisionRange } from "./rows";
 
