@@ -79,7 +79,11 @@ const { typed } = fc.letrec<{ typed: [string, unknown] }>((tie) => ({
       fc.tuple(fc.constant("x"), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })),
       fc.tuple(fc.constant("t"), fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })),
       fc.tuple(fc.constant("b"), fc.boolean()),
-      fc.tuple(fc.constant("d"), fc.double({ noNaN: true })),
+      // dbus-next loses the signs of -0 and infinity.
+      fc.tuple(
+        fc.constant("d"),
+        fc.double({ noNaN: true, noDefaultInfinity: true }).filter((value) => !Object.is(value, -0)),
+      ),
       fc.tuple(fc.constant("s"), text),
       fc.tuple(fc.constant("g"), fc.constantFrom("", "s", "a{s(bv)}", "ay")),
       fc.tuple(fc.constant("o"), fc.constantFrom("/", "/a/b_1")),
