@@ -25,12 +25,17 @@ export interface StaticHeader {
   initializationTime: bigint;
 }
 
-/** Our own use of the flags field. Both mean that the device must not be taken for a member of a good pool. */
+/**
+ * Our own use of the flags field. The first two mean that the device must not be taken for a member of a good pool,
+ * unless the pool's record names it.
+ */
 export const SIGBLOCK_FLAG = {
-  /** The device belongs to a pool whose creation was not committed. */
+  /** The device is becoming a member of a pool, or ceasing to be one: the pool's record decides. */
   creating: 1n,
   /** The device's pool is being destroyed. */
   destroying: 2n,
+  /** The size in this header is larger than the one that the pool's record was made for. */
+  growing: 4n,
 } as const;
 
 export const SIGBLOCK_BYTES = 512;

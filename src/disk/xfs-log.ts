@@ -97,12 +97,12 @@ export interface UnmountRecord {
 
 /**
  * The last record of the log. Throws DiskFormatError unless it ends at the head and is, beyond doubt, the single
- * operation that an unmount writes, of a filesystem with this UUID.
+ * operation that an unmount writes, of a filesystem with one of these UUIDs.
  */
 export async function readUnmountRecord(
   read: ReadLog,
   { head, cycle }: { head: number; cycle: number },
-  uuid: string,
+  uuids: readonly string[],
 ): Promise<UnmountRecord> {
   const span = Math.min(head, MAX_RECORD_BLOCKS);
   const data = await read(head - span, span);
@@ -114,12 +114,12 @@ export async function readUnmountRecord(
     header: blockAt(data, index),
     data: data.subarray((index + 1) * LOG_BLOCK_BYTES),
   };
-  checkUnmountRecord(record, cycle, uuid);
+  checkUnmountRecord(record, cycle, uuids);
   return record;
 }
 
 /** `record.data` must be what lies between the header and the head. */
-export function checkUnmountRecord(record: UnmountRecord, cycle: number, uuid: string): void {
+export function checkUnmountRecord(record: UnmountRecord, cycle: number, uuids: readonly string[]): void {
   const { header, data, block } = record;
   const fail = (why: string): never => {
     throw new DiskFormatError(`the last record of the log, at its block ${block}, ${why}`);
@@ -143,7 +143,7 @@ export function checkUnmountRecord(record: UnmountRecord, cycle: number, uuid: s
   )
     fail("is not that of an unmount, so the log is not clean");
   const found = recordUuid(header);
-  if (found !== uuid) fail(`is of filesystem ${found} instead of ${uuid}`);
+  if (!uuids.includes(found)) fail(`is of filesystem ${found} instead of ${uuids.join(" or ")}`);
   const stored = header.readUInt32LE(OFFSET.crc);
   // The record that mkfs.xfs writes has no checksum; the kernel takes zero as none.
   if (stored !== 0 && stored !== checksum(header, data, length)) fail("has a wrong checksum");

@@ -39,7 +39,8 @@ interface Write {
  *
  * Everything is checked before the first write. Where anything is not as expected (damage, an unclean log, a feature
  * that is not known) nothing is written, and `fallback` says why: another tool may do it. Errors of reading and
- * writing are thrown as they are; after one of writing, the filesystem may carry both UUIDs, so it must not be used.
+ * writing are thrown as they are; after one of writing, the filesystem may carry both UUIDs, so it must not be used
+ * before the same change was repeated, which completes it.
  * Throws RangeError for a `newUuid` that is not a UUID in hyphenated lower-case form, or is nil.
  */
 export async function changeXfsUuid(
@@ -89,7 +90,10 @@ async function planChange(file: BlockFile, newUuid: string): Promise<Write[]> {
     const offset = superblockOffset(primary, group);
     await at(`Superblock of allocation group ${group}`, async () => {
       const data = await file.read(offset, primary.sectorSize);
-      requireSameFilesystem(primary, parseSuperblock(data, deviceSize, group));
+      const secondary = parseSuperblock(data, deviceSize, group);
+      // This same change may have been cut short behind it.
+      const changed = { ...primary, uuid: newUuid, hasMetaUuid: true };
+      requireSameFilesystem(secondary.uuid === newUuid ? changed : primary, secondary);
       writes.push({ offset, data: withUuid(data, newUuid) });
     });
   }
@@ -106,7 +110,7 @@ async function planLog(
   const read: ReadLog = (first, count) => file.read(offsetOf(first), count * LOG_BLOCK_BYTES);
   return await at("Log", async () => {
     const head = await findLogHead(read, Number(logBytes / BigInt(LOG_BLOCK_BYTES)));
-    const record = await readUnmountRecord(read, head, uuid);
+    const record = await readUnmountRecord(read, head, [uuid, newUuid]);
     return { offset: offsetOf(record.block), data: recordHeaderWithUuid(record, newUuid) };
   });
 }

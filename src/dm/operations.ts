@@ -4,6 +4,7 @@ import {
   native,
   UDEV_FLAG,
   type DmListEntry,
+  type DmReply,
   type DmStep,
   type DmTargetLine,
 } from "../native";
@@ -116,8 +117,9 @@ export function reloadSteps(spec: DmDeviceSpec, previous?: DmTargetLine[]): DmSt
   ];
 }
 
-export async function runDmSteps(steps: DmStep[]): Promise<void> {
-  await native().dmSequence(steps);
+/** Runs the steps in one go; a failure undoes those before it. Returns what the kernel replied to each. */
+export function runDmSteps(steps: DmStep[]): Promise<(DmReply | null)[]> {
+  return native().dmSequence(steps);
 }
 
 /** Removes a device; true if it existed. */

@@ -83,3 +83,46 @@ export function checkSchedule(
   }
   return true;
 }
+
+/** What a record says of a scheduled revert. */
+export interface RevertRecord {
+  readonly uuid: FilesystemUuid;
+  readonly name: string;
+  readonly origin: FilesystemUuid | null;
+  readonly merge: boolean;
+}
+
+export interface Revert<T extends RevertRecord> {
+  origin: T;
+  snapshot: T;
+}
+
+/**
+ * The reverts to carry out among those that records ask for (engine.md §20.4), and for each that is not possible, why.
+ * checkSchedule() lets none of these happen; records may come from elsewhere.
+ */
+export function plannedReverts<T extends RevertRecord>(
+  records: readonly T[],
+): { reverts: Revert<T>[]; refused: string[] } {
+  const byUuid = new Map(records.map((record) => [record.uuid, record]));
+  const scheduled = records.filter(({ merge }) => merge);
+  const reverts: Revert<T>[] = [];
+  const refused: string[] = [];
+  for (const snapshot of scheduled) {
+    const refuse = (why: string): void => {
+      refused.push(
+        `Filesystem "${snapshot.name}" is scheduled to be merged into its origin, but ${why}; ignoring it`,
+      );
+    };
+    const origin = snapshot.origin === null ? undefined : byUuid.get(snapshot.origin);
+    if (snapshot.origin === null) refuse("it has none");
+    else if (origin === undefined) refuse("that does not exist");
+    else if (origin.merge) refuse("that is itself scheduled to be merged");
+    else if (scheduled.some((other) => other !== snapshot && other.origin === snapshot.origin))
+      refuse("another snapshot is scheduled for the same one");
+    else if (scheduled.some((other) => other.origin === snapshot.uuid))
+      refuse("a snapshot of its own is scheduled too");
+    else reverts.push({ origin, snapshot });
+  }
+  return { reverts, refused };
+}

@@ -29,7 +29,6 @@ export interface SectorSizes {
 }
 
 export class RealBlockDev implements BlockDev {
-  readonly tier: BlockDevTier = "data";
   newSize: Bytes | null = null;
   /** The part of the pool's record that is about this device; the pool keeps it up to date. */
   record: DeviceRecord;
@@ -41,6 +40,7 @@ export class RealBlockDev implements BlockDev {
     readonly sectorSizes: SectorSizes,
     header: StaticHeader,
     record: DeviceRecord,
+    readonly tier: BlockDevTier,
   ) {
     this.header = header;
     this.record = record;
@@ -66,8 +66,11 @@ export class RealBlockDev implements BlockDev {
   }
 
   /** Writes both copies of the static header with other flags; what they mean is in src/disk/static-header.ts. */
-  async writeFlags(flags: bigint): Promise<void> {
-    const header = { ...this.header, flags };
+  writeFlags(flags: bigint): Promise<void> {
+    return this.writeHeader({ ...this.header, flags });
+  }
+
+  async writeHeader(header: StaticHeader): Promise<void> {
     await withBlockFile(this.physicalPath, { write: true }, async (file) => {
       await writeStaticHeader(file, header);
     });

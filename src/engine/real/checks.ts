@@ -23,15 +23,18 @@ import { inErrorMode, planDataExtension, planMetaExtension, type Plan } from "./
 const log = logger("stratisd::engine::check");
 
 /** What a pool shows that background checks may change. */
-function visible(core: PoolCore): Record<"allocatedSize" | "totalPhysicalUsed" | "noAllocSpace", unknown> {
+function visible(
+  core: PoolCore,
+): Record<"allocatedSize" | "totalPhysicalUsed" | "noAllocSpace" | "availableActions", unknown> {
   return {
+    availableActions: core.availability,
     allocatedSize: allocatedSize(core.record, core.headers),
     totalPhysicalUsed: core.thinPoolUsed(),
     noAllocSpace: inErrorMode(core.record),
   };
 }
 
-const CHECKED: PoolProperty[] = ["allocatedSize", "totalPhysicalUsed", "noAllocSpace"];
+const CHECKED: PoolProperty[] = ["availableActions", "allocatedSize", "totalPhysicalUsed", "noAllocSpace"];
 
 async function carryOut(core: PoolCore, plan: Plan): Promise<void> {
   if (plan.kind === "nothing") return;
@@ -66,7 +69,7 @@ export async function checkPool(core: PoolCore): Promise<EngineChange[]> {
   const before = visible(core);
   await core.refreshStatus();
   const shape = core.record;
-  await extendThinPool(core);
+  if (core.availability === "fully_operational") await extendThinPool(core);
   if (core.record !== shape) await core.refreshStatus();
   const after = visible(core);
   const properties = CHECKED.filter(
@@ -108,7 +111,7 @@ async function growMounted(
       printThinTable({ length: size, pool: core.thin.poolDevice, thinId }),
     ];
     const name = names.thinFilesystem(core.uuid, filesystem.uuid);
-    const resize = (from: FilesystemRecord, to: FilesystemRecord): Promise<void> =>
+    const resize = (from: FilesystemRecord, to: FilesystemRecord): Promise<unknown> =>
       runDmSteps(reloadSteps({ name, table: table(to), udevFlags: PUBLIC_DEVICE }, table(from)));
     await resize(old, grown);
     try {

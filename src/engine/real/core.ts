@@ -3,7 +3,7 @@
  * of its operations) goes through here, so that the record on disk is always written before the kernel follows it.
  */
 import type { FilesystemRecord } from "../../disk/filesystem-record";
-import type { PoolRecord } from "../../disk/pool-record";
+import type { DeviceRecord, PoolRecord } from "../../disk/pool-record";
 import type { StaticHeader } from "../../disk/static-header";
 import * as names from "../../dm/names";
 import { dmStatusLine } from "../../dm/operations";
@@ -11,8 +11,9 @@ import { parseThinPoolStatus, type ThinPoolStatus } from "../../dm/thin-pool";
 import { logger } from "../../log";
 import { sectors, sumSectors, dataBlocksToSectors, type Sectors } from "../../units";
 import type { DevUuid, FilesystemUuid, PoolUuid } from "../../uuid";
-import { assertInvariant, errorText, RollbackError, type ActionAvailability } from "../errors";
+import { assertInvariant, errorText, isAtLeast, RollbackError, type ActionAvailability } from "../errors";
 import { NamedTable } from "../table";
+import type { UndoStack } from "../undo";
 import type { MetadataStore } from "./backstore/metadata-store";
 import { segmentsLength } from "./backstore/tables";
 import type { RealBlockDev } from "./blockdev";
@@ -23,6 +24,16 @@ import type { ThinDevices } from "./thinpool/thin-devices";
 import type { LinkNotifier } from "./uevent";
 
 const log = logger("stratisd::engine::pool");
+
+/**
+ * What a thin pool in this state permits. With metadata that can only be read, nothing can be made, removed or grown
+ * in it; one that failed answers nothing. A new start checks and repairs its metadata.
+ */
+function availabilityOf(status: ThinPoolStatus | null): ActionAvailability {
+  if (status === null) return "fully_operational";
+  if (status.kind !== "working") return "no_pool_changes";
+  return status.mode === "ro" ? "no_ipc_requests" : "fully_operational";
+}
 
 export interface PoolParts {
   uuid: PoolUuid;
@@ -41,14 +52,16 @@ export class PoolCore {
   readonly devices: Map<DevUuid, RealBlockDev>;
   readonly store: MetadataStore;
   readonly stack: PoolStack;
-  readonly numbers: StackNumbers;
+  /** Of the kernel's devices. */
+  numbers: StackNumbers;
   readonly mdv: MetadataVolume;
   readonly thin: ThinDevices;
   readonly links: LinkNotifier;
   readonly filesystems = new NamedTable<FilesystemUuid, RealFilesystem>();
   /** Records of filesystems that could not be set up: they keep their names and thin ids. */
   readonly unusable: FilesystemRecord[] = [];
-  availability: ActionAvailability = "fully_operational";
+  /** What the pool permits for reasons that only a new start can take away. */
+  restriction: ActionAvailability = "fully_operational";
   /** As of the last look; null before the first. */
   status: ThinPoolStatus | null = null;
   /** Thin metadata could not grow; not tried again until space may have come. */
@@ -79,20 +92,47 @@ export class PoolCore {
     return new Map([...this.devices].map(([uuid, device]) => [uuid, device.header]));
   }
 
+  /** Version of the pool's metadata. */
+  get version(): 1 | 2 {
+    return this.stack.backstore.layout.version;
+  }
+
+  /** What the pool permits now. */
+  get availability(): ActionAvailability {
+    const byThinPool = availabilityOf(this.status);
+    return isAtLeast(byThinPool, this.restriction) ? byThinPool : this.restriction;
+  }
+
+  /** Makes a device known that is becoming a member; `undo` forgets it. */
+  addDevice(device: RealBlockDev, undo: UndoStack): void {
+    this.devices.set(device.uuid, device);
+    undo.push(`forget ${device.physicalPath}`, () => {
+      this.devices.delete(device.uuid);
+      return Promise.resolve();
+    });
+  }
+
   /** Data devices in the order of the record. */
   dataDevices(record: PoolRecord = this.#record): RealBlockDev[] {
-    return record.dataTier.devices.map(({ uuid }) => {
-      const device = this.devices.get(uuid);
-      assertInvariant(device !== undefined, `data device ${uuid} of pool ${this.uuid} is not known`);
-      return device;
-    });
+    return record.dataTier.devices.map((device) => this.#device(device));
+  }
+
+  /** Cache devices in the order of the record. */
+  cacheDevices(record: PoolRecord = this.#record): RealBlockDev[] {
+    return (record.cacheTier?.devices ?? []).map((device) => this.#device(device));
+  }
+
+  #device({ uuid }: DeviceRecord): RealBlockDev {
+    const device = this.devices.get(uuid);
+    assertInvariant(device !== undefined, `device ${uuid} of pool ${this.uuid} is not known`);
+    return device;
   }
 
   /** Puts the record on disk, then in memory. */
   async save(record: PoolRecord): Promise<void> {
     await this.store.save(this.dataDevices(record), record);
     this.#record = record;
-    for (const device of record.dataTier.devices) {
+    for (const device of [...record.dataTier.devices, ...(record.cacheTier?.devices ?? [])]) {
       const known = this.devices.get(device.uuid);
       if (known !== undefined) known.record = device;
     }
@@ -107,15 +147,15 @@ export class PoolCore {
     await this.save(record);
     try {
       const started = performance.now();
-      await this.stack.grow(previous, record, this.numbers, DATA_LOW_WATER);
+      this.numbers = await this.stack.reshape(previous, record, this.numbers, DATA_LOW_WATER);
       log.info(`Pool "${this.name}": ${what}, in ${Math.round(performance.now() - started)} ms`);
     } catch (error) {
       log.warn(`Pool "${this.name}": failed: ${what}: ${errorText(error)}`);
       try {
         await this.save(previous);
       } catch (rollbackError) {
-        this.availability = "no_pool_changes";
-        throw new RollbackError(error, rollbackError, this.availability);
+        this.restriction = "no_pool_changes";
+        throw new RollbackError(error, rollbackError, this.restriction);
       }
       throw error;
     }

@@ -32,7 +32,7 @@ import { NamedTable } from "../table";
 import { validateIntegrity, validateName, validatePaths } from "../validation";
 import { withBlockFile } from "./blockdev";
 import { locatePrograms } from "./commands";
-import { claimDevices, isClaimed } from "./device-operations";
+import { claimDevices, isClaimed } from "./members";
 import { mountPrivateTmpfs, requirePrivateNamespace, unmountPrivateTmpfs } from "./namespace";
 import { RealPool } from "./pool";
 import { createPoolOn } from "./pool-create";
@@ -77,7 +77,8 @@ export class RealEngine implements Engine {
     for (const device of devices) {
       if (!device.initialized || classify(device) !== "stratis") continue;
       const found = await identify(device);
-      if (found === null) continue;
+      // At a refresh there may be pools that were made meanwhile, or are being made.
+      if (found === null || isClaimed(found.path) || this.#pools.byUuid(found.header.poolUuid)) continue;
       log.debug(
         `Stratis block device ${found.path} identified: device ${found.header.devUuid} of ${found.header.poolUuid}`,
       );
@@ -91,9 +92,11 @@ export class RealEngine implements Engine {
   async #trySetUp(
     pool: LiminalPool,
     start: boolean,
+    removeCache = false,
   ): Promise<{ pool: RealPool | null; changes: EngineChange[] }> {
     const result = await trySetUp(pool, this.#links, {
       start,
+      removeCache,
       takenName: (name) => this.#pools.byName(name) !== undefined || this.#names.has(name),
     });
     if (result.outcome === "waits") return { pool: null, changes: [{ change: "stoppedPools" }] };
@@ -246,13 +249,12 @@ export class RealEngine implements Engine {
         );
       return { action: "identity" };
     }
-    if (request.removeCache) throw new NotSupportedError("Removing the cache of a pool");
     if (request.passphrase !== null) throw new NotSupportedError("Unlocking a pool with a passphrase");
     return await this.#table.run(async () => {
       const liminal = this.#findLiminal(request.pool);
       const what = describeIdentifier(request.pool);
       if (liminal === undefined) throw new EngineError(`Pool with ${what} is neither stopped nor running`);
-      const { pool } = await this.#trySetUp(liminal, true);
+      const { pool } = await this.#trySetUp(liminal, true, request.removeCache);
       if (pool === null)
         throw new EngineError(
           `Pool with ${what} could not be started: ${liminal.reason ?? "it was interrupted while being made or destroyed, and is gone"}`,
@@ -300,8 +302,22 @@ export class RealEngine implements Engine {
     return { action: "cleanedUp", value: liminal.uuid };
   }
 
-  refreshState(): Promise<EngineChange[]> {
-    return Promise.reject(new NotSupportedError("Refreshing the engine's state"));
+  /**
+   * Running pools are let go of one by one, when their operations are done; their devices stay up, and are taken over
+   * again by the discovery.
+   */
+  async refreshState(): Promise<EngineChange[]> {
+    const before = await this.#table.run(() => Promise.resolve([...this.#pools.values()]));
+    // Not while the table is held: who stops a pool holds that one's lock first.
+    for (const pool of before)
+      await this.#leave(pool, "was let go of: the engine's state is being refreshed");
+    return await this.#table.run(async () => {
+      for (const pool of before) if (this.#pools.byUuid(pool.uuid) === pool) this.#pools.remove(pool.uuid);
+      this.#eventNumbers.clear();
+      this.#liminal.clear();
+      const found = await this.#discover();
+      return changesSince(before, found, (uuid) => this.#pools.byUuid(uuid) !== undefined);
+    });
   }
   listKeys(): Promise<string[]> {
     return Promise.reject(new NotSupportedError("Listing keys"));
@@ -420,7 +436,7 @@ export class RealEngine implements Engine {
     if (!this.#initialized) return;
     // A start that is running ends first; the locks of pools are not waited for while the table's is held.
     const pools = await this.#table.run(() => Promise.resolve([...this.#pools.values()]));
-    for (const pool of pools) await this.#leave(pool);
+    for (const pool of pools) await this.#leave(pool, "is not served any more: stratisd is exiting");
     await this.#table.run(async () => {
       try {
         await unmountPrivateTmpfs();
@@ -430,11 +446,11 @@ export class RealEngine implements Engine {
     });
   }
 
-  /** The pool stays up, and is served no more. */
-  async #leave(pool: RealPool): Promise<void> {
+  /** The pool stays up, and is served no more by this object. */
+  async #leave(pool: RealPool, why: string): Promise<void> {
     try {
       await pool.exclusive(async () => {
-        pool.retire("is not served any more: stratisd is exiting");
+        pool.retire(why);
         await pool.core.mdv.unmount();
       });
     } catch (error) {
@@ -443,6 +459,22 @@ export class RealEngine implements Engine {
         log.warn(`Could not unmount the metadata volume of pool "${pool.name}": ${errorText(error)}`);
     }
   }
+}
+
+/** Pools that were there before and are again are none; one that did not come back is gone. */
+function changesSince(
+  before: readonly RealPool[],
+  found: readonly EngineChange[],
+  runs: (uuid: PoolUuid) => boolean,
+): EngineChange[] {
+  const known = new Set(before.map(({ uuid }) => uuid));
+  return [
+    ...before
+      .filter(({ uuid }) => !runs(uuid))
+      .map(({ uuid }): EngineChange => ({ change: "poolRemoved", uuid })),
+    ...found.filter((change) => change.change !== "poolAdded" || !known.has(change.pool.uuid)),
+    { change: "stoppedPools" },
+  ];
 }
 
 const describeIdentifier = (pool: PoolIdentifier): string =>

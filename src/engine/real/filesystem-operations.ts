@@ -13,7 +13,7 @@ import type {
 import type { CreateFilesystemRequest, Filesystem } from "../engine";
 import { ChainedError, EngineError } from "../errors";
 import { validateFilesystemRequests, type ValidatedFilesystemRequest } from "../requests";
-import { checkDestroy, originsAfterDestroy } from "../revert";
+import { checkDestroy, checkSchedule, originsAfterDestroy } from "../revert";
 import { withUndo, type UndoStack } from "../undo";
 import { validateFilesystemSize, validateName } from "../validation";
 import { dataRoom, DEFAULT_FS_LIMIT } from "./backstore/allocation";
@@ -243,6 +243,18 @@ export async function setSizeLimit(
   if (sizeLimit === filesystem.record.sizeLimit) return { action: "identity" };
   await core.saveFilesystem(filesystem, { ...filesystem.record, sizeLimit });
   return { action: "newValue", value: sizeLimit };
+}
+
+/** A scheduled revert happens when the pool is set up next. */
+export async function setMergeScheduled(
+  core: PoolCore,
+  uuid: FilesystemUuid,
+  scheduled: boolean,
+): Promise<PropChangeAction<boolean>> {
+  const filesystem = requireFilesystem(core, uuid);
+  if (!checkSchedule([...core.filesystems.values()], filesystem, scheduled)) return { action: "identity" };
+  await core.saveFilesystem(filesystem, { ...filesystem.record, merge: scheduled });
+  return { action: "newValue", value: scheduled };
 }
 
 /** Room left for the growth of filesystems; null: no limit. */

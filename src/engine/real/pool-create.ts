@@ -2,7 +2,8 @@
  * Making a pool (engine.md §15, devicemapper.md §2.7). The first save of the pool's record is the moment at which the
  * pool exists; a failure before it takes every step back, and what a crash leaves is found by the flag on its devices.
  */
-import { newPoolRecord, CRYPT_META_SECTORS } from "./backstore/allocation";
+import { newDeviceRecord, newPoolRecord } from "./backstore/allocation";
+import { LAYOUTS } from "./backstore/layout";
 import type { StaticHeader } from "../../disk/static-header";
 import type { PoolRecord } from "../../disk/pool-record";
 import { dmPath } from "../../dm/operations";
@@ -17,7 +18,7 @@ import { segmentsLength } from "./backstore/tables";
 import { withBlockFile, type RealBlockDev } from "./blockdev";
 import { makeMetadataVolume } from "./commands";
 import { PoolCore } from "./core";
-import { confirmMembers, initializeMember } from "./device-operations";
+import { confirmMembers, initializeMember, type Membership } from "./members";
 import type { RequestedDevice } from "./discovery/requested";
 import { MetadataVolume } from "./thinpool/mdv";
 import { initialLowWater, PoolStack, type StackNumbers } from "./thinpool/stack";
@@ -26,10 +27,11 @@ import type { LinkNotifier } from "./uevent";
 
 const log = logger("stratisd::engine::pool");
 
+/** `integrity`: null makes a V1 pool, which has none. */
 export async function createPoolOn(
   name: string,
   devices: readonly RequestedDevice[],
-  integrity: IntegritySpec,
+  integrity: IntegritySpec | null,
   links: LinkNotifier,
 ): Promise<PoolCore> {
   const uuid = newPoolUuid();
@@ -44,12 +46,18 @@ async function build(
   uuid: PoolUuid,
   name: string,
   requested: readonly RequestedDevice[],
-  integrity: IntegritySpec,
+  integrity: IntegritySpec | null,
   links: LinkNotifier,
   undo: UndoStack,
 ): Promise<PoolCore> {
+  const membership: Membership = {
+    pool: uuid,
+    version: integrity === null ? 1 : 2,
+    tier: "data",
+    record: (header, hardwareInfo) => newDeviceRecord(header, integrity, hardwareInfo),
+  };
   const members: RealBlockDev[] = [];
-  for (const device of requested) members.push(await initializeMember(device, uuid, integrity, undo));
+  for (const device of requested) members.push(await initializeMember(device, membership, undo));
   const headers = new Map<DevUuid, StaticHeader>(members.map((member) => [member.uuid, member.header]));
   const record = newPoolRecord(
     name,
@@ -60,7 +68,7 @@ async function build(
 
   // The stack and the pool share it, so that the tables know devices that are added later.
   const known = new Map(members.map((member) => [member.uuid, member]));
-  const stack = new PoolStack(uuid, known);
+  const stack = new PoolStack(uuid, known, LAYOUTS[membership.version]);
   const { numbers, mdv } = await buildStack(stack, record, undo);
 
   const store = new MetadataStore(null);
@@ -94,20 +102,22 @@ async function buildStack(
   record: PoolRecord,
   undo: UndoStack,
 ): Promise<{ numbers: StackNumbers; mdv: MetadataVolume }> {
-  const { originsub, cap } = await stack.ensureBackstore(record, undo);
+  const backstore = await stack.backstore.ensure(record, undo);
+  const { cryptMetaSize } = stack.backstore.layout;
   // A LUKS2 header may be put here one day: whatever was on the disks must not be taken for one.
-  await withBlockFile(dmPath(cap), { write: true }, async (file) => {
-    await file.zero(0n, sectorsToBytes(CRYPT_META_SECTORS));
-    await file.sync();
-  });
-  const thinMeta = await stack.ensureThinMeta(record, cap, undo);
+  if (cryptMetaSize > 0n)
+    await withBlockFile(dmPath(backstore.cap), { write: true }, async (file) => {
+      await file.zero(0n, sectorsToBytes(cryptMetaSize));
+      await file.sync();
+    });
+  const thinMeta = await stack.ensureThinMeta(record, backstore, undo);
   await stack.clearThinMeta(thinMeta);
-  const thinData = await stack.ensureThinData(record, cap, undo);
-  const mdvDevice = await stack.ensureMdv(record, cap, undo);
+  const thinData = await stack.ensureThinData(record, backstore, undo);
+  const mdvDevice = await stack.ensureMdv(record, backstore, undo);
   await makeMetadataVolume(dmPath(mdvDevice), stack.pool);
   const mdv = await MetadataVolume.mount(stack.pool, dmPath(mdvDevice));
   undo.push("unmount the metadata volume", () => mdv.unmount());
   const lowWater = initialLowWater(segmentsLength(record.flexDevices.thinData));
   const thinPool = await stack.ensureThinPool(record, { thinMeta, thinData }, lowWater, undo);
-  return { numbers: { originsub, cap, thinMeta, thinData, mdv: mdvDevice, thinPool }, mdv };
+  return { numbers: { ...backstore, thinMeta, thinData, mdv: mdvDevice, thinPool }, mdv };
 }

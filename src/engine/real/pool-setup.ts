@@ -4,18 +4,21 @@
  */
 import { checkPoolRecord, type PoolRecord } from "../../disk/pool-record";
 import type { Timestamp } from "../../disk/mda";
-import type { FilesystemRecord } from "../../disk/filesystem-record";
+import { SIGBLOCK_FLAG } from "../../disk/static-header";
 import { dmPath } from "../../dm/operations";
 import { logger } from "../../log";
-import type { DevUuid, FilesystemUuid, PoolUuid } from "../../uuid";
+import type { DevUuid, PoolUuid } from "../../uuid";
 import { errorText } from "../errors";
 import { withUndo, type UndoStack } from "../undo";
 import { deviceAllocator, deviceInUse } from "./backstore/allocation";
+import { requireAllTaken } from "./backstore/cache";
+import { layoutOf, type Layout } from "./backstore/layout";
 import { MetadataStore } from "./backstore/metadata-store";
 import type { RealBlockDev } from "./blockdev";
 import { PoolCore } from "./core";
-import { confirmMembers } from "./device-operations";
-import { RealFilesystem } from "./filesystem";
+import { finishGrowth } from "./device-operations";
+import { mendOrigins, setUpFilesystems } from "./filesystem-setup";
+import { confirmMembers, tierSectorSizes } from "./members";
 import { MetadataVolume } from "./thinpool/mdv";
 import { DATA_LOW_WATER, PoolStack } from "./thinpool/stack";
 import { inErrorMode, withErrorMode } from "./thinpool/extension";
@@ -33,32 +36,72 @@ export interface FoundPool {
   devices: Map<DevUuid, RealBlockDev>;
 }
 
-export async function setUpPool(found: FoundPool, links: LinkNotifier): Promise<PoolCore> {
-  checkPoolRecord(found.record, 2);
+/** `formerCache`: devices that the record on disk still names as its cache, and `found.record` does not. */
+export async function setUpPool(
+  found: FoundPool,
+  links: LinkNotifier,
+  formerCache: readonly RealBlockDev[] = [],
+): Promise<PoolCore> {
+  const { record } = found;
   const headers = new Map([...found.devices].map(([uuid, device]) => [uuid, device.header]));
+  const layout = layoutOf(headers);
+  checkPoolRecord(record, layout.version);
   // Throws for segments that overlap or reach beyond their device.
-  for (const device of found.record.dataTier.devices) deviceAllocator(found.record, headers, device);
-  const core = await withUndo((undo) => assemble(found, links, undo));
+  for (const device of [...record.dataTier.devices, ...(record.cacheTier?.devices ?? [])])
+    deviceAllocator(record, headers, device);
+  if (record.cacheTier !== null) requireAllTaken(record.cacheTier, headers);
+  const core = await withUndo(async (undo) => {
+    const assembled = await assemble(found, layout, links, undo);
+    if (formerCache.length > 0) await recordWithoutCache(assembled, formerCache);
+    return assembled;
+  });
+  await releaseCache(core, formerCache);
   await completeSetUp(core, found);
   return core;
 }
 
-async function assemble(found: FoundPool, links: LinkNotifier, undo: UndoStack): Promise<PoolCore> {
+/**
+ * The record that names no cache is the end of it. The devices are marked before, so that those which are not wiped
+ * any more are wiped at the next start, instead of being taken for strangers.
+ */
+async function recordWithoutCache(core: PoolCore, formerCache: readonly RealBlockDev[]): Promise<void> {
+  for (const device of formerCache) await device.writeFlags(SIGBLOCK_FLAG.creating);
+  await core.save({ ...core.record, started: true });
+}
+
+async function releaseCache(core: PoolCore, formerCache: readonly RealBlockDev[]): Promise<void> {
+  for (const device of formerCache)
+    try {
+      await device.wipe();
+    } catch (error) {
+      log.warn(
+        `${device.physicalPath} is not a cache device of pool "${core.name}" any more, but could not be wiped: ` +
+          errorText(error),
+      );
+    }
+}
+
+async function assemble(
+  found: FoundPool,
+  layout: Layout,
+  links: LinkNotifier,
+  undo: UndoStack,
+): Promise<PoolCore> {
   const { uuid, devices } = found;
   const store = new MetadataStore(found.time);
-  const stack = new PoolStack(uuid, devices);
-  const { originsub, cap } = await stack.ensureBackstore(found.record, undo);
-  const mdvDevice = await stack.ensureMdv(found.record, cap, undo);
+  const stack = new PoolStack(uuid, devices, layout);
+  const backstore = await stack.backstore.ensure(found.record, undo);
+  const mdvDevice = await stack.ensureMdv(found.record, backstore, undo);
   const mdv = await MetadataVolume.mount(uuid, dmPath(mdvDevice));
   undo.push("unmount the metadata volume", () => mdv.unmount());
   const records = await mdv.readAll();
-  const { record, thinMeta } = await stack.checkedThinMeta(found.record, cap, undo, async (swapped) => {
+  const { record, thinMeta } = await stack.checkedThinMeta(found.record, backstore, undo, async (swapped) => {
     await store.save(
       swapped.dataTier.devices.flatMap((device) => devices.get(device.uuid) ?? []),
       swapped,
     );
   });
-  const thinData = await stack.ensureThinData(record, cap, undo);
+  const thinData = await stack.ensureThinData(record, backstore, undo);
   const thinPool = await stack.ensureThinPool(record, { thinMeta, thinData }, DATA_LOW_WATER, undo);
   const core = new PoolCore({
     uuid,
@@ -66,25 +109,26 @@ async function assemble(found: FoundPool, links: LinkNotifier, undo: UndoStack):
     devices,
     store,
     stack,
-    numbers: { originsub, cap, thinMeta, thinData, mdv: mdvDevice, thinPool },
+    numbers: { ...backstore, thinMeta, thinData, mdv: mdvDevice, thinPool },
     mdv,
     thin: new ThinDevices(uuid, thinPool),
     links,
   });
-  core.availability = sectorSizesAgree(core) ? "fully_operational" : "no_pool_changes";
+  if (![core.dataDevices(), core.cacheDevices()].every((tier) => sectorSizesAgree(core, tier)))
+    core.restriction = "no_pool_changes";
   await core.refreshStatus();
   await setUpFilesystems(core, records);
   return core;
 }
 
 /** Unused devices with larger sectors than the used ones would make the pool unusable once they were used. */
-function sectorSizesAgree(core: PoolCore): boolean {
-  const members = core.dataDevices();
-  const used = members.filter((device) => deviceInUse(core.record, device.uuid));
-  const largest = (key: "logical" | "physical"): number =>
-    Math.max(...(used.length > 0 ? used : members.slice(0, 1)).map((device) => device.sectorSizes[key]));
-  const [logical, physical] = [largest("logical"), largest("physical")];
-  const unused = members.filter((device) => !used.includes(device));
+function sectorSizesAgree(core: PoolCore, members: readonly RealBlockDev[]): boolean {
+  if (members.length === 0) return true;
+  const unused = members.filter((device) => !deviceInUse(core.record, device.uuid));
+  const { logical, physical } = tierSectorSizes(
+    core,
+    unused.length < members.length ? members : members.slice(0, 1),
+  );
   const agree = unused.every(
     ({ sectorSizes }) => sectorSizes.logical <= logical && sectorSizes.physical <= physical,
   );
@@ -93,27 +137,13 @@ function sectorSizesAgree(core: PoolCore): boolean {
   return agree;
 }
 
-/** A filesystem that can't be set up is left out, with its record kept; the others must not suffer for it. */
-async function setUpFilesystems(core: PoolCore, records: FilesystemRecord[]): Promise<void> {
-  await core.thin.sweep(records);
-  for (const record of records) {
-    try {
-      const device = await core.thin.ensure(record);
-      const filesystem = new RealFilesystem(record, device, () => core.name);
-      filesystem.mapped = await core.thin.mapped(record.uuid);
-      core.filesystems.insert(filesystem);
-    } catch (error) {
-      log.warn(`Filesystem "${record.name}" of pool "${core.name}" could not be set up: ${errorText(error)}`);
-      core.unusable.push(record);
-    }
-  }
-}
-
 /** What comes after the pool runs: failures here are logged, and made up for at the next set-up. */
 async function completeSetUp(core: PoolCore, found: FoundPool): Promise<void> {
   try {
     await mendOrigins(core);
     await modernizeRecord(core, found.record);
+    for (const device of core.dataDevices())
+      if ((device.header.flags & SIGBLOCK_FLAG.growing) !== 0n) await finishGrowth(core, device);
     await confirmMembers([...core.devices.values()].filter((device) => device.header.flags !== 0n));
   } catch (error) {
     log.warn(
@@ -123,22 +153,11 @@ async function completeSetUp(core: PoolCore, found: FoundPool): Promise<void> {
   await core.announceLinks();
 }
 
-/** An origin whose destruction was interrupted is nobody's origin any more. */
-async function mendOrigins(core: PoolCore): Promise<void> {
-  const known = new Set<FilesystemUuid>(core.allRecords().map((record) => record.uuid));
-  for (const filesystem of core.filesystems.values()) {
-    const { origin } = filesystem.record;
-    if (origin === null || known.has(origin)) continue;
-    log.warn(`The origin of filesystem "${filesystem.name}" is gone; it is recorded as having none`);
-    await core.saveFilesystem(filesystem, { ...filesystem.record, origin: null, merge: false });
-  }
-}
-
 /** Older versions did not record all of it; a pool that runs is recorded as started. */
 async function modernizeRecord(core: PoolCore, found: PoolRecord): Promise<void> {
   const { thinPool } = found;
   const complete = thinPool.fsLimit !== null && thinPool.featureArgs !== null && found.started === true;
-  if (complete || core.availability === "no_pool_changes") return;
+  if (complete || core.restriction === "no_pool_changes") return;
   let record: PoolRecord = { ...core.record, started: true };
   if (thinPool.fsLimit === null) {
     const count = BigInt(core.allRecords().length);

@@ -67,7 +67,7 @@ export async function stop(core: PoolCore): Promise<{ left: "nothing" } | { left
  */
 export async function destroy(core: PoolCore): Promise<void> {
   await removeLowerLayers(core, () => Promise.resolve());
-  const [marked, ...others] = core.dataDevices();
+  const [marked, ...others] = [...core.dataDevices(), ...core.cacheDevices()];
   if (marked === undefined) return;
   await marked.writeFlags(SIGBLOCK_FLAG.destroying);
   const failures: string[] = [];

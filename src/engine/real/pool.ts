@@ -1,11 +1,12 @@
 /** A running pool of the real engine: its properties, from memory, and its operations, one at a time. */
-import { encodePoolRecord } from "../../disk/pool-record";
+import { encodePoolRecord, type DeviceRecord, type PoolRecord } from "../../disk/pool-record";
 import { filesystemRecordJson, type FilesystemRecord } from "../../disk/filesystem-record";
 import { printJson, type JsonValue } from "../../disk/json";
 import { sectors, sectorsToBytes, type Bytes, type Sectors } from "../../units";
 import type { DevUuid, FilesystemUuid, PoolUuid } from "../../uuid";
 import type {
   CreateAction,
+  GrowAction,
   PropChangeAction,
   RenameAction,
   SetCreateAction,
@@ -34,12 +35,14 @@ import { validateName } from "../validation";
 import { allocatedSize, dataRoom, metadataSize, totalSize } from "./backstore/allocation";
 import { checkFilesystems, checkPool } from "./checks";
 import type { PoolCore } from "./core";
-import { addDataDevices } from "./device-operations";
+import { addCacheDevices, initCache } from "./cache-operations";
+import { addDataDevices, growDevice } from "./device-operations";
 import {
   createFilesystems,
   destroyFilesystems,
   fsLimit,
   renameFilesystem,
+  setMergeScheduled,
   setSizeLimit,
   snapshotFilesystem,
 } from "./filesystem-operations";
@@ -49,12 +52,22 @@ import { inErrorMode, planMetaExtension } from "./thinpool/extension";
 /** What no operation of this engine offers yet answers with a clear error, and changes nothing. */
 const unsupported = (operation: string): Promise<never> => Promise.reject(new NotSupportedError(operation));
 
+/** The record with other user info for a device of either tier. */
+function withUserInfo(record: PoolRecord, device: DevUuid, userInfo: string | null): PoolRecord {
+  const changed = (devices: DeviceRecord[]): DeviceRecord[] =>
+    devices.map((entry) => (entry.uuid === device ? { ...entry, userInfo } : entry));
+  const { dataTier, cacheTier } = record;
+  return {
+    ...record,
+    dataTier: { ...dataTier, devices: changed(dataTier.devices) },
+    cacheTier: cacheTier === null ? null : { ...cacheTier, devices: changed(cacheTier.devices) },
+  };
+}
+
 export class RealPool implements Pool {
-  readonly metadataVersion: MetadataVersion = 2;
   readonly encrypted = false;
   readonly encryptionInfo = null;
   readonly volumeKeyLoaded = false;
-  readonly hasCache = false;
   readonly #lock = new SharedLock();
   /** Set when the pool was stopped or destroyed: operations that waited for it must not go on. */
   #gone: string | null = null;
@@ -67,6 +80,12 @@ export class RealPool implements Pool {
   }
   get name(): string {
     return this.core.name;
+  }
+  get metadataVersion(): MetadataVersion {
+    return this.core.version;
+  }
+  get hasCache(): boolean {
+    return this.core.record.cacheTier !== null;
   }
   get availableActions(): ActionAvailability {
     return this.core.availability;
@@ -103,7 +122,7 @@ export class RealPool implements Pool {
     return this.core.filesystems.byUuid(uuid);
   }
   blockDevs(): readonly BlockDev[] {
-    return this.core.dataDevices();
+    return [...this.core.dataDevices(), ...this.core.cacheDevices()];
   }
   getBlockDev(uuid: DevUuid): BlockDev | undefined {
     return this.core.devices.get(uuid);
@@ -147,8 +166,8 @@ export class RealPool implements Pool {
       try {
         return await work();
       } catch (error) {
-        if (error instanceof RollbackError && isAtLeast(error.level, this.core.availability))
-          this.core.availability = error.level;
+        if (error instanceof RollbackError && isAtLeast(error.level, this.core.restriction))
+          this.core.restriction = error.level;
         throw error;
       }
     });
@@ -172,32 +191,29 @@ export class RealPool implements Pool {
   ): Promise<PropChangeAction<Sectors | null>> {
     return this.#change(() => setSizeLimit(this.core, uuid, limit));
   }
-  setFilesystemMergeScheduled(): Promise<PropChangeAction<boolean>> {
-    return unsupported("Scheduling the revert of a filesystem");
+  setFilesystemMergeScheduled(uuid: FilesystemUuid, scheduled: boolean): Promise<PropChangeAction<boolean>> {
+    return this.#change(() => setMergeScheduled(this.core, uuid, scheduled));
   }
 
   addDataDevs(paths: string[]): Promise<SetCreateAction<DevUuid> & { changed: PoolProperty[] }> {
     return this.#change(() => addDataDevices(this.core, paths));
   }
-  addCacheDevs(): Promise<SetCreateAction<DevUuid>> {
-    return unsupported("Adding cache devices");
+  addCacheDevs(paths: string[]): Promise<SetCreateAction<DevUuid>> {
+    return this.#change(() => addCacheDevices(this.core, paths));
   }
-  initCache(): Promise<SetCreateAction<DevUuid>> {
-    return unsupported("Initializing a cache");
+  initCache(paths: string[]): Promise<SetCreateAction<DevUuid>> {
+    return this.#change(() => initCache(this.core, paths));
   }
-  growPhysical(): Promise<never> {
-    return unsupported("Growing a device");
+  growPhysical(device: DevUuid): Promise<{ action: GrowAction; changed: PoolProperty[] }> {
+    return this.#change(() => growDevice(this.core, device));
   }
   setBlockDevUserInfo(device: DevUuid, info: string | null): Promise<RenameAction<DevUuid>> {
     return this.#change(async () => {
-      const { record } = this.core;
-      const known = record.dataTier.devices.find(({ uuid }) => uuid === device);
+      const known = this.core.devices.get(device);
       if (known === undefined) return { action: "noSource" };
       if (known.userInfo === info) return { action: "identity" };
-      const devices = record.dataTier.devices.map((entry) =>
-        entry.uuid === device ? { ...entry, userInfo: info } : entry,
-      );
-      await this.core.save({ ...record, dataTier: { ...record.dataTier, devices } });
+      if (this.metadataVersion === 1 && info !== null) validateName(info);
+      await this.core.save(withUserInfo(this.core.record, device, info));
       return { action: "renamed", value: device };
     });
   }
@@ -307,7 +323,7 @@ export class RealPool implements Pool {
     this.#checkWaits = true;
     return this.exclusive(async () => {
       this.#checkWaits = false;
-      if (isAtLeast(this.core.availability, "no_pool_changes")) return [];
+      if (isAtLeast(this.core.restriction, "no_pool_changes")) return [];
       return [...(await checkPool(this.core)), ...(await checkFilesystems(this.core))];
     });
   }

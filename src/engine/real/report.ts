@@ -38,7 +38,7 @@ export function poolReport(pool: RealPool): object {
     filesystems: [...pool.core.filesystems.values()].map(filesystemReport),
     blockdevs: {
       datadevs: pool.core.dataDevices().map((device) => deviceReport(pool, device)),
-      cachedevs: [],
+      cachedevs: pool.core.cacheDevices().map((device) => deviceReport(pool, device)),
     },
   };
 }

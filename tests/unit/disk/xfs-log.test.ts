@@ -55,16 +55,16 @@ test("the head and the unmount record are found wherever they are", async () => 
       const log = makeLog(blocks, head, cycle, checksummed);
       const found = await findLogHead(reader(log), blocks);
       assert.deepEqual(found, { head, cycle });
-      const record = await readUnmountRecord(reader(log), found, UUID);
+      const record = await readUnmountRecord(reader(log), found, [UUID]);
       assert.equal(record.block, head - 2);
 
       const changed = recordHeaderWithUuid(record, OTHER);
       assert.equal(changed.readUInt32LE(32) === 0, !checksummed);
       changed.copy(log, record.block * BLOCK);
-      const again = await readUnmountRecord(reader(log), await findLogHead(reader(log), blocks), OTHER);
+      const again = await readUnmountRecord(reader(log), await findLogHead(reader(log), blocks), [OTHER]);
       assert.deepEqual(again.header, changed);
       await assert.rejects(
-        readUnmountRecord(reader(log), found, UUID),
+        readUnmountRecord(reader(log), found, [UUID]),
         formatError(/is of filesystem aaaaaaaa/),
       );
     }),
@@ -112,7 +112,7 @@ test("a head without a record in front of it", async () => {
   const log = makeLog(200, 150, 3);
   log.writeUInt32BE(3, 148 * BLOCK);
   await assert.rejects(
-    readUnmountRecord(reader(log), { head: 150, cycle: 3 }, UUID),
+    readUnmountRecord(reader(log), { head: 150, cycle: 3 }, [UUID]),
     formatError(/no record/),
   );
 });
@@ -128,7 +128,7 @@ test("any damage gives a result or a DiskFormatError, and nothing else is read",
         for (const [place, value] of changes)
           log[nearHead ? 198 * BLOCK + (place % 1024) : place % log.length] = value;
         try {
-          await readUnmountRecord(reader(log), await findLogHead(reader(log), 300), UUID);
+          await readUnmountRecord(reader(log), await findLogHead(reader(log), 300), [UUID]);
         } catch (error) {
           assert.ok(error instanceof DiskFormatError, String(error));
         }

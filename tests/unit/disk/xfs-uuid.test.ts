@@ -122,7 +122,8 @@ test("a change that was cut short is not taken for a whole filesystem", async ()
   const before = mdvImage("v2_stopped");
   const old = await xfsUuid(before);
   const after = before.clone();
-  assert.equal(await changeXfsUuid(after, randomUUID()), "changed");
+  const wanted = randomUUID();
+  assert.equal(await changeXfsUuid(after, wanted), "changed");
   const writes = after.operations.flatMap((operation) => (operation.kind === "write" ? [operation] : []));
   const state = before.clone();
   for (const { offset, data } of writes.slice(0, -1)) {
@@ -130,5 +131,10 @@ test("a change that was cut short is not taken for a whole filesystem", async ()
     assert.equal(await xfsUuid(state), old, "the first superblock decides, and is written last");
     const outcome = await changeXfsUuid(state, randomUUID());
     assert.notEqual(outcome, "changed");
+    const repeated = state.clone();
+    assert.equal(await changeXfsUuid(repeated, wanted), "changed", "the same change again completes it");
+    assert.deepEqual(await repeated.read(0n, 1024), await after.read(0n, 1024));
+    const again = repeated.clone();
+    assert.equal(await changeXfsUuid(again, randomUUID()), "changed");
   }
 });

@@ -5,7 +5,6 @@
  * saves it, and only then changes device-mapper devices to match it; so a crash at any moment leaves either record
  * whole on disk (devicemapper.md §2.5, on-disk-format.md §8, §9).
  */
-import { integrityReservation } from "../../../disk/integrity";
 import type { DeviceRecord, DeviceSegment, PoolRecord, Segment } from "../../../disk/pool-record";
 import { SegmentAllocator } from "../../../disk/space";
 import { roomForData, thinMetaSize } from "../../../disk/sizes";
@@ -21,9 +20,8 @@ import {
 import type { DevUuid } from "../../../uuid";
 import { assertInvariant, EngineError } from "../../errors";
 import type { IntegritySpec } from "../../validation";
+import { layoutOf } from "./layout";
 
-/** V2: space for a LUKS2 header at the start of the cap device, set aside in every pool, encrypted or not. */
-export const CRYPT_META_SECTORS = sectors(34816n);
 /** The metadata volume, 512 MiB, never grown. */
 export const MDV_SECTORS = sectors(1048576n);
 /** Thin data grows by at most this much at a time, and starts with at most this much: 50 GiB. */
@@ -90,14 +88,21 @@ export function deviceAllocator(
   const header = headerOf(headers, device.uuid);
   return new SegmentAllocator(header.deviceSize, [
     { start: sectors(0n), length: bdaExtendedSize(header) },
-    ...record.dataTier.allocations.filter((segment) => segment.parent === device.uuid),
+    ...allSegments(record).filter((segment) => segment.parent === device.uuid),
     ...device.integrityMetaAllocations,
   ]);
 }
 
+/** What is taken of the devices of both tiers. */
+const allSegments = ({ dataTier, cacheTier }: PoolRecord): DeviceSegment[] => [
+  ...dataTier.allocations,
+  ...(cacheTier?.cacheAllocations ?? []),
+  ...(cacheTier?.metaAllocations ?? []),
+];
+
 /** A device carries data: more is taken on it than its own metadata. */
 export const deviceInUse = (record: PoolRecord, uuid: DevUuid): boolean =>
-  record.dataTier.allocations.some((segment) => segment.parent === uuid);
+  allSegments(record).some((segment) => segment.parent === uuid);
 
 /** Appends `segment`, lengthening the last one where it is contiguous with it. */
 function append<T extends Segment>(list: readonly T[], segment: T, mergeable: (last: T) => boolean): T[] {
@@ -143,7 +148,7 @@ function nextCapStart(record: PoolRecord): Sectors {
 
 /**
  * Hands out one contiguous range of the cap device for each size, backed by the data tier: all, or null when the
- * pool has less. Every range becomes an entry of its own in the record.
+ * pool has less.
  */
 export function allocateFromCap(
   record: PoolRecord,
@@ -158,38 +163,61 @@ export function allocateFromCap(
     if (backed === null) return null;
     const range = { start: nextCapStart(backed), length: size };
     ranges.push(range);
-    planned = { ...backed, cap: { ...backed.cap, allocations: [...backed.cap.allocations, range] } };
+    const allocations = layoutOf(headers).withCapRange(backed.cap.allocations, range);
+    planned = { ...backed, cap: { ...backed.cap, allocations } };
   }
   return { record: planned, ranges };
 }
 
-/** Reserves what integrity metadata would need at the end of a data device that is not in the record yet. */
+/**
+ * The record of a data device that is new to the pool: what integrity metadata would need is reserved at its end. `spec`: of the pool;
+ * null in V1.
+ */
 export function newDeviceRecord(
   header: StaticHeader,
-  spec: IntegritySpec,
+  spec: IntegritySpec | null,
   hardwareInfo: string | null,
 ): DeviceRecord {
-  const reservation = integrityReservation(header.deviceSize, spec);
-  const allocator = new SegmentAllocator(header.deviceSize, [
-    { start: sectors(0n), length: bdaExtendedSize(header) },
-  ]);
-  const integrityMetaAllocations = reservation === 0n ? [] : allocator.allocateBack(reservation);
-  if (lengths(integrityMetaAllocations) !== reservation)
-    throw new EngineError(
-      `A device of ${header.deviceSize} sectors is too small for an integrity reservation of ${reservation} sectors`,
-    );
+  const size = layoutOf(new Map([[header.devUuid, header]])).integritySize(header.deviceSize, spec);
+  const integrityMetaAllocations = reserveAtEnd(
+    new SegmentAllocator(header.deviceSize, [{ start: sectors(0n), length: bdaExtendedSize(header) }]),
+    size,
+  );
   return { uuid: header.devUuid, integrityMetaAllocations, userInfo: null, hardwareInfo };
 }
 
+function reserveAtEnd(allocator: SegmentAllocator, size: Sectors): Segment[] {
+  const reserved = size === 0n ? [] : allocator.allocateBack(size);
+  if (lengths(reserved) !== size)
+    throw new EngineError(
+      `A device of ${allocator.limit} sectors is too small for an integrity reservation of ${size} sectors`,
+    );
+  return reserved;
+}
+
+/** The record with what the grown device `uuid`, whose new size `headers` know, still has to reserve at its end. */
+export function withGrownReservation(record: PoolRecord, headers: Headers, uuid: DevUuid): PoolRecord {
+  const { dataTier } = record;
+  const devices = dataTier.devices.map((device) => {
+    if (device.uuid !== uuid) return device;
+    const due = layoutOf(headers).integritySize(headerOf(headers, uuid).deviceSize, dataTier.integrity);
+    const missing = sectors(due - lengths(device.integrityMetaAllocations));
+    if (missing <= 0n) return device;
+    const more = reserveAtEnd(deviceAllocator(record, headers, device), missing);
+    return { ...device, integrityMetaAllocations: [...device.integrityMetaAllocations, ...more] };
+  });
+  return { ...record, dataTier: { ...dataTier, devices } };
+}
+
 /**
- * The record of a new, unencrypted V2 pool with its four flex devices: thin metadata, its spare, thin data and the
- * metadata volume, cut from the cap device in this order (engine.md §15).
+ * The record of a new, unencrypted pool with its four flex devices: thin metadata, its spare, thin data and the
+ * metadata volume, cut from the cap device in this order (engine.md §15). `integrity`: null for V1.
  */
 export function newPoolRecord(
   name: string,
   devices: DeviceRecord[],
   headers: Headers,
-  integrity: IntegritySpec,
+  integrity: IntegritySpec | null,
 ): PoolRecord {
   const empty: PoolRecord = {
     name,
@@ -212,12 +240,8 @@ export function newPoolRecord(
       `Could not allocate sufficient space for thinpool devices: the devices given for pool "${name}" have ` +
         `${usableSize(empty, headers)} usable sectors`,
     );
-  const withCrypt = allocateFromDataTier(empty, headers, CRYPT_META_SECTORS);
-  if (withCrypt === null) throw tooSmall();
-  const base: PoolRecord = {
-    ...withCrypt,
-    cap: { allocations: [], cryptMetaAllocations: [{ start: sectors(0n), length: CRYPT_META_SECTORS }] },
-  };
+  const base = withCryptMeta(empty, headers);
+  if (base === null) throw tooSmall();
   const usable = usableSize(base, headers);
   const meta = thinMetaSize(usable, DEFAULT_FS_LIMIT);
   const data = roundDown(
@@ -231,4 +255,12 @@ export function newPoolRecord(
     ...allocation.record,
     flexDevices: { mdv: [mdv], thinMeta: [thinMeta], thinData: [thinData], thinMetaSpare: [thinMetaSpare] },
   };
+}
+
+function withCryptMeta(record: PoolRecord, headers: Headers): PoolRecord | null {
+  const length = layoutOf(headers).cryptMetaSize;
+  if (length === 0n) return record;
+  const backed = allocateFromDataTier(record, headers, length);
+  if (backed === null) return null;
+  return { ...backed, cap: { allocations: [], cryptMetaAllocations: [{ start: sectors(0n), length }] } };
 }

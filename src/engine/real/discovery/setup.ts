@@ -3,10 +3,11 @@
  * interrupted creation or destruction, which are cleared away (engine.md §9).
  */
 import { wipeStaticHeader } from "../../../disk/bda";
-import type { PoolRecord } from "../../../disk/pool-record";
+import type { DeviceRecord, PoolRecord } from "../../../disk/pool-record";
 import { SIGBLOCK_FLAG } from "../../../disk/static-header";
 import { logger } from "../../../log";
 import type { DevUuid } from "../../../uuid";
+import type { BlockDevTier } from "../../engine";
 import { EngineError, errorText } from "../../errors";
 import { RealBlockDev, withBlockFile } from "../blockdev";
 import type { PoolCore } from "../core";
@@ -39,14 +40,20 @@ function visibleFeatures(record: PoolRecord): NonNullable<LiminalPool["features"
   );
 }
 
-/**
- * `start`: on request, so that a recorded stop does not count. `takenName` tells whether a running pool has a name.
- * Never throws: what goes wrong is the reason why the pool waits.
- */
+export interface SetUpOptions {
+  /** On request, so that a recorded stop does not count. */
+  start: boolean;
+  /** Set up without the cache, whose devices are free afterwards. */
+  removeCache?: boolean;
+  /** Whether a running pool has this name. */
+  takenName: (name: string) => boolean;
+}
+
+/** Never throws: what goes wrong is the reason why the pool waits. */
 export async function trySetUp(
   pool: LiminalPool,
   links: LinkNotifier,
-  options: { start: boolean; takenName: (name: string) => boolean },
+  options: SetUpOptions,
 ): Promise<SetUpOutcome> {
   try {
     return await decide(pool, links, options);
@@ -67,11 +74,7 @@ async function leftoversExist(pool: LiminalPool): Promise<boolean> {
   }
 }
 
-async function decide(
-  pool: LiminalPool,
-  links: LinkNotifier,
-  options: { start: boolean; takenName: (name: string) => boolean },
-): Promise<SetUpOutcome> {
+async function decide(pool: LiminalPool, links: LinkNotifier, options: SetUpOptions): Promise<SetUpOutcome> {
   const devices = [...pool.devices.values()];
   if (devices.some(({ header }) => (header.flags & SIGBLOCK_FLAG.destroying) !== 0n)) {
     await clearAway(pool, devices, "destruction");
@@ -94,11 +97,28 @@ async function decide(
     pool.partiallyConstructed = await leftoversExist(pool);
     return { outcome: "waits" };
   }
-  requireSupported(pool, record);
+  requireSupported(record);
   if (options.takenName(record.name))
     throw new EngineError(`a running pool has the same name "${record.name}"; rename or stop that one first`);
-  const found: FoundPool = { uuid: pool.uuid, record, time: copy.time, devices: members(pool, record) };
-  return { outcome: "running", core: await setUpPool(found, links) };
+  const removesCache = options.removeCache === true && record.cacheTier !== null;
+  const found: FoundPool = {
+    uuid: pool.uuid,
+    record: removesCache ? { ...record, cacheTier: null } : record,
+    time: copy.time,
+    devices: members(pool, removesCache ? { ...record, cacheTier: null } : record),
+  };
+  const formerCache = removesCache ? [...members(pool, record).values()].filter(isOfCache) : [];
+  if (removesCache) await requireNoCacheLive(pool, record);
+  return { outcome: "running", core: await setUpPool(found, links, formerCache) };
+}
+
+const isOfCache = (device: RealBlockDev): boolean => device.tier === "cache";
+
+/** A live cache is still written through by whoever uses it; what is in its place must not be made beside it. */
+async function requireNoCacheLive(pool: LiminalPool, record: PoolRecord): Promise<void> {
+  if (!(await hasLeftovers(pool.uuid))) return;
+  log.info(`Removing what is left of pool "${record.name}" before it is started without its cache`);
+  await removeLeftovers(pool.uuid);
 }
 
 function describe(pool: LiminalPool, record: PoolRecord): void {
@@ -120,20 +140,16 @@ function requireExactDevices(pool: LiminalPool, record: PoolRecord): void {
     );
 }
 
-function requireSupported(pool: LiminalPool, record: PoolRecord): void {
-  if ([...pool.devices.values()].some(({ header }) => header.version !== 2))
-    throw new EngineError("pools with metadata version 1 are not supported yet by this version of stratisd");
+function requireSupported(record: PoolRecord): void {
   if (record.features.length > 0)
     throw new EngineError(
       `pools with feature ${record.features.join(", ")} are not supported yet by this version of stratisd`,
     );
-  if (record.cacheTier !== null)
-    throw new EngineError("pools with a cache are not supported yet by this version of stratisd");
 }
 
 function members(pool: LiminalPool, record: PoolRecord): Map<DevUuid, RealBlockDev> {
-  return new Map(
-    record.dataTier.devices.map((entry) => {
+  const ofTier = (tier: BlockDevTier, entries: readonly DeviceRecord[]): [DevUuid, RealBlockDev][] =>
+    entries.map((entry) => {
       const device = pool.devices.get(entry.uuid);
       if (device === undefined) throw new EngineError(`device ${entry.uuid} is missing`);
       if (device.size < device.header.deviceSize)
@@ -142,10 +158,13 @@ function members(pool: LiminalPool, record: PoolRecord): Map<DevUuid, RealBlockD
         );
       return [
         entry.uuid,
-        new RealBlockDev(device.path, device.number, device.sectorSizes, device.header, entry),
+        new RealBlockDev(device.path, device.number, device.sectorSizes, device.header, entry, tier),
       ];
-    }),
-  );
+    });
+  return new Map([
+    ...ofTier("data", record.dataTier.devices),
+    ...ofTier("cache", record.cacheTier?.devices ?? []),
+  ]);
 }
 
 /**

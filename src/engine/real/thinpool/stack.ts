@@ -1,10 +1,10 @@
 /**
- * The device-mapper layers from the data tier up to the thin pool: making them, taking them over, reloading them after
- * the pool's record grew, removing them (devicemapper.md §2.6-§2.8, §2.19).
+ * The device-mapper layers from the cap device up to the thin pool, over those of src/engine/real/backstore/stack.ts:
+ * making them, taking them over, reloading them after the pool's record grew, removing them (devicemapper.md
+ * §2.6-§2.8, §2.19).
  */
 import type { PoolRecord } from "../../../disk/pool-record";
-import { formatDeviceNumber, type DeviceNumber } from "../../../dm/device-number";
-import { isLinearPrefix, linearTablesEqual, parseLinearTable } from "../../../dm/linear";
+import { deviceNumbersEqual, formatDeviceNumber, type DeviceNumber } from "../../../dm/device-number";
 import * as names from "../../../dm/names";
 import {
   dmPath,
@@ -23,11 +23,17 @@ import { logger } from "../../../log";
 import { dataBlocks, sectorsToDataBlocks, type DataBlocks, type Sectors } from "../../../units";
 import type { PoolUuid } from "../../../uuid";
 import { ChainedError, EngineError, errorText } from "../../errors";
-import type { UndoStack } from "../../undo";
+import { withUndo, type UndoStack } from "../../undo";
+import type { Layout } from "../backstore/layout";
+import {
+  BackstoreStack,
+  changedSteps,
+  ensureWithUndo,
+  matchLinear,
+  type BackstoreNumbers,
+} from "../backstore/stack";
 import {
   mdvSpec,
-  originsubSpec,
-  placeholderSpec,
   segmentsLength,
   thinDataSpec,
   thinMetaSpareSpec,
@@ -53,22 +59,11 @@ export function initialLowWater(data: Sectors): DataBlocks {
 }
 
 /** Kernel numbers of the layers that others refer to. */
-export interface StackNumbers {
-  originsub: DeviceNumber;
-  cap: DeviceNumber;
+export interface StackNumbers extends BackstoreNumbers {
   thinMeta: DeviceNumber;
   thinData: DeviceNumber;
   mdv: DeviceNumber;
   thinPool: DeviceNumber;
-}
-
-/** A live linear device is as wanted, or was so before segments were added to the record. */
-function matchLinear(wanted: DmTargetLine[]): (live: DmTargetLine[]) => TableMatch {
-  return (live) => {
-    if (linearTablesEqual(live, wanted)) return "same";
-    if (live.some((line) => line.type !== "linear")) return "different";
-    return isLinearPrefix(parseLinearTable(live), parseLinearTable(wanted)) ? "reload" : "different";
-  };
 }
 
 export function thinPoolSpec(
@@ -103,49 +98,52 @@ function matchThinPool(wanted: DmTargetLine): (live: DmTargetLine[]) => TableMat
   };
 }
 
+/**
+ * A flex device as wanted, before it grew, or before a cache was put between it and the data tier, which in V1 gives
+ * it another parent.
+ */
+function matchFlex(
+  spec: (cap: DeviceNumber) => DmDeviceSpec,
+  { cap, originsub }: BackstoreNumbers,
+): (live: DmTargetLine[]) => TableMatch {
+  const asWanted = matchLinear(spec(cap).table);
+  const withoutCache = matchLinear(spec(originsub).table);
+  return (live) => {
+    const verdict = asWanted(live);
+    if (verdict !== "different") return verdict;
+    return withoutCache(live) === "different" ? "different" : "reload";
+  };
+}
+
 export class PoolStack {
+  readonly backstore: BackstoreStack;
+
   constructor(
     readonly pool: PoolUuid,
-    readonly devices: DeviceNumbers,
-  ) {}
+    devices: DeviceNumbers,
+    layout: Layout,
+  ) {
+    this.backstore = new BackstoreStack(pool, devices, layout);
+  }
 
-  async #ensure(
-    spec: DmDeviceSpec,
-    match: (live: DmTargetLine[]) => TableMatch,
+  #ensureFlex(
+    spec: (cap: DeviceNumber) => DmDeviceSpec,
+    numbers: BackstoreNumbers,
     undo: UndoStack,
   ): Promise<DeviceNumber> {
-    const device = await ensureDmDevice(spec, match);
-    if (device.created)
-      undo.push(`remove ${spec.name}`, async () => {
-        await removeDmDevice(spec.name);
-      });
-    return { major: device.major, minor: device.minor };
+    return ensureWithUndo(spec(numbers.cap), matchFlex(spec, numbers), undo);
   }
 
-  #ensureLinear(spec: DmDeviceSpec, undo: UndoStack): Promise<DeviceNumber> {
-    return this.#ensure(spec, matchLinear(spec.table), undo);
+  ensureMdv(record: PoolRecord, numbers: BackstoreNumbers, undo: UndoStack): Promise<DeviceNumber> {
+    return this.#ensureFlex((cap) => mdvSpec(this.pool, record, cap), numbers, undo);
   }
 
-  /** Data tier and cap device. */
-  async ensureBackstore(
-    record: PoolRecord,
-    undo: UndoStack,
-  ): Promise<Pick<StackNumbers, "originsub" | "cap">> {
-    const originsub = await this.#ensureLinear(originsubSpec(this.pool, record, this.devices), undo);
-    const cap = await this.#ensureLinear(placeholderSpec(this.pool, record, originsub), undo);
-    return { originsub, cap };
+  ensureThinMeta(record: PoolRecord, numbers: BackstoreNumbers, undo: UndoStack): Promise<DeviceNumber> {
+    return this.#ensureFlex((cap) => thinMetaSpec(this.pool, record, cap), numbers, undo);
   }
 
-  ensureMdv(record: PoolRecord, cap: DeviceNumber, undo: UndoStack): Promise<DeviceNumber> {
-    return this.#ensureLinear(mdvSpec(this.pool, record, cap), undo);
-  }
-
-  ensureThinMeta(record: PoolRecord, cap: DeviceNumber, undo: UndoStack): Promise<DeviceNumber> {
-    return this.#ensureLinear(thinMetaSpec(this.pool, record, cap), undo);
-  }
-
-  ensureThinData(record: PoolRecord, cap: DeviceNumber, undo: UndoStack): Promise<DeviceNumber> {
-    return this.#ensureLinear(thinDataSpec(this.pool, record, cap), undo);
+  ensureThinData(record: PoolRecord, numbers: BackstoreNumbers, undo: UndoStack): Promise<DeviceNumber> {
+    return this.#ensureFlex((cap) => thinDataSpec(this.pool, record, cap), numbers, undo);
   }
 
   async ensureThinPool(
@@ -157,7 +155,7 @@ export class PoolStack {
     const spec = thinPoolSpec(this.pool, record, numbers, lowWater);
     const [line] = spec.table;
     if (line === undefined) throw new EngineError(`The thin pool of pool ${this.pool} has an empty table`);
-    return await this.#ensure(spec, matchThinPool(line), undo);
+    return await ensureWithUndo(spec, matchThinPool(line), undo);
   }
 
   /** The thin pool is live: its metadata must then not be touched by any program. */
@@ -171,17 +169,17 @@ export class PoolStack {
    */
   async checkedThinMeta(
     record: PoolRecord,
-    cap: DeviceNumber,
+    numbers: BackstoreNumbers,
     undo: UndoStack,
     save: (record: PoolRecord) => Promise<void>,
   ): Promise<{ record: PoolRecord; thinMeta: DeviceNumber }> {
-    const thinMeta = await this.ensureThinMeta(record, cap, undo);
+    const thinMeta = await this.ensureThinMeta(record, numbers, undo);
     if (await this.thinPoolExists()) return { record, thinMeta };
     const { sound, findings } = await thinMetadataIsSound(dmPath(thinMeta));
     if (sound) return { record, thinMeta };
 
     log.warn(`Thin-pool metadata of pool ${this.pool} is damaged, repairing it into the spare: ${findings}`);
-    const spareSpec = thinMetaSpareSpec(this.pool, record, cap);
+    const spareSpec = thinMetaSpareSpec(this.pool, record, numbers.cap);
     const spare = await ensureDmDevice(spareSpec, matchLinear(spareSpec.table));
     try {
       await repairThinMetadata(dmPath(thinMeta), dmPath(spare));
@@ -204,7 +202,7 @@ export class PoolStack {
     };
     await removeDmDevice(names.flexThinMeta(this.pool));
     await save(swapped);
-    return { record: swapped, thinMeta: await this.ensureThinMeta(swapped, cap, undo) };
+    return { record: swapped, thinMeta: await this.ensureThinMeta(swapped, numbers, undo) };
   }
 
   /**
@@ -212,22 +210,49 @@ export class PoolStack {
    * fresh table ends its out-of-space modes and makes the kernel look at the sizes of the devices below.
    */
   growSteps(from: PoolRecord, to: PoolRecord, numbers: StackNumbers, lowWater: DataBlocks): DmStep[] {
-    const layer = (spec: (record: PoolRecord) => DmDeviceSpec): DmStep[] => {
-      const [old, wanted] = [spec(from), spec(to)];
-      return linearTablesEqual(old.table, wanted.table) ? [] : reloadSteps(wanted, old.table);
-    };
     const oldPool = thinPoolSpec(this.pool, from, numbers, lowWater);
     return [
-      ...layer((record) => originsubSpec(this.pool, record, this.devices)),
-      ...layer((record) => placeholderSpec(this.pool, record, numbers.originsub)),
-      ...layer((record) => thinMetaSpec(this.pool, record, numbers.cap)),
-      ...layer((record) => thinDataSpec(this.pool, record, numbers.cap)),
+      ...this.backstore.growSteps(from, to, numbers),
+      ...changedSteps((record) => thinMetaSpec(this.pool, record, numbers.cap), from, to),
+      ...changedSteps((record) => thinDataSpec(this.pool, record, numbers.cap), from, to),
       ...reloadSteps(thinPoolSpec(this.pool, to, numbers, lowWater), oldPool.table),
     ];
   }
 
-  async grow(from: PoolRecord, to: PoolRecord, numbers: StackNumbers, lowWater: DataBlocks): Promise<void> {
+  /**
+   * Makes the kernel follow from one record to the next, which has more of something, or a cache where there was none.
+   * On failure everything is as before. Returns the numbers, which a cache may change.
+   */
+  async reshape(
+    from: PoolRecord,
+    to: PoolRecord,
+    numbers: StackNumbers,
+    lowWater: DataBlocks,
+  ): Promise<StackNumbers> {
+    if (from.cacheTier === null && to.cacheTier !== null) return await this.#putCacheIn(from, to, numbers);
     await runDmSteps(this.growSteps(from, to, numbers, lowWater));
+    return numbers;
+  }
+
+  #putCacheIn(from: PoolRecord, to: PoolRecord, numbers: StackNumbers): Promise<StackNumbers> {
+    return withUndo(async (undo) => {
+      const { cache, cap } = await this.backstore.putCacheIn(to, numbers.originsub, undo);
+      if (!deviceNumbersEqual(cap, numbers.cap)) await runDmSteps(this.#moveSteps(from, numbers.cap, cap));
+      return { ...numbers, cache, cap };
+    });
+  }
+
+  /** Flex devices are cut from another cap device with the same content; nothing may be on its way meanwhile. */
+  #moveSteps(record: PoolRecord, from: DeviceNumber, to: DeviceNumber): DmStep[] {
+    const thinPool = names.thinPool(this.pool);
+    const resume = { op: "resume", name: thinPool, udevFlags: PRIVATE_DEVICE } as const;
+    return [
+      { request: { op: "suspend", name: thinPool }, undo: [resume] },
+      ...[thinMetaSpec, thinDataSpec, mdvSpec].flatMap((spec) =>
+        reloadSteps(spec(this.pool, record, to), spec(this.pool, record, from).table),
+      ),
+      { request: resume },
+    ];
   }
 
   /** Zeroes the start of the thin metadata device: the kernel would otherwise open what an earlier pool left there. */
@@ -252,7 +277,7 @@ export class PoolStack {
   }
 
   async removeBackstore(): Promise<void> {
-    await this.#removeExisting([names.physicalCache(this.pool), names.physicalOriginsub(this.pool)]);
+    await this.#removeExisting(this.backstore.names);
   }
 
   async #removeExisting(deviceNames: string[]): Promise<void> {

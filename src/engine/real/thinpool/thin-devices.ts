@@ -124,6 +124,11 @@ export class ThinDevices {
     return device;
   }
 
+  /** Gives the XFS on a thin device that nobody uses another UUID; nothing happens when it has that already. */
+  giveUuid(device: DeviceNumber, uuid: FilesystemUuid): Promise<void> {
+    return giveUuid(dmPath(device), uuid);
+  }
+
   /**
    * Suspend (with flush and freeze), snapshot and resume in one go: whatever happens, the origin's users don't hang.
    */
