@@ -5,6 +5,7 @@ import {
   checkDestroy,
   checkSchedule,
   originsAfterDestroy,
+  plannedReverts,
   type OriginAndMerge,
 } from "../../../src/engine/revert";
 import type { FilesystemUuid } from "../../../src/uuid";
@@ -111,4 +112,46 @@ test("a filesystem takes part in one scheduled revert at most", () => {
     () => checkSchedule([filesystem("o"), snapshot, filesystem("u", "s", true)], snapshot, true),
     /its own snapshot u is scheduled to be merged into it/,
   );
+});
+
+test("of the reverts that records ask for, those that stand alone are carried out", () => {
+  const record = (name: string, origin: string | null = null, merge = false) => ({
+    uuid: id(name),
+    name,
+    origin: origin === null ? null : id(origin),
+    merge,
+  });
+  const planned = (...records: ReturnType<typeof record>[]) => {
+    const { reverts, refused } = plannedReverts(records);
+    return { done: reverts.map(({ origin, snapshot }) => `${snapshot.name}>${origin.name}`), refused };
+  };
+  const single = planned(
+    record("fs"),
+    record("snap", "fs", true),
+    record("other", "fs"),
+    record("deeper", "snap"),
+  );
+  assert.deepEqual(single, { done: ["snap>fs"], refused: [] });
+  const refusals: [ReturnType<typeof record>[], RegExp][] = [
+    [[record("fs", null, true)], /it has none/],
+    [[record("snap", "gone", true)], /does not exist/],
+    [[record("fs"), record("a", "fs", true), record("b", "fs", true)], /another snapshot/],
+    [[record("fs"), record("a", "fs", true), record("b", "a", true)], /itself scheduled|of its own/],
+    [[record("a", "b", true), record("b", "a", true)], /itself scheduled/],
+    [[record("a", "a", true)], /itself scheduled/],
+  ];
+  for (const [records, reason] of refusals) {
+    const { done, refused } = planned(...records);
+    assert.deepEqual(done, []);
+    assert.equal(refused.length, records.filter(({ merge }) => merge).length);
+    for (const text of refused) assert.match(text, reason);
+  }
+  const mixed = planned(
+    record("fs"),
+    record("snap", "fs", true),
+    record("x"),
+    record("a", "x", true),
+    record("b", "x", true),
+  );
+  assert.deepEqual(mixed.done, ["snap>fs"]);
 });

@@ -1,4 +1,7 @@
-/** Pools that stratisd 3.9.2 made, opened by our daemon: everything as it was there, to the last byte of the files. */
+/**
+ * Pools that stratisd 3.9.2 made, opened by our daemon: everything as it was there, to the last byte of the files; and
+ * after operations of ours still in the shape that stratisd writes.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -6,7 +9,7 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { after, before, test } from "node:test";
 import type { Inspection } from "../guest/inspect";
-import { Guest } from "../harness/guest";
+import { GIB, Guest } from "../harness/guest";
 import { PROJECT } from "../harness/image";
 
 type Interfaces = Record<string, Record<string, unknown>>;
@@ -18,7 +21,14 @@ interface Expected {
 }
 
 const GOLDEN = path.join(PROJECT, "tests", "fixtures", "golden");
-const POOLS: Record<string, string[]> = { v2_plain: ["disk1"], v2_two: ["disk1", "disk2"] };
+const POOLS: Record<string, string[]> = {
+  v2_plain: ["disk1"],
+  v2_two: ["disk1", "disk2"],
+  v2_cache: ["disk1", "disk2"],
+  v1_plain: ["disk1"],
+};
+/** stratisd was asked to stop it: it must stay so, until it is started. */
+const STOPPED = { pool: "v2_stopped", disks: ["disk1"] };
 const LONG_MILLISECONDS = 240_000;
 const MIB = 1024 * 1024;
 /** The three files of alpha. */
@@ -32,7 +42,7 @@ after(async () => {
 });
 
 function unpack(pool: string, disk: string): { serial: string; sizeBytes: number; file: string } {
-  const serial = `${pool.replace("_", "-")}-${disk}`;
+  const serial = `${pool.replace("_", "-").slice(0, 13)}-${disk}`;
   const file = path.join(work, serial);
   const result = spawnSync(
     "zstd",
@@ -73,7 +83,7 @@ const withoutNumbers = (table: readonly string[]): string[] =>
   table.map((line) => line.replace(/\b\d+:\d+\b/g, "M:m").trim()).sort();
 
 before(async () => {
-  guest = await Guest.boot({ limitSeconds: 900 });
+  guest = await Guest.boot({ limitSeconds: 1800 });
   await guest.mustExec("systemctl start stratisd", { timeoutMs: LONG_MILLISECONDS });
 });
 
@@ -84,28 +94,77 @@ async function waitForPool(running: Guest): Promise<void> {
   });
 }
 
+/** Compares all that the daemon shows of the pool with what stratisd showed. */
+async function compare(running: Guest, expected: Expected): Promise<void> {
+  const inspected = await running.mustExec("node /project/dist/tests/vm/guest/inspect.js", {
+    timeoutMs: LONG_MILLISECONDS,
+  });
+  const found = JSON.parse(inspected) as Inspection;
+  assert.deepEqual(comparable(found.objects), comparable(expected.managed_objects_r9));
+  // stratisd's figure is of some seconds before the end: what alpha was given after its snapshot was written later.
+  const later = usedOf(found.objects) - usedOf(expected.managed_objects_r9);
+  assert.ok(later >= 0 && later <= LATE_WRITES_BYTES && later % MIB === 0, `${later} bytes`);
+  assert.deepEqual(withoutNumbers(found.dmTable), withoutNumbers(expected.dm_table));
+  const withFiles = Object.entries(found.files).filter(([, files]) => Object.keys(files).length > 0);
+  assert.deepEqual(Object.fromEntries(withFiles), expected.files_sha256);
+  const links = expected.symlinks.map((link) => link.replace(/^\.\//, "").replace(/ -> .*$/, ""));
+  assert.deepEqual(found.links, links.sort());
+}
+
+/** Keys and types of a JSON value, in order; lists by the shapes that occur in them. */
+function shapeOf(value: unknown): unknown {
+  if (Array.isArray(value)) return [...new Set(value.map((item) => JSON.stringify(shapeOf(item))))];
+  if (typeof value !== "object" || value === null) return typeof value;
+  return Object.entries(value).map(([key, member]) => [key, shapeOf(member)]);
+}
+
+const command = (running: Guest, line: string): Promise<string> =>
+  running.mustExec(line, { timeoutMs: LONG_MILLISECONDS });
+
+/** Operations of all kinds; then the record on disk has the keys that it had before, in the same order. */
+async function operate(running: Guest, extra: string): Promise<void> {
+  const written = async (): Promise<unknown> =>
+    JSON.parse(await command(running, "stratis pool debug get-metadata --written --name golden"));
+  const before = shapeOf(await written());
+  await command(running, "stratis pool rename golden other && stratis pool rename other golden");
+  await command(running, "stratis filesystem snapshot golden alpha another");
+  await command(running, `stratis pool add-data golden /dev/disk/by-id/virtio-${extra}`);
+  await command(running, "stratis pool stop --name golden && stratis pool start --name golden");
+  await command(running, "mount -o ro /dev/stratis/golden/another /mnt && umount /mnt");
+  await command(running, "stratis filesystem destroy golden another");
+  assert.deepEqual(shapeOf(await written()), before);
+}
+
+const expectedOf = (pool: string): Expected =>
+  JSON.parse(readFileSync(path.join(GOLDEN, pool, "expected.json"), "utf8")) as Expected;
+
 for (const [pool, names] of Object.entries(POOLS))
-  test(`${pool} is set up as stratisd showed it, and its files have the same content`, async () => {
+  test(`${pool} is set up as stratisd showed it, its files have the same content, and it can be worked on`, async () => {
     assert.ok(guest !== undefined);
-    const text = readFileSync(path.join(GOLDEN, pool, "expected.json"), "utf8");
-    const expected = JSON.parse(text) as Expected;
     const disks = names.map((disk) => unpack(pool, disk));
     for (const disk of disks) await guest.plug(disk);
     await waitForPool(guest);
-    const inspected = await guest.mustExec("node /project/dist/tests/vm/guest/inspect.js", {
-      timeoutMs: LONG_MILLISECONDS,
-    });
-    const found = JSON.parse(inspected) as Inspection;
-    assert.deepEqual(comparable(found.objects), comparable(expected.managed_objects_r9));
-    // stratisd's figure is of some seconds before the end: what alpha was given after its snapshot was written later.
-    const later = usedOf(found.objects) - usedOf(expected.managed_objects_r9);
-    assert.ok(later >= 0 && later <= LATE_WRITES_BYTES && later % MIB === 0, `${later} bytes`);
-    assert.deepEqual(withoutNumbers(found.dmTable), withoutNumbers(expected.dm_table));
-    const withFiles = Object.entries(found.files).filter(([, files]) => Object.keys(files).length > 0);
-    assert.deepEqual(Object.fromEntries(withFiles), expected.files_sha256);
-    const links = expected.symlinks.map((link) => link.replace(/^\.\//, "").replace(/ -> .*$/, ""));
-    assert.deepEqual(found.links, links.sort());
+    await compare(guest, expectedOf(pool));
+    const extra = { serial: `${pool.replace("_", "-").slice(0, 12)}-extra`, sizeBytes: 2 * GIB };
+    await guest.plug(extra);
+    await operate(guest, extra.serial);
     // The next pool has the same name.
-    await guest.mustExec("stratis pool stop --name golden", { timeoutMs: LONG_MILLISECONDS });
-    for (const { serial } of disks) await guest.unplug(serial);
+    await command(guest, "stratis pool stop --name golden");
+    for (const { serial } of [...disks, extra]) await guest.unplug(serial);
   });
+
+test("a pool that stratisd was asked to stop is listed, stays so, and starts with its content", async () => {
+  assert.ok(guest !== undefined);
+  const { files_sha256: files } = expectedOf(STOPPED.pool);
+  const disks = STOPPED.disks.map((disk) => unpack(STOPPED.pool, disk));
+  for (const disk of disks) await guest.plug(disk);
+  await command(
+    guest,
+    "for i in $(seq 60); do stratis pool list --stopped | grep -q golden && exit 0; sleep 0.5; done; exit 1",
+  );
+  assert.doesNotMatch(await command(guest, "stratis pool list"), /golden/);
+  await command(guest, "stratis pool start --name golden");
+  const inspected = await command(guest, "node /project/dist/tests/vm/guest/inspect.js");
+  const found = (JSON.parse(inspected) as Inspection).files;
+  for (const [filesystem, hashes] of Object.entries(files)) assert.deepEqual(found[filesystem], hashes);
+});

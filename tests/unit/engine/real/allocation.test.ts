@@ -9,7 +9,13 @@ import {
   newDeviceRecord,
   newPoolRecord,
   totalSize,
+  withGrownReservation,
 } from "../../../../src/engine/real/backstore/allocation";
+import {
+  extendedCacheTier,
+  newCacheTier,
+  requireAllTaken,
+} from "../../../../src/engine/real/backstore/cache";
 import { validateIntegrity } from "../../../../src/engine/validation";
 import { sectors, sectorsToBytes, sumSectors } from "../../../../src/units";
 import { goldenPool, newHeader } from "./pools";
@@ -23,6 +29,70 @@ test("a new pool is laid out as stratisd lays it out", () => {
   // stratisd has switched to error mode since: all space is allocated.
   const featureArgs = ["error_if_no_space", ...(made.thinPool.featureArgs ?? [])];
   assert.deepEqual({ ...made, thinPool: { ...made.thinPool, featureArgs } }, record);
+});
+
+test("a new V1 pool is laid out as stratis-legacy-pool lays it out", () => {
+  const { record, headers } = goldenPool("v1_plain-disk1");
+  const devices = [...headers.values()].map((header) => newDeviceRecord(header, null, null));
+  const made = newPoolRecord("golden", devices, headers, null);
+  const featureArgs = ["error_if_no_space", ...(made.thinPool.featureArgs ?? [])];
+  assert.deepEqual({ ...made, thinPool: { ...made.thinPool, featureArgs } }, record);
+  checkPoolRecord(made, 1);
+});
+
+test("a cache is laid out as stratisd lays it out, and extended by all of the added devices", () => {
+  const { record, headers } = goldenPool("v2_cache-disk1", "v2_cache-disk2");
+  const golden = record.cacheTier;
+  assert.ok(golden !== null);
+  assert.deepEqual(newCacheTier(golden.devices, headers), golden);
+  requireAllTaken(golden, headers);
+  const more = newHeader(8_388_608n, "5e1f4c3a-7b2d-4e90-9c8b-1a2b3c4d5e61");
+  const known = new Map([...headers, [more.devUuid, more] as const]);
+  const device = { uuid: more.devUuid, integrityMetaAllocations: [], userInfo: null, hardwareInfo: null };
+  const extended = extendedCacheTier(golden, [device], known);
+  requireAllTaken(extended, known);
+  assert.deepEqual(extended.metaAllocations, golden.metaAllocations);
+  assert.deepEqual(extended.cacheAllocations.at(-1), {
+    parent: more.devUuid,
+    start: 8192n,
+    length: 8_380_416n,
+  });
+  checkPoolRecord({ ...record, cacheTier: extended }, 2);
+  assert.throws(() => {
+    requireAllTaken(golden, new Map([...headers, [golden.devices[0]?.uuid ?? more.devUuid, more] as const]));
+  }, /are recorded as taken/);
+});
+
+test("cache devices that are too small or too large are refused", () => {
+  const tier = (size: bigint) => {
+    const header = newHeader(size, "5e1f4c3a-7b2d-4e90-9c8b-1a2b3c4d5e61");
+    const device = { uuid: header.devUuid, integrityMetaAllocations: [], userInfo: null, hardwareInfo: null };
+    return newCacheTier([device], new Map([[header.devUuid, header]]));
+  };
+  assert.throws(() => tier(8192n + 1_048_576n), /no space left beside/);
+  assert.equal(tier(8193n + 1_048_576n).cacheAllocations[0]?.length, 1n);
+  const largest = 8192n + 1_048_576n + 68_719_476_736n;
+  assert.equal(tier(largest).cacheAllocations[0]?.length, 68_719_476_736n);
+  assert.throws(() => tier(largest + 1n), /32 TiB/);
+});
+
+test("a grown device reserves what its new size is due, at its new end", () => {
+  const { record, headers } = goldenPool("v2_plain-disk1");
+  const [header] = [...headers.values()];
+  assert.ok(header !== undefined);
+  const grown = { ...header, deviceSize: sectors(header.deviceSize + 4_194_304n) };
+  const known = new Map([[header.devUuid, grown]]);
+  const after = withGrownReservation(record, known, header.devUuid);
+  const [before, device] = [record.dataTier.devices[0], after.dataTier.devices[0]];
+  assert.equal(device?.integrityMetaAllocations.length, (before?.integrityMetaAllocations.length ?? 0) + 1);
+  const fresh = newDeviceRecord(grown, INTEGRITY, null);
+  const total = (segments: { length: bigint }[] = []) =>
+    segments.reduce((sum, { length }) => sum + length, 0n);
+  assert.equal(total(device?.integrityMetaAllocations), total(fresh.integrityMetaAllocations));
+  const last = device?.integrityMetaAllocations.at(-1);
+  assert.equal((last?.start ?? 0n) + (last?.length ?? 0n), grown.deviceSize);
+  checkPoolRecord(after, 2);
+  assert.deepEqual(withGrownReservation(after, known, header.devUuid), after, "once is enough");
 });
 
 test("sizes of a pool of two disks are what stratisd reports", () => {

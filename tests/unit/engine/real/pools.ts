@@ -9,6 +9,7 @@ import { devUuid, poolUuid, type DevUuid } from "../../../../src/uuid";
 import { FIXTURES } from "../../disk/vectors";
 
 interface DumpedHeader {
+  version: 1 | 2;
   deviceSize: number;
   poolUuid: string;
   devUuid: string;
@@ -20,7 +21,7 @@ function headerOf(text: string): StaticHeader {
   const { header } = JSON.parse(text) as { header: DumpedHeader };
   return {
     deviceSize: sectors(BigInt(header.deviceSize)),
-    version: 2,
+    version: header.version,
     poolUuid: poolUuid(header.poolUuid),
     devUuid: devUuid(header.devUuid),
     mdaSize: sectors(BigInt(header.mdaSize)),
