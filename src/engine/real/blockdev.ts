@@ -8,6 +8,7 @@ import { sectorsToBytes, type Bytes } from "../../units";
 import type { DevUuid } from "../../uuid";
 import type { BlockDev, BlockDevTier } from "../engine";
 import { EngineError } from "../errors";
+import { requestUdevChange } from "./uevent";
 
 /** Opens a path for the time of `work`. */
 export async function withBlockFile<T>(
@@ -30,6 +31,8 @@ export interface SectorSizes {
 
 export class RealBlockDev implements BlockDev {
   newSize: Bytes | null = null;
+  /** false: the kernel has removed the device, and one that comes back is another device to it. */
+  present = true;
   /** The part of the pool's record that is about this device; the pool keeps it up to date. */
   record: DeviceRecord;
   header: StaticHeader;
@@ -89,5 +92,6 @@ export class RealBlockDev implements BlockDev {
         );
       await wipeStaticHeader(file);
     });
+    await requestUdevChange(this.number);
   }
 }

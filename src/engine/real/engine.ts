@@ -9,6 +9,7 @@ import {
   type RequestedDevices,
 } from "./discovery/requested";
 import { trySetUp } from "./discovery/setup";
+import type { StaticHeader } from "../../disk/static-header";
 import * as names from "../../dm/names";
 import { native, type DmListEntry, type UdevDevice } from "../../native";
 import { logger } from "../../log";
@@ -70,6 +71,14 @@ export class RealEngine implements Engine {
 
   async #discover(): Promise<EngineChange[]> {
     log.info("Beginning initial search for Stratis block devices");
+    await this.#findDevices(() => true);
+    const changes: EngineChange[] = [];
+    for (const pool of this.#liminal.values()) changes.push(...(await this.#trySetUp(pool, false)).changes);
+    return changes;
+  }
+
+  /** Adds those devices that udev knows to the waiting pools whose headers are wanted, and that nobody has already. */
+  async #findDevices(wanted: (header: StaticHeader) => boolean): Promise<void> {
     const devices = await native().udevEnumerate({
       subsystem: "block",
       properties: { ID_FS_TYPE: "stratis" },
@@ -78,15 +87,13 @@ export class RealEngine implements Engine {
       if (!device.initialized || classify(device) !== "stratis") continue;
       const found = await identify(device);
       // At a refresh there may be pools that were made meanwhile, or are being made.
-      if (found === null || isClaimed(found.path) || this.#pools.byUuid(found.header.poolUuid)) continue;
+      if (found === null || !wanted(found.header)) continue;
+      if (isClaimed(found.path) || this.#pools.byUuid(found.header.poolUuid) !== undefined) continue;
       log.debug(
         `Stratis block device ${found.path} identified: device ${found.header.devUuid} of ${found.header.poolUuid}`,
       );
       this.#liminal.add(found);
     }
-    const changes: EngineChange[] = [];
-    for (const pool of this.#liminal.values()) changes.push(...(await this.#trySetUp(pool, false)).changes);
-    return changes;
   }
 
   async #trySetUp(
@@ -194,7 +201,8 @@ export class RealEngine implements Engine {
   /** A pool that was taken down, wholly or not, waits with the devices it had. */
   async #becomeLiminal(pool: RealPool, how: string): Promise<void> {
     this.#retire(pool, how);
-    for (const device of pool.core.devices.values()) {
+    const devices = [...pool.core.devices.values()];
+    for (const device of devices.filter(({ present }) => present)) {
       const found: FoundDevice = {
         path: device.physicalPath,
         number: device.number,
@@ -206,6 +214,9 @@ export class RealEngine implements Engine {
       liminal.name = pool.name;
       liminal.features = [];
     }
+    // Those that were pulled out may be there again, under other numbers.
+    if (devices.some(({ present }) => !present))
+      await this.#findDevices(({ poolUuid }) => poolUuid === pool.uuid);
     const liminal = this.#liminal.get(pool.uuid);
     if (liminal === undefined) return;
     const live = (await native().dmCall({ op: "list" })).devices ?? [];
@@ -363,16 +374,28 @@ export class RealEngine implements Engine {
       return (await this.#trySetUp(this.#liminal.add(found), false)).changes;
     }
     if (event.action !== "remove" && event.action !== "change") return [];
+    if (event.action === "remove") this.#noteRemoval(event);
     const pool = this.#liminal.removePath(event.devnode);
     if (pool === undefined) return [];
     if (pool.devices.size > 0) await this.#trySetUp(pool, false);
     return [{ change: "stoppedPools" }];
   }
 
+  /** A running pool keeps what it has of a device that is gone; clients see what the thin pool makes of it. */
+  #noteRemoval({ devnode, major, minor }: UdevDevice): void {
+    for (const pool of this.#pools.values())
+      for (const device of pool.core.devices.values()) {
+        if (device.number.major !== major || device.number.minor !== minor || !device.present) continue;
+        device.present = false;
+        log.warn(`${devnode ?? device.physicalPath}, a device of running pool "${pool.name}", was removed`);
+      }
+  }
+
   /** Notices devices whose size is not the recorded one. */
   async #noteSizes(pool: RealPool): Promise<EngineChange[]> {
     const changes: EngineChange[] = [];
     for (const device of pool.core.devices.values()) {
+      if (!device.present || device.tier !== "data") continue;
       try {
         const { size } = await withBlockFile(device.physicalPath, {}, (file) => file.info());
         const seen =

@@ -16,6 +16,7 @@ import { deviceInUse } from "./backstore/allocation";
 import { RealBlockDev, withBlockFile, type SectorSizes } from "./blockdev";
 import type { PoolCore } from "./core";
 import type { RequestedDevice } from "./discovery/requested";
+import { requestUdevChange } from "./uevent";
 
 /** Devices that some operation is writing headers to: a second operation on one of them is refused. */
 const beingInitialized = new Set<string>();
@@ -92,7 +93,10 @@ export async function initializeMember(
 
 /** Devices of a committed pool lose the mark of an unfinished operation. A crash before it is made up for at set-up. */
 export async function confirmMembers(devices: readonly RealBlockDev[]): Promise<void> {
-  for (const device of devices) await device.writeFlags(0n);
+  for (const device of devices) {
+    await device.writeFlags(0n);
+    await requestUdevChange(device.number);
+  }
 }
 
 /** Sector sizes that count for a tier: the largest of its devices in use, or of all while none is. */

@@ -35,6 +35,19 @@ export function base32(text: string): string {
   return bits > 0 ? result + BASE32.charAt((pending << (5 - bits)) & 31) : result;
 }
 
+/**
+ * Makes udev look at a device again. It looks by itself when a writer closes the device, but misses a writer that comes
+ * while it is still busy with the one before. Failures are logged, never thrown.
+ */
+export async function requestUdevChange(device: DeviceNumber): Promise<void> {
+  const file = `/sys/dev/block/${formatDeviceNumber(device)}/uevent`;
+  try {
+    await writeFile(file, "change");
+  } catch (error) {
+    log.warn(`Could not make udev look at a device again by writing to ${file}: ${errorText(error)}`);
+  }
+}
+
 export class LinkNotifier {
   readonly #waiting = new Map<string, (() => void)[]>();
 

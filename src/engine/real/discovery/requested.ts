@@ -18,6 +18,7 @@ import { bytes, bytesToSectors, type Sectors } from "../../../units";
 import type { PoolUuid } from "../../../uuid";
 import { ChainedError, EngineError } from "../../errors";
 import { withBlockFile, type SectorSizes } from "../blockdev";
+import { requestUdevChange } from "../uevent";
 import { classify, describeContent, type Ownership } from "./classify";
 
 const MIN_DEVICE_BYTES = 1024n ** 3n;
@@ -70,13 +71,15 @@ async function deviceNumber(path: string): Promise<DeviceNumber> {
 
 /**
  * What udev knows of the device. Its database lags behind for a moment when a device was just plugged in or wiped:
- * while it has no record, or one that speaks of content where `blank` says that there is none, it is asked again.
+ * while it has no record, or one that speaks of content where `blank` says that there is none, it is asked again, and
+ * after some time told to look again.
  */
 async function udevRecord(path: string, number: DeviceNumber, blank: boolean): Promise<UdevDevice> {
   for (let attempt = 1; ; attempt += 1) {
     const device = await native().udevBlockDevice(number.major, number.minor);
     const settled = device?.initialized === true && !(blank && OWNED.has(classify(device)));
     if (settled || attempt === UDEV_ATTEMPTS) return requireUsable(path, number, device);
+    if (attempt === UDEV_ATTEMPTS / 4) await requestUdevChange(number);
     await sleep(UDEV_ATTEMPT_MS);
   }
 }

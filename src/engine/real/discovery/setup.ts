@@ -13,7 +13,7 @@ import { RealBlockDev, withBlockFile } from "../blockdev";
 import type { PoolCore } from "../core";
 import { setUpPool, type FoundPool } from "../pool-setup";
 import { hasLeftovers, removeLeftovers } from "../thinpool/stack";
-import type { LinkNotifier } from "../uevent";
+import { requestUdevChange, type LinkNotifier } from "../uevent";
 import { newestRecord, type FoundDevice } from "./found";
 import { describePool, type LiminalPool } from "./liminal";
 
@@ -204,4 +204,5 @@ async function wipe(device: FoundDevice): Promise<void> {
   await withBlockFile(device.path, { write: true, exclusive: true }, async (file) => {
     await wipeStaticHeader(file);
   });
+  await requestUdevChange(device.number);
 }

@@ -88,8 +88,8 @@ test("a grown device reserves what its new size is due, at its new end", () => {
   const fresh = newDeviceRecord(grown, INTEGRITY, null);
   const total = (segments: { length: bigint }[] = []) =>
     segments.reduce((sum, { length }) => sum + length, 0n);
-  assert.equal(total(device?.integrityMetaAllocations), total(fresh.integrityMetaAllocations));
-  const last = device?.integrityMetaAllocations.at(-1);
+  assert.equal(total(device.integrityMetaAllocations), total(fresh.integrityMetaAllocations));
+  const last = device.integrityMetaAllocations.at(-1);
   assert.equal((last?.start ?? 0n) + (last?.length ?? 0n), grown.deviceSize);
   checkPoolRecord(after, 2);
   assert.deepEqual(withGrownReservation(after, known, header.devUuid), after, "once is enough");

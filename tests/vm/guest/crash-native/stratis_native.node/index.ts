@@ -1,0 +1,108 @@
+/**
+ * The addon with a crash before every step that changes something: what a daemon loads whose STRATIS_NATIVE_BUILD names
+ * the folder above. Steps are not listed anywhere: every call that is not known to only read is one, so that none can
+ * be forgotten.
+ *
+ * The file named by STRATIS_CRASH_CONTROL says what to do: "N TOKEN" counts steps since the token was new, and kills
+ * the process before step N (0: never). The names of the steps that were passed are in the file beside it, ".steps".
+ */
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import * as fsPromises from "node:fs/promises";
+import * as path from "node:path";
+import type { BlockFile, DmRequest, DmStep, NativeAddon } from "../../../../../src/native";
+
+const control = process.env["STRATIS_CRASH_CONTROL"] ?? "";
+const READS_ONLY = new Set(["info", "list", "table", "status", "deps", "version"]);
+
+let token = "";
+let passed = 0;
+
+/** Called before every step. */
+function step(name: string): void {
+  const [limit = "0", current = ""] = readFileSync(control, "utf8").trim().split(" ");
+  if (current === "") return;
+  if (current !== token) {
+    token = current;
+    passed = 0;
+    writeFileSync(`${control}.steps`, "");
+  }
+  passed += 1;
+  if (passed === Number(limit)) process.kill(process.pid, "SIGKILL");
+  appendFileSync(`${control}.steps`, `${name}\n`);
+}
+
+const build = path.resolve(__dirname, ..."../../../../../../build/Release/stratis_native.node".split("/"));
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- addons can only be required
+const addon = require(build) as NativeAddon;
+
+async function dmCall(request: DmRequest): ReturnType<NativeAddon["dmCall"]> {
+  if (!READS_ONLY.has(request.op)) step(`${request.op} ${"name" in request ? request.name : ""}`);
+  return await addon.dmCall(request);
+}
+
+/** One call for each step; what failed is undone as the addon does it. */
+async function dmSequence(steps: DmStep[]): ReturnType<NativeAddon["dmSequence"]> {
+  const replies: Awaited<ReturnType<NativeAddon["dmSequence"]>> = [];
+  const undo: DmRequest[][] = [];
+  try {
+    for (const { request, undo: takesBack } of steps) {
+      replies.push(await dmCall(request));
+      undo.push(takesBack ?? []);
+    }
+  } catch (error) {
+    for (const requests of undo.reverse()) for (const request of requests) await dmCall(request);
+    throw error;
+  }
+  return replies;
+}
+
+/** A block file whose writes are steps. */
+async function openBlockFile(...args: Parameters<NativeAddon["openBlockFile"]>): Promise<BlockFile> {
+  const file = await addon.openBlockFile(...args);
+  return new Proxy(file, {
+    get(target, key) {
+      const member = Reflect.get(target, key, target) as unknown;
+      if (typeof member !== "function") return member;
+      return (...parameters: unknown[]): unknown => {
+        if (["write", "zero", "discard"].includes(String(key))) step(`${String(key)} ${args[0]}`);
+        return Reflect.apply(member, target, parameters) as unknown;
+      };
+    },
+  });
+}
+
+const named =
+  <A extends unknown[], R>(name: string, call: (...args: A) => R) =>
+  (...args: A): R => {
+    step(`${name} ${args.map((arg) => (typeof arg === "string" ? arg : JSON.stringify(arg))).join(" ")}`);
+    return call(...args);
+  };
+
+// The metadata volume's files are written by Node's own functions.
+for (const name of ["rename", "unlink", "mkdir", "rmdir"] as const) {
+  const original = fsPromises[name] as (...args: unknown[]) => unknown;
+  Object.defineProperty(fsPromises, name, {
+    value: named(name, original),
+    configurable: true,
+    writable: true,
+  });
+}
+
+module.exports = new Proxy(addon, {
+  get(target, key) {
+    switch (key) {
+      case "dmCall":
+        return dmCall;
+      case "dmSequence":
+        return dmSequence;
+      case "openBlockFile":
+        return openBlockFile;
+      case "mount":
+      case "unmount":
+      case "run":
+        return named(key, Reflect.get(target, key) as (...args: unknown[]) => unknown);
+      default:
+        return Reflect.get(target, key, target) as unknown;
+    }
+  },
+});

@@ -1,0 +1,34 @@
+/** Daemons that are killed before a step of an operation: see crash-native/ beside this file. */
+import { readFileSync, writeFileSync } from "node:fs";
+import * as path from "node:path";
+import { startDaemon } from "./daemon";
+
+const CONTROL = "/run/stratis-crash-control";
+let tokens = 0;
+
+/** A daemon whose steps are counted. */
+export async function startCountedDaemon(): Promise<void> {
+  writeFileSync(CONTROL, "");
+  await startDaemon({
+    direct: true,
+    env: {
+      STRATIS_NATIVE_BUILD: path.join(__dirname, "crash-native"),
+      STRATIS_CRASH_CONTROL: CONTROL,
+    },
+  });
+}
+
+/** From now on steps are counted, and before step `limit` the daemon dies; 0: it never does. */
+export function countSteps(limit: number): void {
+  tokens += 1;
+  writeFileSync(`${CONTROL}.steps`, "");
+  writeFileSync(CONTROL, `${limit} ${process.pid}-${tokens}`);
+}
+
+/** What was done since countSteps(); ends the counting. */
+export function stepsSoFar(): string[] {
+  writeFileSync(CONTROL, "");
+  return readFileSync(`${CONTROL}.steps`, "utf8")
+    .split("\n")
+    .filter((line) => line !== "");
+}
