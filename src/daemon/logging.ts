@@ -3,33 +3,11 @@ import { createWriteStream } from "node:fs";
 import * as winston from "winston";
 import { LOG_LEVELS, setLogSink, type LogLevel } from "../log";
 import { defaultFilter, isWanted, levelFilter, parseFilter, type LogFilter } from "./log-filter";
+import { formatLine } from "./log-line";
 
 const STDERR = 2;
 /** How long an exit waits for a reader of the log that has stopped reading. */
 const FLUSH_MILLISECONDS = 1000;
-const LEVEL_COLUMNS = 5;
-
-const COLORS: Record<LogLevel, string> = {
-  error: "\u001b[1;31m",
-  warn: "\u001b[33m",
-  info: "\u001b[32m",
-  debug: "\u001b[34m",
-  trace: "\u001b[36m",
-};
-
-/** `[2026-01-02T03:04:05Z INFO  target] message`; further lines of a message are indented. */
-export function formatLine(
-  time: Date,
-  level: LogLevel,
-  target: string,
-  message: string,
-  colored: boolean,
-): string {
-  const stamp = time.toISOString().replace(/\.\d+Z$/, "Z");
-  const word = level.toUpperCase().padEnd(LEVEL_COLUMNS);
-  const shown = colored ? `${COLORS[level]}${word}\u001b[0m` : word;
-  return `[${stamp} ${shown} ${target}] ${message.replaceAll("\n", "\n    ")}`;
-}
 
 export function chooseFilter(logLevel: LogLevel | null, environment: NodeJS.ProcessEnv): LogFilter {
   if (logLevel !== null) return levelFilter(logLevel);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isWanted, levelFilter, parseFilter, type LogFilter } from "../../../src/daemon/log-filter";
-import { chooseFilter, formatLine } from "../../../src/daemon/logging";
+import { formatLine } from "../../../src/daemon/log-line";
+import { chooseFilter } from "../../../src/daemon/logging";
 
 const TIME = new Date("2026-01-02T03:04:05.678Z");
 
