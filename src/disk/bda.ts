@@ -45,9 +45,13 @@ import {
 const COPY_BYTES = 4096;
 const STATIC_HEADER_BYTES = Number(STATIC_HEADER_SECTORS * SECTOR_BYTES);
 
+/** The bytes of one copy of the signature block, whatever they are. */
+export const readSigblockBytes = (file: BlockFile, copy: 0 | 1): Promise<Buffer> =>
+  file.read(BigInt(copy * COPY_BYTES) + SECTOR_BYTES, SIGBLOCK_BYTES);
+
 async function readSigblock(file: BlockFile, copy: 0 | 1): Promise<SigblockCopy> {
   try {
-    return parseSigblock(await file.read(BigInt(copy * COPY_BYTES) + SECTOR_BYTES, SIGBLOCK_BYTES));
+    return parseSigblock(await readSigblockBytes(file, copy));
   } catch (cause) {
     return { kind: "unreadable", cause };
   }
@@ -168,11 +172,17 @@ async function readRegionData(
   }
 }
 
-async function readMda(file: BlockFile, header: StaticHeader): Promise<MdaContent> {
+/** The headers of all regions; one that can't be read counts as damaged. */
+export async function readRegionHeaders(file: BlockFile, header: StaticHeader): Promise<RegionHeaders> {
   checkGeometry(header);
   const layout = mdaLayout(header);
   const read = (region: RegionNumber): Promise<ParsedMdaHeader> => readRegionHeader(file, layout, region);
-  const headers: RegionHeaders = [await read(0), await read(1), await read(2), await read(3)];
+  return [await read(0), await read(1), await read(2), await read(3)];
+}
+
+async function readMda(file: BlockFile, header: StaticHeader): Promise<MdaContent> {
+  const headers = await readRegionHeaders(file, header);
+  const layout = mdaLayout(header);
   const damaged = REGIONS.flatMap((region) => {
     const found = headers[region];
     return found.kind === "damaged" ? [`MDA region ${region}: ${found.reason}`] : [];
