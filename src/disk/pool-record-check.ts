@@ -55,7 +55,8 @@ function checkDevices(record: PoolRecord): void {
   const { dataTier, cacheTier } = record;
   if (dataTier.devices.length === 0) fail(record, "it has no data device");
   const all = [...dataTier.devices, ...(cacheTier?.devices ?? [])].map(({ uuid }) => uuid);
-  const twin = all.find((uuid, index) => all.indexOf(uuid) !== index);
+  const seen = new Set<DevUuid>();
+  const twin = all.find((uuid) => seen.size === seen.add(uuid).size);
   if (twin !== undefined) fail(record, `device ${twin} is listed twice`);
 
   checkTier(record, "data", dataTier.devices, dataTier.allocations);

@@ -46,6 +46,10 @@ export const MDA_REGIONS = 4;
 export const DEFAULT_MDA_SIZE = sectors(2032n);
 /** 3 MiB */
 export const DEFAULT_RESERVED_SIZE = sectors(6144n);
+/** 4 MiB at the start of every device that is not for data: static header, MDA and reserved space. */
+export const DEFAULT_BDA_EXTENDED_SIZE = sectors(
+  STATIC_HEADER_SECTORS + DEFAULT_MDA_SIZE + DEFAULT_RESERVED_SIZE,
+);
 
 const MAGIC = Buffer.from("!Stra0tis\x86\xff\x02^Arh", "latin1");
 /** The last second of the latest date that upstream's date type can hold, in the year 262142. */

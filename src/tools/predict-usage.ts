@@ -4,7 +4,7 @@
  */
 import { integrityReservation } from "../disk/integrity";
 import { thinMetaSize } from "../disk/sizes";
-import { DEFAULT_MDA_SIZE, DEFAULT_RESERVED_SIZE, STATIC_HEADER_SECTORS } from "../disk/static-header";
+import { DEFAULT_BDA_EXTENDED_SIZE } from "../disk/static-header";
 import { CRYPT_META_SECTORS, DEFAULT_FS_LIMIT, MDV_SECTORS } from "../engine/real/backstore/allocation";
 import { assertInvariant } from "../engine/errors";
 import type { IntegritySpec } from "../engine/validation";
@@ -95,15 +95,12 @@ export interface PoolPrediction {
   metadataSpace: Sectors;
 }
 
-/** Static header, MDA and reserved space of a device. */
-const BDA_SECTORS = sectors(STATIC_HEADER_SECTORS + DEFAULT_MDA_SIZE + DEFAULT_RESERVED_SIZE);
-
 function dataSpace(size: Sectors, integrity: IntegritySpec, explain: (text: string) => void): Sectors {
   const reservation = integrityReservation(size, integrity);
   explain(`Total size of device: ${size} sectors`);
-  explain(`Deduction for stratis metadata: ${BDA_SECTORS} sectors`);
+  explain(`Deduction for stratis metadata: ${DEFAULT_BDA_EXTENDED_SIZE} sectors`);
   explain(`Deduction for integrity space: ${reservation} sectors`);
-  const left = sectors(size - BDA_SECTORS - reservation);
+  const left = sectors(size - DEFAULT_BDA_EXTENDED_SIZE - reservation);
   if (left < 0n) throw new ToolError("Some device sizes too small for DM metadata.");
   explain(`Size after deductions: ${left} sectors`);
   return left;

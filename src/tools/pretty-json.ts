@@ -4,12 +4,16 @@ import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../d
 
 const INDENT = "  ";
 
-/** DEL and the control characters beyond ASCII, which JSON leaves as they are; those of ASCII it escapes itself. */
-const UNESCAPED_CONTROL = /[\u007f-\u009f]/g;
+// eslint-disable-next-line no-control-regex -- control characters are what it looks for
+const CONTROL_CHARACTER = /[\u0000-\u001f\u007f-\u009f]/g;
 
 const escape = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
-const quoted = (text: string): string => JSON.stringify(text).replace(UNESCAPED_CONTROL, escape);
+/** Text from a disk, fit for a terminal: control characters are escaped as in JSON. */
+export const printable = (text: string): string => text.replace(CONTROL_CHARACTER, escape);
+
+/** JSON itself escapes the control characters of ASCII but for DEL. */
+const quoted = (text: string): string => printable(JSON.stringify(text));
 
 /** In the order of code points, which is that of UTF-8. */
 const sortedKeys = (object: JsonObject): string[] =>

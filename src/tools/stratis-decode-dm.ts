@@ -1,5 +1,5 @@
 #!/usr/bin/env node
 import { decodeDmTool } from "./decode-dm-tool";
-import { runProcess } from "./tool";
+import { runProcess, runTool } from "./tool";
 
-runProcess(decodeDmTool);
+runProcess((args, output) => runTool(decodeDmTool, args, output));

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
 import { dumpMetadataTool } from "./dump-metadata-tool";
-import { runProcess } from "./tool";
+import { runProcess, runTool } from "./tool";
 
-runProcess(dumpMetadataTool);
+runProcess((args, output) => runTool(dumpMetadataTool, args, output));

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
 import { predictUsageTool } from "./predict-usage-tool";
-import { runProcess } from "./tool";
+import { runProcess, runTool } from "./tool";
 
-runProcess(predictUsageTool);
+runProcess((args, output) => runTool(predictUsageTool, args, output));

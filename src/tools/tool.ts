@@ -37,6 +37,12 @@ export const EXIT = {
   defect: 101,
 } as const;
 
+/** Returns the exit code. */
+export function reportUsageError(error: UsageError, output: Output): number {
+  output.err(`error: ${error.message}\n\nFor more information, try '--help'.\n`);
+  return EXIT.usage;
+}
+
 /** Runs a program to its end. Returns the exit code. */
 export async function runTool(tool: Tool, args: readonly string[], output: Output): Promise<number> {
   try {
@@ -45,10 +51,7 @@ export async function runTool(tool: Tool, args: readonly string[], output: Outpu
     if (request === "version") output.out(`${tool.name} ${VERSION}\n`);
     return EXIT.success;
   } catch (error) {
-    if (error instanceof UsageError) {
-      output.err(`error: ${error.message}\n\nFor more information, try '--help'.\n`);
-      return EXIT.usage;
-    }
+    if (error instanceof UsageError) return reportUsageError(error, output);
     if (error instanceof ToolError) {
       output.err(`${tool.failurePrefix}${error.message}\n`);
       return EXIT.failure;
@@ -60,7 +63,7 @@ export async function runTool(tool: Tool, args: readonly string[], output: Outpu
 }
 
 /** Connects a program to the process. To be called once, as the last thing of a main file. */
-export function runProcess(tool: Tool): void {
+export function runProcess(program: (args: readonly string[], output: Output) => Promise<number>): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     const what =
       error.code === "EPIPE" ? "Broken pipe" : `Could not write to standard output: ${error.message}`;
@@ -79,7 +82,7 @@ export function runProcess(tool: Tool): void {
       process.stderr.write(text);
     },
   };
-  void runTool(tool, process.argv.slice(2), output).then((code) => {
+  void program(process.argv.slice(2), output).then((code) => {
     // Not process.exit: output that is still under way would be lost.
     process.exitCode = code;
   });

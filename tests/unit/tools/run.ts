@@ -15,22 +15,25 @@ export interface Ran {
 /** The file of a program. */
 export const programFile = (name: string): string => path.join(__dirname, "../../../bin", `${name}.js`);
 
-/** The program is executed as a file, as a shell would; `input` is what standard input holds. */
-export async function runProgram(
-  name: string,
+/** Runs a program without input. */
+export async function run(
+  file: string,
   words: readonly string[],
   env: Record<string, string> = {},
-  input: Uint8Array = Buffer.alloc(0),
 ): Promise<Ran> {
-  const child = spawn(programFile(name), [...words], {
-    stdio: ["pipe", "pipe", "pipe"],
+  const child = spawn(file, [...words], {
+    stdio: ["ignore", "pipe", "pipe"],
     env: { PATH: process.env["PATH"], ...env },
     timeout: RUN_TIMEOUT_MS,
   });
-  // A program that asks for nothing may end before it has read anything.
-  child.stdin.on("error", () => undefined);
-  child.stdin.end(input);
   const exited = once(child, "close") as Promise<[number | null]>;
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), exited]);
   return { code, stdout, stderr };
 }
+
+/** The program is executed as a file, as a shell would. */
+export const runProgram = (
+  name: string,
+  words: readonly string[],
+  env?: Record<string, string>,
+): Promise<Ran> => run(programFile(name), words, env);

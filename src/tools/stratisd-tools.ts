@@ -1,0 +1,9 @@
+#!/usr/bin/env node
+import { dumpMetadataTool } from "./dump-metadata-tool";
+import { checkMetadataTool, printMetadataTool } from "./inspection-tools";
+import { dispatch } from "./tools-dispatch";
+import { runProcess } from "./tool";
+
+const tools = [dumpMetadataTool, checkMetadataTool, printMetadataTool];
+
+runProcess((args, output) => dispatch(tools, args, output));
