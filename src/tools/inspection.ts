@@ -137,7 +137,8 @@ function integrityFindings(map: ExtentMap, { dataTier }: PoolRecord): string[] {
 }
 
 function cryptFindings(crypt: ExtentMap): string[] {
-  if (crypt.size === 0) return ["No allocations for crypt metadata, which every pool with metadata version 2 has"];
+  if (crypt.size === 0)
+    return ["No allocations for crypt metadata, which every pool with metadata version 2 has"];
   const findings =
     crypt.size > 1 ? [`There are ${crypt.size} allocations for crypt metadata instead of one`] : [];
   for (const { start, length } of crypt.sorted())
