@@ -2,7 +2,7 @@
 import { causeText } from "../disk/errors";
 import { checkPoolRecord, type DeviceSegment, type PoolRecord } from "../disk/pool-record";
 import { DEFAULT_BDA_EXTENDED_SIZE } from "../disk/static-header";
-import { CRYPT_META_SECTORS } from "../engine/real/backstore/allocation";
+import { CRYPT_META_SECTORS } from "../engine/real/backstore/layout";
 import { sectors } from "../units";
 import type { DevUuid } from "../uuid";
 import { ExtentMap } from "./extents";

@@ -5,7 +5,8 @@
 import { integrityReservation } from "../disk/integrity";
 import { thinMetaSize } from "../disk/sizes";
 import { DEFAULT_BDA_EXTENDED_SIZE } from "../disk/static-header";
-import { CRYPT_META_SECTORS, DEFAULT_FS_LIMIT, MDV_SECTORS } from "../engine/real/backstore/allocation";
+import { DEFAULT_FS_LIMIT, MDV_SECTORS } from "../engine/real/backstore/allocation";
+import { CRYPT_META_SECTORS } from "../engine/real/backstore/layout";
 import { assertInvariant } from "../engine/errors";
 import type { IntegritySpec } from "../engine/validation";
 import { bytes, bytesToSectors, SECTOR_BYTES, sectors, sumSectors, type Bytes, type Sectors } from "../units";
