@@ -25,6 +25,8 @@ export interface CommandSpec {
   options: Readonly<Record<string, OptionSpec>>;
   /** Names of the arguments, all of which must be given. */
   positionals: readonly string[];
+  /** The last of them may be given several times. */
+  variadic?: boolean;
   /** The first argument names a subcommand; what follows is left to it, in `rest`. */
   subcommands?: readonly string[];
   /** Whether there is an option -V, --version. */
@@ -36,7 +38,7 @@ export class CommandLine {
     /** What was asked for instead of the program's work. */
     readonly request: "help" | "version" | null,
     private readonly values: ReadonlyMap<string, readonly string[]>,
-    /** In the order of CommandSpec.positionals. */
+    /** In the order of CommandSpec.positionals, all of the last one where that may be repeated. */
     readonly positionals: readonly string[],
     readonly subcommand: string | null,
     readonly rest: readonly string[],
@@ -114,7 +116,7 @@ export function parseCommandLine(args: readonly string[], spec: CommandSpec): Co
         const rest = args.slice(token.index + 1);
         return new CommandLine(null, values, [], subcommand(token.value, spec.subcommands), rest);
       }
-      if (positionals.length === spec.positionals.length)
+      if (positionals.length === spec.positionals.length && spec.variadic !== true)
         throw new UsageError(`unexpected argument '${token.value}' found`);
       positionals.push(token.value);
       continue;

@@ -166,6 +166,7 @@ async function initializeCacheMembers(
       {
         pool: core.uuid,
         version: core.version,
+        marked: true,
         tier: "cache",
         record: ({ devUuid }, hardwareInfo) => ({
           uuid: devUuid,

@@ -97,6 +97,7 @@ async function initializeAndRecord(
       {
         pool: core.uuid,
         version: core.version,
+        marked: true,
         tier: "data",
         record: (header, hardwareInfo) => newDeviceRecord(header, dataTier.integrity, hardwareInfo),
       },

@@ -31,7 +31,7 @@ import { requireSameDevices } from "../identity";
 import { Mutex, NameClaims } from "../lock";
 import { NamedTable } from "../table";
 import { validateIntegrity, validateName, validatePaths } from "../validation";
-import { withBlockFile } from "./blockdev";
+import { withBlockFile, type RealBlockDev } from "./blockdev";
 import { locatePrograms } from "./commands";
 import { claimDevices, isClaimed } from "./members";
 import { mountPrivateTmpfs, requirePrivateNamespace, unmountPrivateTmpfs } from "./namespace";
@@ -145,7 +145,10 @@ export class RealEngine implements Engine {
     requireUniformSectorSizes(requested.unowned);
     return await this.#withName(name, () =>
       claimDevices(requested.unowned, async () => {
-        const pool = new RealPool(await createPoolOn(name, requested.unowned, integrity, this.#links));
+        const devices = requested.unowned;
+        const pool = new RealPool(
+          await createPoolOn({ name, devices, integrity, links: this.#links, marked: true }),
+        );
         this.#pools.insert(pool);
         return { action: "created", value: pool };
       }),
@@ -364,13 +367,16 @@ export class RealEngine implements Engine {
     if (event.devnode === null) return [];
     const relevant = event.action === "add" || event.action === "change";
     if (relevant && event.initialized && classify(event) === "stratis") {
-      const uuid = event.properties["ID_FS_POOL_UUID"];
-      const running = [...this.#pools.values()].find((pool) => pool.uuid === uuid);
+      const running = this.#poolOfDevice(event)?.pool;
       if (running !== undefined) return await this.#noteSizes(running);
       if (isClaimed(event.devnode)) return [];
       const found = await identify(event);
       if (found === null || isClaimed(found.path)) return [];
-      if (this.#pools.byUuid(found.header.poolUuid) !== undefined) return [];
+      const { poolUuid } = found.header;
+      if (this.#pools.byUuid(poolUuid) !== undefined) {
+        log.warn(`${found.path} carries the UUID of running pool ${poolUuid}, but is not one of its devices`);
+        return [];
+      }
       return (await this.#trySetUp(this.#liminal.add(found), false)).changes;
     }
     if (event.action !== "remove" && event.action !== "change") return [];
@@ -382,13 +388,21 @@ export class RealEngine implements Engine {
   }
 
   /** A running pool keeps what it has of a device that is gone; clients see what the thin pool makes of it. */
-  #noteRemoval({ devnode, major, minor }: UdevDevice): void {
+  #noteRemoval(event: UdevDevice): void {
+    const found = this.#poolOfDevice(event);
+    if (found === undefined) return;
+    const { pool, device } = found;
+    device.present = false;
+    log.warn(`${device.physicalPath}, a device of running pool "${pool.name}", was removed`);
+  }
+
+  /** The running pool that has the device that an event is about. */
+  #poolOfDevice({ major, minor }: UdevDevice): { pool: RealPool; device: RealBlockDev } | undefined {
     for (const pool of this.#pools.values())
-      for (const device of pool.core.devices.values()) {
-        if (device.number.major !== major || device.number.minor !== minor || !device.present) continue;
-        device.present = false;
-        log.warn(`${devnode ?? device.physicalPath}, a device of running pool "${pool.name}", was removed`);
-      }
+      for (const device of pool.core.devices.values())
+        if (device.present && device.number.major === major && device.number.minor === minor)
+          return { pool, device };
+    return undefined;
   }
 
   /** Notices devices whose size is not the recorded one. */

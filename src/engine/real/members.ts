@@ -46,6 +46,11 @@ export interface Membership {
   pool: PoolUuid;
   version: 1 | 2;
   tier: BlockDevTier;
+  /**
+   * The header says that the pool's record decides whether the device is a member, which a daemon acts on. Not for who
+   * works beside a running daemon.
+   */
+  marked: boolean;
   /** The device's part of the pool's record. Throws for a device that is too small, before anything is written. */
   record: (header: StaticHeader, hardwareInfo: string | null) => DeviceRecord;
 }
@@ -56,7 +61,7 @@ export interface Membership {
  */
 export async function initializeMember(
   device: RequestedDevice,
-  { pool, version, tier, record: recordFor }: Membership,
+  { pool, version, tier, marked, record: recordFor }: Membership,
   undo: UndoStack,
 ): Promise<RealBlockDev> {
   const header: StaticHeader = {
@@ -66,7 +71,7 @@ export async function initializeMember(
     devUuid: newDevUuid(),
     mdaSize: DEFAULT_MDA_SIZE,
     reservedSize: DEFAULT_RESERVED_SIZE,
-    flags: SIGBLOCK_FLAG.creating,
+    flags: marked ? SIGBLOCK_FLAG.creating : 0n,
     initializationTime: BigInt(Math.floor(Date.now() / 1000)),
   };
   const record = recordFor(header, device.hardwareInfo);

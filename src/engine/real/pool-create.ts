@@ -27,33 +27,34 @@ import type { LinkNotifier } from "./uevent";
 
 const log = logger("stratisd::engine::pool");
 
-/** `integrity`: null makes a V1 pool, which has none. */
-export async function createPoolOn(
-  name: string,
-  devices: readonly RequestedDevice[],
-  integrity: IntegritySpec | null,
-  links: LinkNotifier,
-): Promise<PoolCore> {
-  const uuid = newPoolUuid();
+export interface NewPool {
+  name: string;
+  devices: readonly RequestedDevice[];
+  /** null makes a V1 pool, which has none. */
+  integrity: IntegritySpec | null;
+  links: LinkNotifier;
+  /** See Membership. */
+  marked: boolean;
+}
+
+export async function createPoolOn(wanted: NewPool): Promise<PoolCore> {
   try {
-    return await withUndo((undo) => build(uuid, name, devices, integrity, links, undo));
+    return await withUndo((undo) => build(newPoolUuid(), wanted, undo));
   } catch (error) {
-    throw new ChainedError(`Failed to create pool "${name}"`, error);
+    throw new ChainedError(`Failed to create pool "${wanted.name}"`, error);
   }
 }
 
 async function build(
   uuid: PoolUuid,
-  name: string,
-  requested: readonly RequestedDevice[],
-  integrity: IntegritySpec | null,
-  links: LinkNotifier,
+  { name, devices: requested, integrity, links, marked }: NewPool,
   undo: UndoStack,
 ): Promise<PoolCore> {
   const membership: Membership = {
     pool: uuid,
     version: integrity === null ? 1 : 2,
     tier: "data",
+    marked,
     record: (header, hardwareInfo) => newDeviceRecord(header, integrity, hardwareInfo),
   };
   const members: RealBlockDev[] = [];

@@ -52,7 +52,7 @@ test("a cache is put in under a mounted filesystem that is written to", async ()
     "if=/dev/urandom",
     `of=${at}/written`,
     "bs=1M",
-    "count=150",
+    "count=40",
     "oflag=direct",
     "status=none",
   ]);
