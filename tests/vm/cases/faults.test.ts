@@ -85,7 +85,7 @@ async function overwrite(block: bigint, blocks: number): Promise<void> {
 let hash = "";
 
 test("a full pool fails its writer, and goes on when it gets a disk, without a restart", async () => {
-  const [first, second] = [await disk("d0"), await disk("d1")];
+  const [first, second] = [await disk("d0"), await disk("big")];
   for (const path of [first, second]) await wipeDisk(path);
   await setTable("linear", true);
   await stratis("pool", "create", POOL, `/dev/mapper/${DEVICE}`);
