@@ -4,7 +4,16 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { killDaemon, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
-import { managedObjects, closeBus, mountPoint, mustRun, run, stratis, unmountAll } from "./support";
+import {
+  managedObjects,
+  closeBus,
+  mountPoint,
+  mustRun,
+  run,
+  stratis,
+  stratisCommand,
+  unmountAll,
+} from "./support";
 
 const POOL = "larger";
 const DEVICE = "case-larger";
@@ -103,7 +112,7 @@ test("the space is used, and the next daemon finds everything as it was", async 
 test("a device that has shrunk keeps its pool from starting, with the reason", async () => {
   await stratis("pool", "stop", "--name", POOL);
   await resizeTo(4);
-  const failed = await run("stratis", ["pool", "start", "--name", POOL]);
+  const failed = await stratisCommand("pool", "start", "--name", POOL);
   assert.notEqual(failed.status, 0);
   assert.match(failed.stderr, /less than the \d+ sectors recorded/);
   await resizeTo(5);

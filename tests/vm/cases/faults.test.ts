@@ -13,6 +13,7 @@ import {
   run,
   sha256,
   stratis,
+  stratisCommand,
   stratisFails,
   unmountAll,
 } from "./support";
@@ -136,7 +137,7 @@ test("a device that fails under a pool shows in what the pool permits; with the 
   await setTable("linear");
   await until(
     "the pool can be stopped",
-    async () => (await run("stratis", ["pool", "stop", "--name", POOL])).status === 0,
+    async () => (await stratisCommand("pool", "stop", "--name", POOL)).status === 0,
   );
   await stratis("pool", "start", "--name", POOL);
   assert.equal((await poolProperties())["AvailableActions"], "fully_operational");

@@ -4,7 +4,17 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { killDaemon, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
-import { dmDevices, mountPoint, mustRun, PROJECT, run, sha256, stratis, unmountAll } from "./support";
+import {
+  dmDevices,
+  mountPoint,
+  mustRun,
+  PROJECT,
+  run,
+  sha256,
+  stratis,
+  stratisCommand,
+  unmountAll,
+} from "./support";
 
 const POOL = "legacy";
 const TAKEN_OVER_MILLISECONDS = 60_000;
@@ -41,7 +51,7 @@ test("stratis-legacy-pool makes it, and the daemon has it by itself", async () =
   const tool = `echo Yes | ${process.execPath} ${PROJECT}/dist/bin/stratis-legacy-pool.js ${POOL} ${await disk("d0")}`;
   await mustRun("sh", ["-c", tool]);
   const end = Date.now() + TAKEN_OVER_MILLISECONDS;
-  while ((await run("stratis", ["pool", "list", "--name", POOL])).status !== 0) {
+  while ((await stratisCommand("pool", "list", "--name", POOL)).status !== 0) {
     assert.ok(Date.now() < end, "the daemon did not take the pool over");
     await sleep(500);
   }

@@ -4,23 +4,42 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import * as path from "node:path";
+import { main } from "../../../cli/main";
 import { STRATIS_TOP, SystemBus, type ManagedObjects } from "../guest/bus";
-import { mustRun, PROJECT, run } from "../guest/command";
+import { mustRun, PROJECT, type Outcome } from "../guest/command";
 
 export { mustRun, PROJECT, run } from "../guest/command";
 
 const MOUNTS = "/run/stratis-cases";
 export const STRATIS = path.join(PROJECT, "dist", "cli", "stratis.js");
 
+/**
+ * A run of the command line within this process, because the start of a process takes seconds in an emulated guest.
+ * That the program itself works is what life-cycle.test.ts looks at.
+ */
+export async function stratisCommand(...args: string[]): Promise<Outcome> {
+  const outcome = { status: 0, stdout: "", stderr: "" };
+  const print = (name: "stdout" | "stderr"): { write: (text: string) => void } => ({
+    write: (text) => {
+      outcome[name] += text;
+    },
+  });
+  outcome.status = await main(args, { stdout: print("stdout"), stderr: print("stderr"), env: process.env });
+  return outcome;
+}
+
 /** The command line; its standard output. */
-export const stratis = async (...args: string[]): Promise<string> =>
-  (await mustRun(process.execPath, [STRATIS, ...args])).stdout;
+export async function stratis(...args: string[]): Promise<string> {
+  const { status, stdout, stderr } = await stratisCommand(...args);
+  assert.equal(status, 0, `stratis ${args.join(" ")} ended with ${status ?? "a signal"}: ${stdout}${stderr}`);
+  return stdout;
+}
 
 /** The command line, which is expected to fail; what it said on standard error. */
 export async function stratisFails(...args: string[]): Promise<string> {
-  const outcome = await run(process.execPath, [STRATIS, ...args]);
-  assert.equal(outcome.status, 1, `stratis ${args.join(" ")}: ${outcome.stdout}${outcome.stderr}`);
-  return outcome.stderr;
+  const { status, stdout, stderr } = await stratisCommand(...args);
+  assert.equal(status, 1, `stratis ${args.join(" ")}: ${stdout}${stderr}`);
+  return stderr;
 }
 
 /** Names of all Stratis devices of device-mapper, sorted. */
