@@ -15,6 +15,7 @@ const NOT_RUN_STATUS = 77;
 const TESTS = 329;
 const LANES = 2;
 const LIST_TIMEOUT_MS = 60_000;
+const NOBODY_ON_BUS = /org\.freedesktop\.DBus\.Error\.(NameHasNoOwner|ServiceUnknown)/;
 
 function prepare(): Surroundings {
   const refusal = isolationRefusal();
@@ -38,22 +39,46 @@ function listTests(surroundings: Surroundings): string[] {
   return tests;
 }
 
-function report(outcomes: readonly Outcome[], seconds: number): boolean {
-  const problems = outcomes.flatMap((outcome) => outcome.problems);
-  const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed.length, 0);
+const merged = (outcomes: readonly Outcome[]): Outcome => ({
+  passed: outcomes.flatMap(({ passed }) => passed),
+  problems: outcomes.flatMap(({ problems }) => problems),
+});
+
+/**
+ * Each test starts the daemon and expects it on the bus a second later. The daemon takes a third of that; a machine
+ * that is busy with something else can make it late. Only tests that found nobody on the bus run again, alone.
+ */
+async function again(surroundings: Surroundings, first: Outcome, tests: readonly string[]): Promise<Outcome> {
+  const late = first.problems.filter(({ test, text }) => tests.includes(test) && NOBODY_ON_BUS.test(text));
+  if (late.length === 0) return first;
+  console.log(`${late.length} found no daemon on the bus in time, and run again:`);
+  for (const { test } of late) console.log(`late: ${test}`);
+  const second = await runLane(
+    surroundings,
+    late.map(({ test }) => test),
+  );
+  return merged([
+    { ...first, problems: first.problems.filter((problem) => !late.includes(problem)) },
+    second,
+  ]);
+}
+
+function report({ passed, problems }: Outcome, seconds: number): void {
   for (const { test, text } of problems) console.log(`\n---- ${test}\n${text.trimEnd()}`);
   for (const { test } of problems) console.log(`failed: ${test}`);
   console.log(`stratis-cli's integration tests, in ${seconds} s:`);
-  console.log(`${passed} passed, ${problems.length} failed`);
-  return problems.length === 0;
+  console.log(`${passed.length} passed, ${problems.length} failed`);
 }
 
 async function main(): Promise<number> {
   const begin = performance.now();
   const surroundings = prepare();
-  const lanes = dealOut(listTests(surroundings), LANES);
-  const outcomes = await Promise.all(lanes.map((tests) => runLane(surroundings, tests)));
-  return report(outcomes, Math.round((performance.now() - begin) / 1000)) ? 0 : 1;
+  const tests = listTests(surroundings);
+  const lanes = dealOut(tests, LANES);
+  const first = merged(await Promise.all(lanes.map((lane) => runLane(surroundings, lane))));
+  const outcome = await again(surroundings, first, tests);
+  report(outcome, Math.round((performance.now() - begin) / 1000));
+  return outcome.problems.length === 0 && outcome.passed.length === TESTS ? 0 : 1;
 }
 
 void main()
