@@ -13,12 +13,15 @@ function namespaceArguments(command: readonly string[]): string[] {
   return [...user, ...namespaces, "--", "sh", "-c", PREPARE, "isolated", ...command];
 }
 
-/** Starts the command as process 1 of its namespace: whatever it started ends with it, also when it is killed. */
+/**
+ * Starts the command as process 1 of its namespace: whatever it started ends with it, also when it is killed, and it
+ * is killed when we end, in whichever way.
+ */
 export function spawnIsolated(
   command: readonly string[],
   options: { stdio: StdioOptions; env?: NodeJS.ProcessEnv },
 ): ChildProcess {
-  return spawn("unshare", namespaceArguments(command), options);
+  return spawn("setpriv", ["--pdeathsig=KILL", "unshare", ...namespaceArguments(command)], options);
 }
 
 const PROBE_TIMEOUT_MS = 20_000;
