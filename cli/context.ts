@@ -4,6 +4,8 @@ import type { Values } from "./parser/values";
 import type { Stratisd } from "./stratisd";
 
 export interface Context {
+  /** The command in its own words, without the program's: "filesystem create". */
+  readonly command: string;
   readonly values: Values;
   readonly io: Io;
   /** Whether lists are to show UUIDs as 32 digits. */

@@ -4,9 +4,21 @@ import { pythonList } from "./format/python-literal";
 /** Base of the errors that are explained to the user. */
 export abstract class CommandError extends Error {}
 
+/** Of what a command was asked to change: what would be changed, and what has the wanted state already. */
+export interface Effect {
+  readonly changed: readonly string[];
+  readonly unchanged: readonly string[];
+}
+
 /** The command would change nothing, or not all of what was asked, or names something that is not there. */
 export class UnintendedCommandError extends CommandError {
   override name = "UnintendedCommandError";
+  /** Of a command that was refused because it would not change everything. */
+  readonly effect: Effect | undefined;
+  constructor(message: string, options: ErrorOptions & { readonly effect?: Effect } = {}) {
+    super(message, options);
+    this.effect = options.effect;
+  }
 }
 
 /** stratisd carried out the call and answered with a return code other than 0. */
@@ -89,7 +101,9 @@ const resources = (names: readonly string[]): string =>
   names.length === 1 ? `resource ${names[0] ?? ""}` : `resources ${pythonList(names)}`;
 
 export const noChange = (action: string, resource: string): UnintendedCommandError =>
-  new UnintendedCommandError(`The '${action}' action has no effect for resource ${resource}`);
+  new UnintendedCommandError(`The '${action}' action has no effect for resource ${resource}`, {
+    effect: { changed: [], unchanged: [resource] },
+  });
 
 /** `unchanged` must not be empty. */
 export const partialChange = (
@@ -100,6 +114,7 @@ export const partialChange = (
   new UnintendedCommandError(
     `The '${action}' action has no effect for ${resources(unchanged)}` +
       (changed.length === 0 ? "" : ` but does for ${resources(changed)}`),
+    { effect: { changed, unchanged } },
   );
 
 export const nameConflict = (kind: "pool" | "key", name: string): UnintendedCommandError =>

@@ -56,6 +56,10 @@ async function act({ path, values }: Parsed, io: Io): Promise<void> {
   if (action === undefined) throw new Error("The parser let a command without an action through");
   let connection: Promise<Stratisd> | undefined;
   const context: Context = {
+    command: path
+      .slice(1)
+      .map(({ name }) => name)
+      .join(" "),
     values,
     io,
     unhyphenatedUuids: values.flag("--unhyphenated-uuids"),
@@ -77,6 +81,12 @@ async function act({ path, values }: Parsed, io: Io): Promise<void> {
   }
 }
 
+async function failureText({ values }: Parsed, error: unknown): Promise<string> {
+  if (values.flag("--propagate")) return chainText(error);
+  const { reportDocument, reportText } = load("./report-error") as Reporting;
+  return values.flag("--json") ? reportDocument(error) : reportText(error);
+}
+
 /** Runs the command that the words after the program's name say. Returns the exit code. */
 export async function main(words: readonly string[], io: Io): Promise<number> {
   const parsed = parsedOrNull(words, io);
@@ -90,8 +100,7 @@ export async function main(words: readonly string[], io: Io): Promise<number> {
     await act(parsed, io);
     return SUCCESS;
   } catch (error) {
-    const { reportText } = load("./report-error") as Reporting;
-    io.stderr.write(parsed.values.flag("--propagate") ? chainText(error) : await reportText(error));
+    io.stderr.write(await failureText(parsed, error));
     return FAILURE;
   }
 }

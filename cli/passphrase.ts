@@ -90,11 +90,18 @@ class Lines {
   }
 }
 
-/** Asks once, or twice to be sure. The caller wipes what it gets. */
-export async function askPassphrase(io: Io, { verify }: { verify: boolean }): Promise<Buffer> {
+export interface Asking {
+  /** Asks twice to be sure. */
+  readonly verify: boolean;
+  /** Standard output is for something else: asks on standard error. */
+  readonly aside: boolean;
+}
+
+/** The caller wipes what it gets. */
+export async function askPassphrase(io: Io, { verify, aside }: Asking): Promise<Buffer> {
   const lines = new Lines(process.stdin);
   const ask = async (prompt: string): Promise<Buffer> => {
-    io.stdout.write(prompt);
+    (aside ? io.stderr : io.stdout).write(prompt);
     if (process.stdin.isTTY) return await unseen(() => lines.next());
     io.stderr.write(NOT_A_TTY);
     return await lines.next();

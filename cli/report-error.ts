@@ -3,6 +3,8 @@ import { readdir, readFile } from "node:fs/promises";
 import { chainText } from "./chain";
 import * as errors from "./errors";
 import { ERROR, OLDEST_MANAGER } from "./names";
+import type { Json } from "./format/json";
+import { documentText } from "./output/document";
 import { CallError } from "./stratisd";
 
 const DAEMON_PROCESS = "stratisd";
@@ -112,6 +114,44 @@ async function explain(error: unknown): Promise<string | null> {
   }
   if (error instanceof errors.NoBusError) return `stratis ${error.message}`;
   return error instanceof CallError ? explainCall(error) : null;
+}
+
+/** The error in one text, or null for one that is not expected. */
+const messageFor = async (error: unknown): Promise<string | null> =>
+  error instanceof errors.TimeoutVariableError || error instanceof errors.UnsupportedError
+    ? error.message
+    : explain(error);
+
+/** What programs can tell errors apart by. */
+function kindOf(error: unknown): string {
+  if (error instanceof errors.UnintendedCommandError)
+    return error.effect === undefined ? "unintended_command" : "no_effect";
+  if (error instanceof errors.EngineError) return "engine";
+  if (error instanceof errors.NotFoundError) return "not_found";
+  if (error instanceof errors.IncoherenceError) return "incoherence";
+  if (error instanceof errors.PartlyDoneError) return "partly_done";
+  if (error instanceof errors.VersionError) return "version";
+  if (error instanceof errors.NoBusError) return "no_bus";
+  if (error instanceof errors.MissingPropertyError || error instanceof errors.UnexpectedValueError)
+    return "interface";
+  if (error instanceof errors.SynthUeventError) return "uevent";
+  if (error instanceof errors.TimeoutVariableError) return "environment";
+  if (error instanceof errors.UnsupportedError) return "unsupported";
+  return error instanceof CallError ? "dbus" : "internal";
+}
+
+/** As reportText, as a JSON document. */
+export async function reportDocument(error: unknown): Promise<string> {
+  const facts = new Map<string, Json>([
+    ["kind", kindOf(error)],
+    ["message", (await messageFor(error)) ?? errors.messageOf(error)],
+  ]);
+  if (error instanceof CallError) facts.set("dbus_error", error.dbusError.errorName);
+  if (error instanceof errors.UnintendedCommandError && error.effect !== undefined) {
+    facts.set("would_change", [...error.effect.changed]);
+    facts.set("unchanged", [...error.effect.unchanged]);
+  }
+  return documentText([["error", facts]]);
 }
 
 /** All that goes to standard error about an error of an action. */

@@ -1,10 +1,14 @@
 /** `blockdev list` (cli.md §12.7). */
-import type { Action, Context } from "../context";
-import { byCodePoint } from "../format/order";
-import { formatMaybeSize, formatSize, UNKNOWN } from "../format/size";
-import { tableText, type Column } from "../format/table";
+import type { Context } from "../context";
+import { UNKNOWN } from "../format/size";
+import type { Column } from "../format/table";
 import type { ManagedObject } from "../managed-objects";
+import { sizeText } from "../output/fields";
+import { listText, sortedBy, styleOf, type Table } from "../output/list";
+import { listing } from "../output/listing";
+import { BLOCKDEVS } from "../parser/fields";
 import { asBytes, asInteger, asOptional, asText } from "../values";
+import { BLOCKDEV_GETTERS, type BlockdevRow } from "./blockdev-fields";
 import { orUnknown, uuidText } from "./shared";
 
 const COLUMNS: readonly Column[] = [
@@ -22,12 +26,12 @@ function deviceCell(device: ManagedObject): string {
   return devnode === physical ? orUnknown(devnode) : `${orUnknown(physical)} (${orUnknown(devnode)})`;
 }
 
-function sizeCell(device: ManagedObject): string {
+function sizeCell(context: Context, device: ManagedObject): string {
+  const size = (bytes: bigint | undefined): string => sizeText(bytes, styleOf(context));
   const recorded = device.maybe("TotalPhysicalSize", asBytes);
   const observed = device.maybe("NewPhysicalSize", (value) => asOptional(value, asBytes));
-  if (observed === undefined) return `${formatMaybeSize(recorded)} (${UNKNOWN})`;
-  if (observed === null || observed === recorded) return formatMaybeSize(recorded);
-  return `${formatMaybeSize(recorded)} (${formatSize(observed)})`;
+  if (observed === null || (observed !== undefined && observed === recorded)) return size(recorded);
+  return `${size(recorded)} (${size(observed)})`;
 }
 
 function tierCell(device: ManagedObject): string {
@@ -35,15 +39,18 @@ function tierCell(device: ManagedObject): string {
   return tier === 0n ? "DATA" : tier === 1n ? "CACHE" : UNKNOWN;
 }
 
-const row = (context: Context, device: ManagedObject, pool: string): string[] => [
-  pool,
-  deviceCell(device),
-  sizeCell(device),
-  tierCell(device),
-  uuidText(context, device.maybe("Uuid", asText)),
-];
+const standardTable = (context: Context, rows: readonly BlockdevRow[]): Table => ({
+  columns: COLUMNS,
+  rows: rows.map(({ device, poolName }) => [
+    orUnknown(poolName),
+    deviceCell(device),
+    sizeCell(context, device),
+    tierCell(device),
+    uuidText(context, device.maybe("Uuid", asText)),
+  ]),
+});
 
-export const list: Action = async (context) => {
+export const list = listing(async (context) => {
   const objects = await (await context.stratisd()).managedObjects();
   const poolName = context.values.maybeText("pool_name");
   const names = new Map(objects.all("pool").map((pool) => [pool.path, pool.maybe("Name", asText)]));
@@ -51,11 +58,14 @@ export const list: Action = async (context) => {
     poolName === undefined
       ? objects.all("block device")
       : objects.matching("block device", { Pool: objects.pool(poolName).path });
-  const rows = devices
-    .map((device) => row(context, device, orUnknown(names.get(device.maybe("Pool", asText) ?? ""))))
-    .sort(
-      ([leftPool = "", left = ""], [rightPool = "", right = ""]) =>
-        byCodePoint(leftPool, rightPool) || byCodePoint(left, right),
-    );
-  context.print(await tableText(COLUMNS, rows));
-};
+  const rows = sortedBy(
+    devices.map((device) => ({ device, poolName: names.get(device.maybe("Pool", asText) ?? "") })),
+    (row) => [orUnknown(row.poolName), deviceCell(row.device)],
+  );
+  return listText(context, {
+    table: BLOCKDEVS,
+    getters: BLOCKDEV_GETTERS,
+    rows,
+    standard: () => standardTable(context, rows),
+  });
+});

@@ -1,39 +1,57 @@
 /** The debug commands of every level (cli.md §3.8, §12.9). */
 import { stat, writeFile } from "node:fs/promises";
 import type { Action, Context } from "../context";
+import { deviceNumber } from "../device-number";
 import { NotFoundError, SynthUeventError, UnintendedCommandError } from "../errors";
 import { jsonText } from "../format/json";
 import { pythonList } from "../format/python-literal";
 import { selectorText, type ManagedObject, type ManagedObjects, type Selector } from "../managed-objects";
 import { MANAGER } from "../names";
+import { changing } from "../output/change";
+import { documentText } from "../output/document";
 import { maybeSelectorOf, poolSelectorOf } from "../parser/shared";
 import { asText } from "../values";
 import { jsonFrom } from "./shared";
 
-export const refresh: Action = async ({ stratisd: connect }) => {
-  await (await connect()).request({ interface: MANAGER, member: "RefreshState" });
-};
+export const refresh = changing(async ({ stratisd: connect }) => {
+  const stratisd = await connect();
+  return {
+    effects: { changed: [{ kind: "daemon", name: "stratisd" }] },
+    perform: async () => {
+      await stratisd.request({ interface: MANAGER, member: "RefreshState" });
+      return undefined;
+    },
+  };
+});
 
-/** The device number as sysfs names it. */
-function deviceNumber(rdev: bigint): string {
-  // The kernel's encoding of device numbers for user space: 12 low and 20 high bits of the major number, 8 and 24 of
-  // the minor number, interleaved.
-  const major = ((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & 0xfffff000n);
-  const minor = (rdev & 0xffn) | ((rdev >> 12n) & 0xffffff00n);
-  return `${major}:${minor}`;
-}
-
-export const uevent: Action = async ({ values }) => {
-  const path = values.text("device");
+/** The file by which the kernel can be made to announce the device. Throws SynthUeventError. */
+async function ueventFile(path: string): Promise<string> {
   try {
     const facts = await stat(path, { bigint: true });
     if (!facts.isBlockDevice()) throw new Error(`${path} is not a block device`);
-    // Not the name: names with a slash, and links, have others in sysfs. The file must be there: none is to be made.
-    await writeFile(`/sys/dev/block/${deviceNumber(facts.rdev)}/uevent`, "change", { flag: "r+" });
+    // Not the name: names with a slash, and links, have others in sysfs.
+    return `/sys/dev/block/${deviceNumber(facts.rdev)}/uevent`;
   } catch (error) {
     throw new SynthUeventError(error instanceof Error ? error : new Error(String(error)));
   }
-};
+}
+
+export const uevent = changing(async ({ values }) => {
+  const device = values.text("device");
+  const file = await ueventFile(device);
+  return {
+    effects: { changed: [{ kind: "block device", device }] },
+    perform: async () => {
+      try {
+        // The file must be there: none is to be made.
+        await writeFile(file, "change", { flag: "r+" });
+        return undefined;
+      } catch (error) {
+        throw new SynthUeventError(error instanceof Error ? error : new Error(String(error)));
+      }
+    },
+  };
+});
 
 async function objectsOf({ stratisd: connect }: Context): Promise<ManagedObjects> {
   return (await connect()).managedObjects();
@@ -46,9 +64,12 @@ function selectorOf({ values }: Context): Selector {
   return selector;
 }
 
+function printPath({ values, print }: Context, { path }: ManagedObject): void {
+  print(values.flag("--json") ? documentText([["object_path", path]]) : `${path}\n`);
+}
+
 export const poolObjectPath: Action = async (context) => {
-  const pool = (await objectsOf(context)).select("pool", selectorOf(context));
-  context.print(`${pool.path}\n`);
+  printPath(context, (await objectsOf(context)).select("pool", selectorOf(context)));
 };
 
 /** Names of filesystems are unique in a pool only. */
@@ -69,7 +90,7 @@ export const filesystemObjectPath: Action = async (context) => {
   const selector = selectorOf(context);
   if (selector.by === "name")
     checkUnambiguous(objects, objects.matching("filesystem", { Name: selector.value }), selector.value);
-  context.print(`${objects.select("filesystem", selector).path}\n`);
+  printPath(context, objects.select("filesystem", selector));
 };
 
 /** Block devices have no names: either of their paths is taken for one. */
@@ -77,7 +98,7 @@ export const blockdevObjectPath: Action = async (context) => {
   const objects = await objectsOf(context);
   const selector = selectorOf(context);
   if (selector.by === "uuid") {
-    context.print(`${objects.select("block device", selector).path}\n`);
+    printPath(context, objects.select("block device", selector));
     return;
   }
   const device = objects
@@ -86,13 +107,17 @@ export const blockdevObjectPath: Action = async (context) => {
       ["Devnode", "PhysicalPath"].some((name) => candidate.maybe(name, asText) === selector.value),
     );
   if (device === undefined) throw new NotFoundError("block device", selectorText(selector));
-  context.print(`${device.path}\n`);
+  printPath(context, device);
 };
 
 function printMetadata({ values, print }: Context, text: unknown): void {
   const pretty = values.flag("--pretty");
   const json = jsonFrom(asText(text), "Metadata");
-  print(`${jsonText(json, { indented: pretty, sorted: pretty })}\n`);
+  print(
+    values.flag("--json")
+      ? documentText([["metadata", json]])
+      : `${jsonText(json, { indented: pretty, sorted: pretty })}\n`,
+  );
 }
 
 export const poolMetadata: Action = async (context) => {

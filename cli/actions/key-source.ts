@@ -16,7 +16,8 @@ export const wantsKey = (values: Values): boolean =>
 const isAbsence = (error: unknown): boolean =>
   error instanceof Error && "code" in error && error.code === "ENOENT";
 
-function openKeyfile(path: string): number {
+/** The caller closes the descriptor. */
+export function openKeyfile(path: string): number {
   try {
     return openSync(path, "r");
   } catch (error) {
@@ -48,7 +49,7 @@ export async function withKey<T>(
 ): Promise<T> {
   const path = values.maybeText("--keyfile-path");
   if (path !== undefined) return await withFile(path, use);
-  const passphrase = await askPassphrase(io, { verify });
+  const passphrase = await askPassphrase(io, { verify, aside: values.flag("--json") });
   if (passphrase.length > MOST_PASSPHRASE_BYTES) {
     passphrase.fill(0);
     throw new UnintendedCommandError(`The passphrase is longer than ${MOST_PASSPHRASE_BYTES} bytes`);

@@ -1,9 +1,11 @@
 /** `pool create` (cli.md §6.6, §7.2). */
-import type { Action } from "../context";
 import { IncoherenceError, nameConflict, PartlyDoneError, UnintendedCommandError } from "../errors";
 import { MANAGER, POOL } from "../names";
+import { changing } from "../output/change";
+import { newDevices } from "../output/items";
 import { blockdevs } from "../parser/shared";
 import type { Values } from "../parser/values";
+import type { Stratisd } from "../stratisd";
 import { asPair, asText } from "../values";
 import { encryptionArguments } from "./clevis-config";
 import { checkNotInUse, requestedPaths } from "./devices-in-use";
@@ -34,25 +36,7 @@ function integrityArguments(values: Values): [unknown, unknown, unknown] {
   ];
 }
 
-export const create: Action = async ({ values, stratisd: connect }) => {
-  const name = values.text("pool_name");
-  const paths = requestedPaths(values.texts(blockdevs.name));
-  const stratisd = await connect();
-  const objects = await stratisd.managedObjects();
-  if (objects.matching("pool", { Name: name }).length > 0) throw nameConflict("pool", name);
-  await checkNotInUse(objects, paths, "DATA", null);
-  const result = await stratisd.request({
-    interface: MANAGER,
-    member: "CreatePool",
-    signature: "sasa((bu)s)a((bu)ss)(bt)(bs)(bb)",
-    body: [name, paths, ...encryptionArguments(values), ...integrityArguments(values)],
-  });
-  if (!changedBy(result))
-    throw new IncoherenceError(
-      `Expected to create the specified pool ${name} but stratisd reports that it did not actually create it`,
-    );
-  if (!values.flag("--no-overprovision")) return;
-  const path = asText(asPair(asPair(result)[1])[0]);
+async function forbidOverprovisioning(stratisd: Stratisd, path: string, name: string): Promise<void> {
   try {
     await stratisd.set({ path, interface: POOL }, "Overprovisioning", "b", false);
   } catch (error) {
@@ -61,4 +45,42 @@ export const create: Action = async ({ values, stratisd: connect }) => {
       error,
     );
   }
-};
+}
+
+export const create = changing(async ({ values, stratisd: connect }) => {
+  const name = values.text("pool_name");
+  const paths = requestedPaths(values.texts(blockdevs.name));
+  const stratisd = await connect();
+  const objects = await stratisd.managedObjects();
+  if (objects.matching("pool", { Name: name }).length > 0) throw nameConflict("pool", name);
+  await checkNotInUse(objects, paths, "DATA", null);
+  const body = [name, paths, ...encryptionArguments(values), ...integrityArguments(values)];
+  return {
+    effects: {
+      created: [
+        { kind: "pool", name },
+        ...paths.map((device) => ({ kind: "block device", device, pool: name }) as const),
+      ],
+    },
+    examine: async ({ checkKeySet, checkPoolName }) => {
+      checkPoolName(objects, name);
+      await checkKeySet(stratisd, values.maybeText("--key-desc"));
+    },
+    perform: async () => {
+      const result = await stratisd.request({
+        interface: MANAGER,
+        member: "CreatePool",
+        signature: "sasa((bu)s)a((bu)ss)(bt)(bs)(bb)",
+        body,
+      });
+      if (!changedBy(result))
+        throw new IncoherenceError(
+          `Expected to create the specified pool ${name} but stratisd reports that it did not actually create it`,
+        );
+      const [poolPath, devicePaths] = asPair(asPair(result)[1]);
+      const object = asText(poolPath);
+      if (values.flag("--no-overprovision")) await forbidOverprovisioning(stratisd, object, name);
+      return { effects: { created: [{ kind: "pool", name, object }, ...newDevices(devicePaths, name)] } };
+    },
+  };
+});

@@ -1,21 +1,23 @@
 /** `pool list --name/--uuid`: one started pool in detail (cli.md §12.2). */
 import type { Context } from "../context";
-import { formatMaybeSize } from "../format/size";
 import { pythonLiteral, pythonText } from "../format/python-literal";
-import { formatTime } from "../format/time";
 import { UnexpectedValueError } from "../errors";
 import type { ManagedObject } from "../managed-objects";
+import { sizeText, timeText } from "../output/fields";
+import { styleOf } from "../output/list";
 import { asBytes, asFlag, asInteger, asItems, asOptional, asPair, asText } from "../values";
 import { ALERT_TEXTS, availability, poolAlerts } from "./alerts";
 import { jsonFrom, linesText, maybeSize, metadataVersion, orUnknown, uuidText, yesNo } from "./shared";
 
+/** What a pool of metadata version 1 has instead of a binding of a kind. */
+export const NOT_AVAILABLE = "N/A";
 const CLEVIS_CONFIGURATION = "A Clevis configuration";
 
 /** (b(bT)) of a pool of metadata version 1: whether its devices agree, then the value if there is one. */
 export function version1Text(value: unknown, shown: (value: unknown) => string): string {
   const [consistent, inner] = asPair(value);
   if (!asFlag(consistent)) return "inconsistent";
-  return asOptional(inner, shown) ?? "N/A";
+  return asOptional(inner, shown) ?? NOT_AVAILABLE;
 }
 
 /** (ss) of a pool of metadata version 1: the pin, then the members of the configuration. */
@@ -76,13 +78,6 @@ function reencryptedText(pool: ManagedObject): string {
   return orUnknown(time === undefined ? undefined : timeText(time));
 }
 
-/** Throws UnexpectedValueError for text that is no time. */
-export function timeText(time: string): string {
-  const text = formatTime(time);
-  if (text === null) throw new UnexpectedValueError(`stratisd sent "${time}" where a time was expected`);
-  return text;
-}
-
 function encryptionLines(pool: ManagedObject): string[] {
   if (pool.maybe("Encrypted", asFlag) !== true) return [];
   const version = metadataVersion(pool);
@@ -95,6 +90,7 @@ function encryptionLines(pool: ManagedObject): string[] {
 
 /** `devices` are the pool's. */
 export function poolDetail(context: Context, pool: ManagedObject, devices: readonly ManagedObject[]): string {
+  const size = (bytes: bigint | undefined): string => sizeText(bytes, styleOf(context));
   const alerts = poolAlerts(pool, devices).map((code) => `     ${code}: ${ALERT_TEXTS[code].summary}`);
   return linesText([
     `UUID: ${uuidText(context, pool.maybe("Uuid", asText))}`,
@@ -109,8 +105,8 @@ export function poolDetail(context: Context, pool: ManagedObject, devices: reado
     `Encryption Enabled: ${yesNo(pool.maybe("Encrypted", asFlag))}`,
     ...encryptionLines(pool),
     `Fully Allocated: ${yesNo(pool.maybe("NoAllocSpace", asFlag))}`,
-    `    Size: ${formatMaybeSize(pool.maybe("TotalPhysicalSize", asBytes))}`,
-    `    Allocated: ${formatMaybeSize(pool.maybe("AllocatedSize", asBytes))}`,
-    `    Used: ${formatMaybeSize(maybeSize(pool, "TotalPhysicalUsed"))}`,
+    `    Size: ${size(pool.maybe("TotalPhysicalSize", asBytes))}`,
+    `    Allocated: ${size(pool.maybe("AllocatedSize", asBytes))}`,
+    `    Used: ${size(maybeSize(pool, "TotalPhysicalUsed"))}`,
   ]);
 }

@@ -9,6 +9,9 @@ import {
 } from "../errors";
 import { hyphenated } from "../format/uuid";
 import type { ManagedObject, ManagedObjects } from "../managed-objects";
+import { changing, type Done, type Plan } from "../output/change";
+import { jsonInteger } from "../output/document";
+import { blockdevItem, newDevices, type Item } from "../output/items";
 import { blockdevs } from "../parser/shared";
 import type { Stratisd } from "../stratisd";
 import { asBytes, asFlag, asItems, asOptional, asPair, asText } from "../values";
@@ -25,12 +28,13 @@ async function addDevices(
   pool: ManagedObject,
   member: "AddDataDevs" | "AddCacheDevs" | "InitCache",
   paths: readonly string[],
-): Promise<void> {
+): Promise<Done> {
   const [changed, result] = asPair(
     await stratisd.request({ ...pool.target, member, signature: "as", body: [paths] }),
   );
   const added = asItems(result).map(asText);
-  if (asFlag(changed) && added.length >= paths.length) return;
+  if (asFlag(changed) && added.length >= paths.length)
+    return { effects: { created: newDevices(result, pool.get("Name", asText)) } };
   const addedNodes = await devnodes(stratisd, added);
   throw new IncoherenceError(
     "Expected to add the specified blockdevs to the pool but stratisd reports that it did not add some or all of " +
@@ -51,24 +55,41 @@ async function requestOf({ values, stratisd: connect }: Context): Promise<Reques
   return { stratisd, objects: await stratisd.managedObjects(), name: values.text("pool_name"), paths };
 }
 
-const add =
-  (member: "AddDataDevs" | "AddCacheDevs", tier: TierName): Action =>
-  async (context) => {
-    const { stratisd, objects, name, paths } = await requestOf(context);
-    await checkNotInUse(objects, paths, tier, name);
-    await addDevices(stratisd, objects.pool(name), member, paths);
+function addition(
+  { stratisd, paths }: Request,
+  pool: ManagedObject,
+  member: "AddDataDevs" | "AddCacheDevs" | "InitCache",
+): Plan {
+  const name = pool.maybe("Name", asText);
+  return {
+    effects: { created: paths.map((device) => ({ kind: "block device", device, pool: name })) },
+    examine: ({ checkAvailable, checkCache }) => {
+      if (member !== "AddDataDevs") checkCache(pool, member === "AddCacheDevs");
+      checkAvailable(pool, "content");
+    },
+    perform: () => addDevices(stratisd, pool, member, paths),
   };
+}
+
+const add = (member: "AddDataDevs" | "AddCacheDevs", tier: TierName): Action =>
+  changing(async (context) => {
+    const request = await requestOf(context);
+    const { objects, name, paths } = request;
+    await checkNotInUse(objects, paths, tier, name);
+    return addition(request, objects.pool(name), member);
+  });
 
 export const addData = add("AddDataDevs", "DATA");
 export const addCache = add("AddCacheDevs", "CACHE");
 
-export const initCache: Action = async (context) => {
-  const { stratisd, objects, name, paths } = await requestOf(context);
+export const initCache = changing(async (context) => {
+  const request = await requestOf(context);
+  const { objects, name, paths } = request;
   const pool = objects.pool(name);
   if (pool.get("HasCache", asFlag)) throw new UnintendedCommandError("Pool already has an initialized cache");
   await checkNotInUse(objects, paths, "CACHE", name);
-  await addDevices(stratisd, pool, "InitCache", paths);
-};
+  return addition(request, pool, "InitCache");
+});
 
 const uuidOf = (device: ManagedObject): string => device.get("Uuid", asText);
 
@@ -99,23 +120,46 @@ function devicesToExtend(devices: readonly ManagedObject[], wanted: readonly str
   return wanted.length === 0 ? grown : [...wanted];
 }
 
-export const extendData: Action = async ({ values, stratisd: connect }) => {
+async function extend(stratisd: Stratisd, pool: ManagedObject, uuid: string): Promise<void> {
+  const result = await stratisd.request({
+    ...pool.target,
+    member: "GrowPhysicalDevice",
+    signature: "s",
+    body: [uuid],
+  });
+  if (!asFlag(result))
+    throw new IncoherenceError(
+      `Expected to extend the pool's data device with UUID ${hyphenated(uuid)} but stratisd reports that no ` +
+        "action was taken",
+    );
+}
+
+function extensionItem(device: ManagedObject, pool: ManagedObject): Item {
+  const observed = device.get("NewPhysicalSize", (value) => asOptional(value, asBytes));
+  return blockdevItem(device, pool, observed === null ? undefined : { size: jsonInteger(observed) });
+}
+
+export const extendData = changing(async ({ values, stratisd: connect }) => {
   const wanted = [...new Set(values.texts("--device-uuid"))];
   const stratisd = await connect();
   const objects = await stratisd.managedObjects();
   const pool = objects.pool(values.text("pool_name"));
   const devices = objects.matching("block device", { Pool: pool.path });
-  for (const uuid of devicesToExtend(devices, wanted)) {
-    const result = await stratisd.request({
-      ...pool.target,
-      member: "GrowPhysicalDevice",
-      signature: "s",
-      body: [uuid],
-    });
-    if (!asFlag(result))
-      throw new IncoherenceError(
-        `Expected to extend the pool's data device with UUID ${hyphenated(uuid)} but stratisd reports that no ` +
-          "action was taken",
-      );
-  }
-};
+  const uuids = devicesToExtend(devices, wanted);
+  const chosen = devices.filter((device) => uuids.includes(uuidOf(device)));
+  return {
+    effects: {
+      changed: chosen.map((device) => extensionItem(device, pool)),
+      unchanged: devices
+        .filter((device) => !chosen.includes(device))
+        .map((device) => blockdevItem(device, pool)),
+    },
+    examine: ({ checkAvailable }) => {
+      checkAvailable(pool, "content");
+    },
+    perform: async () => {
+      for (const uuid of uuids) await extend(stratisd, pool, uuid);
+      return undefined;
+    },
+  };
+});

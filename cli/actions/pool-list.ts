@@ -1,15 +1,19 @@
 /** `pool list`: the table of started pools; detail and stopped pools are elsewhere (cli.md §12.1). */
-import type { Action, Context } from "../context";
-import { freeOf, formatMaybeSize, UNKNOWN } from "../format/size";
-import { byCodePoint } from "../format/order";
-import { tableText, type Column } from "../format/table";
-import type { ManagedObject, ManagedObjects } from "../managed-objects";
+import type { Context } from "../context";
+import { freeOf } from "../format/size";
+import type { Column } from "../format/table";
+import type { ManagedObject } from "../managed-objects";
+import { sizeText } from "../output/fields";
+import { choosesFields, listText, sortedBy, styleOf, type List, type Table } from "../output/list";
+import { listing } from "../output/listing";
+import { POOLS } from "../parser/fields";
 import { maybeSelectorOf } from "../parser/shared";
 import { asBytes, asFlag, asText } from "../values";
 import { poolAlerts } from "./alerts";
 import { poolDetail } from "./pool-detail";
+import { POOL_GETTERS, poolRow, type PoolRow } from "./pool-fields";
 import { maybeSize, metadataVersion, orUnknown, uuidText } from "./shared";
-import { stoppedDetail, stoppedTable } from "./stopped-pools";
+import { stoppedText } from "./stopped-pools";
 
 const COLUMNS: readonly Column[] = [
   { title: "Name", align: "left" },
@@ -33,48 +37,44 @@ function propertiesCell(pool: ManagedObject): string {
   ].join(",");
 }
 
-function spaceCell(pool: ManagedObject): string {
+function spaceCell(context: Context, pool: ManagedObject): string {
   const total = pool.maybe("TotalPhysicalSize", asBytes);
   const used = maybeSize(pool, "TotalPhysicalUsed");
-  return [total, used, freeOf(total, used)].map(formatMaybeSize).join(" / ");
+  return [total, used, freeOf(total, used)].map((size) => sizeText(size, styleOf(context))).join(" / ");
 }
 
-/** The devices that belong to a pool. One that does not tell its pool belongs to none. */
-export const devicesOf = (objects: ManagedObjects, pool: ManagedObject): ManagedObject[] =>
-  objects.all("block device").filter((device) => device.maybe("Pool", asText) === pool.path);
+const standardTable = (context: Context, rows: readonly PoolRow[]): Table => ({
+  columns: COLUMNS,
+  rows: rows.map(({ pool, devices }) => [
+    orUnknown(pool.maybe("Name", asText)),
+    spaceCell(context, pool),
+    propertiesCell(pool),
+    uuidText(context, pool.maybe("Uuid", asText)),
+    poolAlerts(pool, devices).join(", "),
+  ]),
+});
 
-function poolTable(context: Context, objects: ManagedObjects): Promise<string> {
-  const rows = objects
-    .all("pool")
-    .map((pool) => [
-      orUnknown(pool.maybe("Name", asText)),
-      spaceCell(pool),
-      propertiesCell(pool),
-      uuidText(context, pool.maybe("Uuid", asText)),
-      poolAlerts(pool, devicesOf(objects, pool)).join(", "),
-    ])
-    .sort(([left = UNKNOWN], [right = UNKNOWN]) => byCodePoint(left, right));
-  return tableText(COLUMNS, rows);
+function poolList(context: Context, rows: readonly PoolRow[]): List<(typeof POOLS)["fields"], PoolRow> {
+  const sorted = sortedBy(rows, ({ pool }) => [orUnknown(pool.maybe("Name", asText))]);
+  return {
+    table: POOLS,
+    getters: POOL_GETTERS,
+    rows: sorted,
+    standard: () => standardTable(context, sorted),
+  };
 }
 
-export const list: Action = async (context) => {
-  const { values, print } = context;
-  const selector = maybeSelectorOf(values);
-  const stratisd = await context.stratisd();
-  if (values.flag("--stopped")) {
-    const stopped = await stratisd.managerProperty("StoppedPools");
-    print(
-      selector === undefined
-        ? await stoppedTable(context, stopped)
-        : stoppedDetail(context, stopped, selector),
-    );
-    return;
-  }
-  const objects = await stratisd.managedObjects();
-  if (selector === undefined) {
-    print(await poolTable(context, objects));
-    return;
-  }
-  const pool = objects.select("pool", selector);
-  print(poolDetail(context, pool, devicesOf(objects, pool)));
-};
+async function startedText(context: Context): Promise<string> {
+  const selector = maybeSelectorOf(context.values);
+  const objects = await (await context.stratisd()).managedObjects();
+  const pools = selector === undefined ? objects.all("pool") : [objects.select("pool", selector)];
+  const rows = pools.map((pool) => poolRow(objects, pool));
+  const [first] = rows;
+  if (selector !== undefined && first !== undefined && !choosesFields(context))
+    return poolDetail(context, first.pool, first.devices);
+  return listText(context, poolList(context, rows));
+}
+
+export const list = listing((context) =>
+  context.values.flag("--stopped") ? stoppedText(context) : startedText(context),
+);

@@ -1,12 +1,15 @@
 /** `pool start` and `pool stop` (cli.md §6.6, §7.2). */
-import type { Action, Context } from "../context";
+import type { Context } from "../context";
 import { noChange, resourceNotFound, UnintendedCommandError } from "../errors";
 import { selectorText, type Selector } from "../managed-objects";
 import { MANAGER } from "../names";
+import { changing } from "../output/change";
+import type { Item } from "../output/items";
 import { poolSelectorOf } from "../parser/shared";
 import { wantsKey, withKey, withoutKey } from "./key-source";
 import { changedBy } from "./pool";
 import { stoppedVersion } from "./stopped-pools";
+import { asItems, asPair, asText } from "../values";
 
 /** Token slots of the methods by which a pool of metadata version 1 is unlocked. */
 const VERSION_1_SLOTS: Readonly<Record<string, number>> = { keyring: 1, clevis: 2 };
@@ -38,7 +41,20 @@ async function unlockMethod(context: Context, selector: Selector): Promise<[bool
   return [true, [true, await slotOfMethod(context, selector, method)]];
 }
 
-export const start: Action = async (context) => {
+/** What is known of the pool beforehand is how it is named. */
+const item = (selector: Selector, state: string): Item => ({
+  kind: "pool",
+  [selector.by]: selector.value,
+  set: { state },
+});
+
+/** The D-Bus objects that StartPool answers with: pool, devices, filesystems. */
+function startedItem(selector: Selector, objects: unknown): Item {
+  const [pool] = asItems(objects);
+  return { ...item(selector, "started"), object: asText(pool) };
+}
+
+export const start = changing(async (context) => {
   const { values } = context;
   const selector = poolSelectorOf(values);
   const stratisd = await context.stratisd();
@@ -50,20 +66,42 @@ export const start: Action = async (context) => {
       signature: "ss(b(bu))(bh)b",
       body: [selector.value, selector.by, method, [given, fd], values.flag("--remove-cache")],
     });
-  const result = wantsKey(values)
-    ? await withKey(context, { verify: false }, call(true))
-    : await withoutKey(call(false));
-  if (!changedBy(result)) throw noChange("start", poolText(selector));
-};
+  return {
+    effects: { changed: [item(selector, "started")] },
+    examine: async ({ checkKeyfile }) => {
+      const stopped = await stratisd.managerProperty("StoppedPools");
+      if (stoppedVersion(context, stopped, selector) === undefined)
+        throw resourceNotFound("start", poolText(selector));
+      checkKeyfile(values);
+    },
+    perform: async () => {
+      const result = wantsKey(values)
+        ? await withKey(context, { verify: false }, call(true))
+        : await withoutKey(call(false));
+      if (!changedBy(result)) throw noChange("start", poolText(selector));
+      return { effects: { changed: [startedItem(selector, asPair(result)[1])] } };
+    },
+  };
+});
 
-export const stop: Action = async ({ values, stratisd: connect }) => {
+export const stop = changing(async ({ values, stratisd: connect }) => {
   const selector = poolSelectorOf(values);
   const stratisd = await connect();
-  const result = await stratisd.request({
-    interface: MANAGER,
-    member: "StopPool",
-    signature: "ss",
-    body: [selector.value, selector.by],
-  });
-  if (!changedBy(result)) throw noChange("stop", poolText(selector));
-};
+  return {
+    effects: { changed: [item(selector, "stopped")] },
+    examine: async () => {
+      (await stratisd.managedObjects()).select("pool", selector);
+    },
+    perform: async () => {
+      const result = await stratisd.request({
+        interface: MANAGER,
+        member: "StopPool",
+        signature: "ss",
+        body: [selector.value, selector.by],
+      });
+      if (!changedBy(result)) throw noChange("stop", poolText(selector));
+      const uuid = asText(asPair(result)[1]);
+      return { effects: { changed: [{ ...item(selector, "stopped"), uuid }] } };
+    },
+  };
+});

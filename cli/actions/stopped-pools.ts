@@ -2,12 +2,15 @@
 import type { Context } from "../context";
 import { resourceNotFound, UnexpectedValueError } from "../errors";
 import { parseInteger } from "../format/integer";
-import { byCodePoint } from "../format/order";
-import { tableText, type Column } from "../format/table";
+import type { Column } from "../format/table";
 import { selectorText, type Selector } from "../managed-objects";
+import { choosesFields, listText, sortedBy, type Table } from "../output/list";
+import { STOPPED_POOLS } from "../parser/fields";
+import { maybeSelectorOf } from "../parser/shared";
 import { asDictionary, asInteger, asItems, asOptional, asText } from "../values";
-import { version1Clevis, version1Text } from "./pool-detail";
+import { NOT_AVAILABLE, version1Clevis, version1Text } from "./pool-detail";
 import { linesText, uuidText } from "./shared";
+import { STOPPED_POOL_GETTERS } from "./stopped-pool-fields";
 
 const COLUMNS: readonly Column[] = [
   { title: "Name", align: "left" },
@@ -20,9 +23,9 @@ const COLUMNS: readonly Column[] = [
 const UNAVAILABLE = "<UNAVAILABLE>";
 const UNENCRYPTED = "<UNENCRYPTED>";
 const FEATURES = ["encryption", "key_description_present", "clevis_present", "integrity", "raid"] as const;
-type Feature = (typeof FEATURES)[number];
+export type Feature = (typeof FEATURES)[number];
 
-interface StoppedPool {
+export interface StoppedPool {
   readonly uuid: string;
   readonly name: string | undefined;
   /** null: mixed or unknown. */
@@ -82,7 +85,7 @@ function stoppedPools(context: Context, value: unknown): StoppedPool[] {
 function featureCell({ features }: StoppedPool, feature: Feature): string {
   if (features === null) return "<UNKNOWN>";
   if (!features.has("encryption")) return UNENCRYPTED;
-  return features.has(feature) ? "<PRESENT>" : "N/A";
+  return features.has(feature) ? "<PRESENT>" : NOT_AVAILABLE;
 }
 
 function row(context: Context, pool: StoppedPool): string[] {
@@ -97,13 +100,10 @@ function row(context: Context, pool: StoppedPool): string[] {
   ];
 }
 
-/** `value` is the property StoppedPools. */
-export function stoppedTable(context: Context, value: unknown): Promise<string> {
-  const rows = stoppedPools(context, value)
-    .map((pool) => row(context, pool))
-    .sort(([left = ""], [right = ""]) => byCodePoint(left, right));
-  return tableText(COLUMNS, rows);
-}
+const standardTable = (context: Context, pools: readonly StoppedPool[]): Table => ({
+  columns: COLUMNS,
+  rows: pools.map((pool) => row(context, pool)),
+});
 
 function version2Lines({ features }: StoppedPool): string[] {
   if (features === null) return ["Encryption Enabled: Unknown"];
@@ -121,8 +121,8 @@ function version1Lines({ keyDescription, clevis }: StoppedPool): string[] {
   if (keyDescription === undefined && clevis === undefined) return ["Encryption Enabled: No"];
   return [
     "Encryption Enabled: Yes",
-    `    Key Description: ${keyDescription ?? "N/A"}`,
-    `    Clevis Configuration: ${clevis?.full ?? "N/A"}`,
+    `    Key Description: ${keyDescription ?? NOT_AVAILABLE}`,
+    `    Clevis Configuration: ${clevis?.full ?? NOT_AVAILABLE}`,
   ];
 }
 
@@ -142,10 +142,7 @@ function find(pools: readonly StoppedPool[], { by, value }: Selector): StoppedPo
   return pools.find((pool) => pool[by] === value);
 }
 
-/** Throws when there is no such pool. */
-export function stoppedDetail(context: Context, value: unknown, selector: Selector): string {
-  const pool = find(stoppedPools(context, value), selector);
-  if (pool === undefined) throw resourceNotFound("list", `pool with ${selectorText(selector)}`);
+function detail(context: Context, pool: StoppedPool): string {
   return linesText([
     `UUID: ${uuidText(context, pool.uuid)}`,
     `Name: ${pool.name ?? UNAVAILABLE}`,
@@ -154,6 +151,30 @@ export function stoppedDetail(context: Context, value: unknown, selector: Select
     "Devices:",
     ...pool.devices.map((device) => `${uuidText(context, device.uuid)}  ${device.devnode}`),
   ]);
+}
+
+/** The one that --name or --uuid chose, or all. Throws when there is no such pool. */
+function chosen(pools: readonly StoppedPool[], selector: Selector | undefined): readonly StoppedPool[] {
+  if (selector === undefined) return pools;
+  const pool = find(pools, selector);
+  if (pool === undefined) throw resourceNotFound("list", `pool with ${selectorText(selector)}`);
+  return [pool];
+}
+
+/** What `pool list --stopped` prints. */
+export async function stoppedText(context: Context): Promise<string> {
+  const selector = maybeSelectorOf(context.values);
+  const value = await (await context.stratisd()).managerProperty("StoppedPools");
+  const pools = chosen(stoppedPools(context, value), selector);
+  const [first] = pools;
+  if (selector !== undefined && first !== undefined && !choosesFields(context)) return detail(context, first);
+  const rows = sortedBy(pools, ({ name }) => [name ?? UNAVAILABLE]);
+  return listText(context, {
+    table: STOPPED_POOLS,
+    getters: STOPPED_POOL_GETTERS,
+    rows,
+    standard: () => standardTable(context, rows),
+  });
 }
 
 /** The metadata version of a stopped pool, null if it is mixed or unknown; undefined if there is no such pool. */

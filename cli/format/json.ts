@@ -94,6 +94,14 @@ export function jsonText(value: Json, style: JsonStyle, depth = 0): string {
   );
 }
 
+/** The same with the keys of every object by code point. */
+export function sortedKeys(value: Json): Json {
+  if (Array.isArray(value)) return value.map(sortedKeys);
+  if (!(value instanceof Map)) return value;
+  const entries = [...value].sort(([left], [right]) => byCodePoint(left, right));
+  return new Map(entries.map(([key, entry]) => [key, sortedKeys(entry)]));
+}
+
 function enclosed(open: string, items: string[], close: string, style: JsonStyle, depth: number): string {
   if (items.length === 0) return open + close;
   if (!style.indented) return open + items.join(", ") + close;

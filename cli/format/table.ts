@@ -9,11 +9,15 @@ export interface Column {
 const COLUMN_GAP = "   ";
 
 /**
- * The table with a header row. Every cell, those of the last column too, is padded to its column's width; columns are
+ * The table with a header row, unless `header` is false. Every cell, those of the last column too, is padded to its column's width; columns are
  * parted by three blanks; each row ends in a newline. Every row must have a cell for each column.
  */
-export async function tableText(columns: readonly Column[], rows: readonly string[][]): Promise<string> {
-  const all = [columns.map(({ title }) => title), ...rows];
+export async function tableText(
+  columns: readonly Column[],
+  rows: readonly string[][],
+  { header = true } = {},
+): Promise<string> {
+  const all = [...(header ? [columns.map(({ title }) => title)] : []), ...rows];
   const widthOf = await widthsOf(all.flat());
   const widths = columns.map((_, index) =>
     all.reduce((widest, row) => Math.max(widest, widthOf(row[index] ?? "")), 0),

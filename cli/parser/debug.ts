@@ -16,11 +16,17 @@ export const debugCommand: Command = {
   name: "debug",
   help: "commands for debugging",
   commands: [
-    { name: "refresh", help: "make stratisd bring its state up to date", action: action((a) => a.refresh) },
+    {
+      name: "refresh",
+      help: "make stratisd bring its state up to date",
+      shows: "change",
+      action: action((a) => a.refresh),
+    },
     {
       name: "uevent",
       help: "have the kernel announce a change of a device",
       positionals: [{ name: "device", help: "path of the device" }],
+      shows: "change",
       action: action((a) => a.uevent),
     },
   ],
@@ -35,6 +41,7 @@ export const poolDebugCommand: Command = {
       help: "print the D-Bus object path of a pool",
       options: shared.poolIdentifier.options,
       exclusive: [shared.poolIdentifier.exclusive],
+      shows: "document",
       action: action((a) => a.poolObjectPath),
     },
     {
@@ -42,6 +49,7 @@ export const poolDebugCommand: Command = {
       help: "print the pool-level metadata of a pool",
       options: [...shared.poolIdentifier.options, ...metadataOptions],
       exclusive: [shared.poolIdentifier.exclusive],
+      shows: "document",
       action: action((a) => a.poolMetadata),
     },
   ],
@@ -56,6 +64,7 @@ export const filesystemDebugCommand: Command = {
       help: "print the D-Bus object path of a filesystem",
       options: shared.filesystemIdentifier.options,
       exclusive: [shared.filesystemIdentifier.exclusive],
+      shows: "document",
       action: action((a) => a.filesystemObjectPath),
     },
     {
@@ -66,6 +75,7 @@ export const filesystemDebugCommand: Command = {
         { name: "--fs-name", metavar: "FS_NAME", help: "only of the filesystem of this name" },
         ...metadataOptions,
       ],
+      shows: "document",
       action: action((a) => a.filesystemMetadata),
     },
   ],
@@ -80,6 +90,7 @@ export const blockdevDebugCommand: Command = {
       help: "print the D-Bus object path of a block device",
       options: shared.blockdevIdentifier.options,
       exclusive: [shared.blockdevIdentifier.exclusive],
+      shows: "document",
       action: action((a) => a.blockdevObjectPath),
     },
   ],

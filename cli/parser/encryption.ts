@@ -8,10 +8,20 @@ import * as types from "./value-types";
 type Actions = typeof import("../actions/encryption");
 const action = (pick: (actions: Actions) => Action) => () => pick(load("./actions/encryption") as Actions);
 
+type InPlace = typeof import("../actions/in-place-encryption");
+const inPlaceAction = (pick: (actions: InPlace) => Action) => () =>
+  pick(load("./actions/in-place-encryption") as InPlace);
+
 const inPlace: Option = {
   name: "--in-place",
   words: "none",
   help: "rewrite the devices of the pool in place; required, see RESTRICTIONS in stratis(8)",
+};
+const wait: Option = {
+  name: "--wait",
+  words: "none",
+  extension: true,
+  help: "wait until it is done, however long that takes, instead of leaving it to stratisd after 10 seconds",
 };
 const byOption: Pick<Command, "options" | "exclusive"> = {
   options: shared.poolIdentifier.options,
@@ -45,6 +55,7 @@ const bindCommands = ({ positionals, options, exclusive }: Naming): Command[] =>
     positionals: [...positionals, url],
     options: [...options, shared.trustUrl, shared.thumbprint],
     exclusive: [...exclusive, shared.tangVerification(true)],
+    shows: "change",
     action: action((a) => a.bindTang),
   },
   {
@@ -53,6 +64,7 @@ const bindCommands = ({ positionals, options, exclusive }: Naming): Command[] =>
     positionals,
     options,
     exclusive,
+    shows: "change",
     action: action((a) => a.bindTpm2),
   },
   {
@@ -61,6 +73,7 @@ const bindCommands = ({ positionals, options, exclusive }: Naming): Command[] =>
     positionals: [...positionals, shared.keyDescription],
     options,
     exclusive,
+    shows: "change",
     action: action((a) => a.bindKeyring),
   },
 ];
@@ -72,6 +85,7 @@ const rebindCommands = ({ positionals, options, exclusive }: Naming): Command[] 
     positionals,
     options: [...options, shared.tokenSlot],
     exclusive,
+    shows: "change",
     action: action((a) => a.rebindClevis),
   },
   {
@@ -80,6 +94,7 @@ const rebindCommands = ({ positionals, options, exclusive }: Naming): Command[] 
     positionals: [...positionals, shared.keyDescription],
     options: [...options, shared.tokenSlot],
     exclusive,
+    shows: "change",
     action: action((a) => a.rebindKeyring),
   },
 ];
@@ -92,24 +107,28 @@ export const encryptionCommand: Command = {
     {
       name: "on",
       help: "encrypt a pool",
-      options: [...shared.poolIdentifier.options, inPlace, ...shared.encryptionOptions],
+      options: [...shared.poolIdentifier.options, inPlace, ...shared.encryptionOptions, wait],
       exclusive: [shared.poolIdentifier.exclusive, shared.tangVerification(false)],
       check: shared.checkEncryption,
-      action: action((a) => a.encrypt),
+      shows: "change",
+      action: inPlaceAction((a) => a.encrypt),
     },
     {
       name: "off",
       help: "decrypt a pool",
       ...byOption,
-      options: [...shared.poolIdentifier.options, inPlace],
-      action: action((a) => a.decrypt),
+      options: [...shared.poolIdentifier.options, inPlace, wait],
+      shows: "change",
+      destructive: true,
+      action: inPlaceAction((a) => a.decrypt),
     },
     {
       name: "reencrypt",
       help: "encrypt a pool with a new key",
       ...byOption,
-      options: [...shared.poolIdentifier.options, inPlace],
-      action: action((a) => a.reencrypt),
+      options: [...shared.poolIdentifier.options, inPlace, wait],
+      shows: "change",
+      action: inPlaceAction((a) => a.reencrypt),
     },
     { name: "bind", help: "add an unlock method", commands: bindCommands(BY_OPTION) },
     { name: "rebind", help: "renew or change an unlock method", commands: rebindCommands(BY_OPTION) },
@@ -119,6 +138,7 @@ export const encryptionCommand: Command = {
       positionals: [method],
       options: [...shared.poolIdentifier.options, shared.tokenSlot],
       exclusive: [shared.poolIdentifier.exclusive],
+      shows: "change",
       action: action((a) => a.unbind),
     },
   ],
@@ -143,6 +163,7 @@ export const deprecatedCommands: readonly Command[] = [
     ...shared.movedTo("stratis pool unbind", "stratis pool encryption unbind"),
     positionals: [method, shared.poolName],
     options: [shared.tokenSlot],
+    shows: "change",
     action: action((a) => a.unbind),
   },
 ];

@@ -2,16 +2,20 @@
 import { load } from "../load";
 import type { Action } from "../context";
 import { blockdevDebugCommand, filesystemDebugCommand } from "./debug";
+import { BLOCKDEVS, FILESYSTEMS } from "./fields";
 import type { Command, Positional } from "./grammar";
 import * as shared from "./shared";
 import * as types from "./value-types";
 import type { Values } from "./values";
 
 type Filesystem = typeof import("../actions/filesystem");
+type Properties = typeof import("../actions/filesystem-properties");
 type List = typeof import("../actions/filesystem-list");
 type Blockdev = typeof import("../actions/blockdev-list");
 const filesystem = (pick: (actions: Filesystem) => Action) => () =>
   pick(load("./actions/filesystem") as Filesystem);
+const properties = (pick: (actions: Properties) => Action) => () =>
+  pick(load("./actions/filesystem-properties") as Properties);
 const listFilesystems = () => (load("./actions/filesystem-list") as List).list;
 const listBlockdevs = () => (load("./actions/blockdev-list") as Blockdev).list;
 
@@ -29,6 +33,7 @@ export const filesystemCommand: Command = {
   name: "filesystem",
   aliases: ["fs"],
   help: "manage filesystems",
+  shows: [FILESYSTEMS],
   action: listFilesystems,
   commands: [
     {
@@ -39,6 +44,7 @@ export const filesystemCommand: Command = {
         { name: "--size", metavar: "SIZE", convert: types.size, help: "logical size (default: 1TiB)" },
         { name: "--size-limit", metavar: "SIZE", convert: types.size, help: "size not to grow beyond" },
       ],
+      shows: "change",
       action: filesystem((a) => a.create),
     },
     {
@@ -49,6 +55,17 @@ export const filesystemCommand: Command = {
         { name: "origin_name", help: "name of the filesystem to make a snapshot of" },
         snapshotName,
       ],
+      options: [
+        {
+          name: "--also",
+          short: "-n",
+          words: "any",
+          metavar: "NAME",
+          extension: true,
+          help: "names of further snapshots",
+        },
+      ],
+      shows: "change",
       action: filesystem((a) => a.snapshot),
     },
     {
@@ -58,12 +75,15 @@ export const filesystemCommand: Command = {
       options: shared.optionalFilesystemIdentifier.options,
       exclusive: [shared.optionalFilesystemIdentifier.exclusive],
       check: checkList,
+      shows: [FILESYSTEMS],
       action: listFilesystems,
     },
     {
       name: "destroy",
       help: "destroy filesystems",
       positionals: [shared.poolName, filesystemNames],
+      shows: "change",
+      destructive: true,
       action: filesystem((a) => a.destroy),
     },
     {
@@ -74,7 +94,8 @@ export const filesystemCommand: Command = {
         filesystemName,
         { name: "new_name", help: "name that the filesystem is to have" },
       ],
-      action: filesystem((a) => a.rename),
+      shows: "change",
+      action: properties((a) => a.rename),
     },
     {
       name: "set-size-limit",
@@ -88,25 +109,29 @@ export const filesystemCommand: Command = {
           help: `size, or "${types.CURRENT}" for the present size`,
         },
       ],
-      action: filesystem((a) => a.setSizeLimit),
+      shows: "change",
+      action: properties((a) => a.setSizeLimit),
     },
     {
       name: "unset-size-limit",
       help: "let a filesystem grow without limit",
       positionals: [shared.poolName, filesystemName],
-      action: filesystem((a) => a.unsetSizeLimit),
+      shows: "change",
+      action: properties((a) => a.unsetSizeLimit),
     },
     {
       name: "schedule-revert",
       help: "have a snapshot replace its origin when the pool is started next",
       positionals: [shared.poolName, snapshotName],
-      action: filesystem((a) => a.scheduleRevert),
+      shows: "change",
+      action: properties((a) => a.scheduleRevert),
     },
     {
       name: "cancel-revert",
       help: "cancel a scheduled revert",
       positionals: [shared.poolName, snapshotName],
-      action: filesystem((a) => a.cancelRevert),
+      shows: "change",
+      action: properties((a) => a.cancelRevert),
     },
     filesystemDebugCommand,
   ],
@@ -115,9 +140,16 @@ export const filesystemCommand: Command = {
 export const blockdevCommand: Command = {
   name: "blockdev",
   help: "show block devices",
+  shows: [BLOCKDEVS],
   action: listBlockdevs,
   commands: [
-    { name: "list", help: "list block devices", positionals: [optionalPool], action: listBlockdevs },
+    {
+      name: "list",
+      help: "list block devices",
+      positionals: [optionalPool],
+      shows: [BLOCKDEVS],
+      action: listBlockdevs,
+    },
     blockdevDebugCommand,
   ],
 };

@@ -1,5 +1,6 @@
 /** The form in which the grammar of the command line is written down (cli.md §3). */
 import type { Action } from "../context";
+import type { TableSpec } from "./fields";
 import type { Values } from "./values";
 
 /** A word on the command line is not what its place demands; the message lacks the argument's name. */
@@ -32,6 +33,10 @@ export interface Option {
   /** Title in the help; options without one come first. */
   readonly group?: string;
   readonly hidden?: true;
+  /** Not of stratis-cli: cannot be abbreviated. */
+  readonly extension?: true;
+  /** One letter that stands for the option: "-n". */
+  readonly short?: `-${string}`;
 }
 
 /** Of these options at most one may be given, or exactly one. */
@@ -54,6 +59,10 @@ export interface Command {
   readonly commands?: readonly Command[];
   /** What the command does; with sub-commands: what it does without one. Loads the action's module when called. */
   readonly action?: () => Action;
+  /** What it prints: tables of these kinds, a document, or, when asked to, what it has changed. */
+  readonly shows?: readonly TableSpec[] | "document" | "change";
+  /** What it changes may lose data: the user is asked. */
+  readonly destructive?: true;
   /** Looks at all values together; returns what is wrong with them. */
   readonly check?: (values: Values) => string | null;
 }

@@ -33,7 +33,8 @@ function synopsis(command: Command): string {
 }
 
 function layoutOption(option: Option): LayoutOption {
-  const flags = option.name === "--help" ? "-h, --help" : shownOption(option);
+  const short = option.name === "--help" ? "-h" : option.short;
+  const flags = short === undefined ? shownOption(option) : `${short}, ${shownOption(option)}`;
   const layout = new LayoutOption(flags, option.help).hideHelp(option.hidden ?? false);
   return option.group === undefined ? layout : layout.helpGroup(`${option.group}:`);
 }

@@ -2,6 +2,7 @@
  * Reads a command line by the rules of Python's argparse, which the users' habits and the test suites rest on (cli.md
  * §2): abbreviated long options, negative numbers as arguments, options anywhere, errors told by the deepest command.
  */
+import { extensions } from "./extensions";
 import { ValueError, type Command, type Option, type Positional } from "./grammar";
 import { Values, type Value } from "./values";
 
@@ -38,7 +39,11 @@ const REQUESTS: Readonly<Record<string, Parsed["request"]>> = {
 };
 
 /** Every command has --help. */
-export const optionsOf = (command: Command): readonly Option[] => [HELP, ...(command.options ?? [])];
+export const optionsOf = (command: Command): readonly Option[] => [
+  HELP,
+  ...(command.options ?? []),
+  ...extensions(command),
+];
 
 const NEGATIVE_NUMBER = /^-\d+$|^-\d*\.\d+$/;
 
@@ -116,6 +121,8 @@ class Parser {
   #option(command: Command, word: string): GivenOption | "operand" | "unknown" {
     if (!word.startsWith("-") || word === "-") return "operand";
     if (word === "-h") return { option: HELP, attached: undefined };
+    const letter = optionsOf(command).find(({ short }) => short === word);
+    if (letter !== undefined) return { option: letter, attached: undefined };
     if (word.startsWith("--")) {
       const equals = word.indexOf("=");
       const name = equals === -1 ? word : word.slice(0, equals);
@@ -123,7 +130,9 @@ class Parser {
       const options = optionsOf(command);
       const exact = options.find((option) => option.name === name);
       const candidates =
-        exact === undefined ? options.filter((option) => option.name.startsWith(name)) : [exact];
+        exact === undefined
+          ? options.filter((option) => option.extension !== true && option.name.startsWith(name))
+          : [exact];
       const [option, ...others] = candidates;
       if (others.length > 0) {
         const names = candidates.map((candidate) => candidate.name).join(", ");

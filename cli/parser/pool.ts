@@ -4,6 +4,8 @@ import type { Action } from "../context";
 import { poolDebugCommand } from "./debug";
 import { deprecatedCommands, encryptionCommand } from "./encryption";
 import type { Command, Option } from "./grammar";
+import { checkColumns } from "./extensions";
+import { POOLS, STOPPED_POOLS } from "./fields";
 import { keyInput } from "./key-input";
 import * as shared from "./shared";
 import * as types from "./value-types";
@@ -68,6 +70,7 @@ const create: Command = {
   ],
   exclusive: [shared.tangVerification(false)],
   check: checkCreate,
+  shows: "change",
   action: () => (load("./actions/pool-create") as Create).create,
 };
 
@@ -96,6 +99,8 @@ const start: Command = {
     { options: [unlockMethod, startSlot], required: false },
     startKey.exclusive,
   ],
+  shows: "change",
+  destructive: true,
   action: () => (load("./actions/pool-start-stop") as StartStop).start,
 };
 
@@ -104,6 +109,7 @@ const stop: Command = {
   help: "stop a pool",
   options: shared.poolIdentifier.options,
   exclusive: [shared.poolIdentifier.exclusive],
+  shows: "change",
   action: () => (load("./actions/pool-start-stop") as StartStop).stop,
 };
 
@@ -115,6 +121,9 @@ const list: Command = {
     { name: "--stopped", words: "none", help: "stopped pools instead of started ones" },
   ],
   exclusive: [shared.optionalPoolIdentifier.exclusive],
+  shows: [POOLS, STOPPED_POOLS],
+  check: (values) =>
+    checkColumns(values.maybeText("--columns"), values.flag("--stopped") ? STOPPED_POOLS : POOLS),
   action: () => (load("./actions/pool-list") as List).list,
 };
 
@@ -123,18 +132,21 @@ const deviceCommands: readonly Command[] = [
     name: "init-cache",
     help: "give a pool a cache",
     positionals: [shared.poolName, shared.blockdevs],
+    shows: "change",
     action: devices((a) => a.initCache),
   },
   {
     name: "add-data",
     help: "add devices to the data tier of a pool",
     positionals: [shared.poolName, { ...shared.blockdevs, shown: "blockdev" }],
+    shows: "change",
     action: devices((a) => a.addData),
   },
   {
     name: "add-cache",
     help: "add devices to the cache of a pool",
     positionals: [shared.poolName, { ...shared.blockdevs, shown: "blockdev" }],
+    shows: "change",
     action: devices((a) => a.addCache),
   },
   {
@@ -150,6 +162,7 @@ const deviceCommands: readonly Command[] = [
         help: "UUID of a device; all that have grown unless any is named",
       },
     ],
+    shows: "change",
     action: devices((a) => a.extendData),
   },
 ];
@@ -157,6 +170,7 @@ const deviceCommands: readonly Command[] = [
 export const poolCommand: Command = {
   name: "pool",
   help: "manage pools",
+  shows: [POOLS],
   action: () => (load("./actions/pool-list") as List).list,
   commands: [
     create,
@@ -164,6 +178,8 @@ export const poolCommand: Command = {
       name: "destroy",
       help: "destroy a pool",
       positionals: [shared.poolName],
+      shows: "change",
+      destructive: true,
       action: pool((a) => a.destroy),
     },
     start,
@@ -176,6 +192,7 @@ export const poolCommand: Command = {
         { name: "current", help: "name of the pool" },
         { name: "new", help: "name that it is to have" },
       ],
+      shows: "change",
       action: pool((a) => a.rename),
     },
     encryptionCommand,
@@ -188,12 +205,14 @@ export const poolCommand: Command = {
         shared.poolName,
         { name: "amount", convert: types.amount, help: "number of filesystems" },
       ],
+      shows: "change",
       action: pool((a) => a.setFsLimit),
     },
     {
       name: "overprovision",
       help: "allow or forbid overprovisioning",
       positionals: [shared.poolName, { name: "decision", convert: types.yesOrNo, help: "yes or no" }],
+      shows: "change",
       action: pool((a) => a.overprovision),
     },
     {
@@ -202,6 +221,7 @@ export const poolCommand: Command = {
       positionals: [
         { name: "code", convert: types.choice(...ALERT_CODES), help: `one of ${ALERT_CODES.join(", ")}` },
       ],
+      shows: "document",
       action: () => (load("./actions/explain") as typeof import("../actions/explain")).explain,
     },
     poolDebugCommand,

@@ -3,6 +3,7 @@ import { load } from "../load";
 import type { Action } from "../context";
 import { debugCommand } from "./debug";
 import { blockdevCommand, filesystemCommand } from "./filesystem";
+import { KEYS } from "./fields";
 import type { Command } from "./grammar";
 import { keyInput } from "./key-input";
 import { poolCommand } from "./pool";
@@ -28,12 +29,14 @@ const reportCommand: Command = {
     },
   ],
   options: [{ name: "--no-sort-keys", words: "none", help: "leave the keys in stratisd's order" }],
+  shows: "document",
   action: report((a) => a.report),
 };
 
 const keyCommand: Command = {
   name: "key",
   help: "manage keys in the kernel keyring",
+  shows: [KEYS],
   action: key((a) => a.list),
   commands: [
     {
@@ -42,6 +45,7 @@ const keyCommand: Command = {
       positionals: [shared.keyDescription],
       options: keySource.options,
       exclusive: [keySource.exclusive],
+      shows: "change",
       action: key((a) => a.set),
     },
     {
@@ -50,22 +54,31 @@ const keyCommand: Command = {
       positionals: [shared.keyDescription],
       options: keySource.options,
       exclusive: [keySource.exclusive],
+      shows: "change",
       action: key((a) => a.reset),
     },
     {
       name: "unset",
       help: "remove a key",
       positionals: [shared.keyDescription],
+      shows: "change",
       action: key((a) => a.unset),
     },
-    { name: "list", help: "list keys", action: key((a) => a.list) },
+    { name: "list", help: "list keys", shows: [KEYS], action: key((a) => a.list) },
   ],
 };
 
 const daemonCommand: Command = {
   name: "daemon",
   help: "ask about stratisd",
-  commands: [{ name: "version", help: "print stratisd's version", action: report((a) => a.daemonVersion) }],
+  commands: [
+    {
+      name: "version",
+      help: "print stratisd's version",
+      shows: "document",
+      action: report((a) => a.daemonVersion),
+    },
+  ],
 };
 
 export const rootCommand: Command = {
