@@ -87,6 +87,11 @@ export class UnsupportedError extends CommandError {
   override name = "UnsupportedError";
 }
 
+/** The user does not want what the command would lose; told in one line. */
+export class DeclinedError extends CommandError {
+  override name = "DeclinedError";
+}
+
 /** There is no bus to talk to. The message says what stratis could not do. */
 export class NoBusError extends CommandError {
   override name = "NoBusError";

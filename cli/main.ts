@@ -16,6 +16,8 @@ const DEFAULT_WIDTH = 80;
 
 type Help = typeof import("./parser/help");
 type Daemon = typeof import("./stratisd");
+type FailureHints = typeof import("./hints/failure-hints");
+type UsageHints = typeof import("./hints/usage-hints");
 type Reporting = typeof import("./report-error");
 
 const help = (): Help => load("./parser/help") as Help;
@@ -33,6 +35,8 @@ function parsedOrNull(words: readonly string[], io: Io): Parsed | null {
     if (!(error instanceof ParseError)) throw error;
     const program = error.path.map(({ name }) => name).join(" ");
     io.stderr.write(`${help().usageText(error.path)}${program}: error: ${error.message}\n`);
+    if (io.stderr.isTTY === true)
+      io.stderr.write((load("./hints/usage-hints") as UsageHints).usageHints(error));
     return null;
   }
 }
@@ -51,9 +55,13 @@ function requestedText({ request, path }: Parsed, io: Io): string | null {
   }
 }
 
-async function act({ path, values }: Parsed, io: Io): Promise<void> {
-  const action = path.at(-1)?.action?.();
-  if (action === undefined) throw new Error("The parser let a command without an action through");
+interface Run {
+  readonly context: Context;
+  /** Closes the connection to the bus, if there is one. */
+  readonly close: () => Promise<void>;
+}
+
+function runOf({ path, values }: Parsed, io: Io): Run {
   let connection: Promise<Stratisd> | undefined;
   const context: Context = {
     command: path
@@ -68,23 +76,46 @@ async function act({ path, values }: Parsed, io: Io): Promise<void> {
       io.stdout.write(text);
     },
   };
-  try {
-    await action(context);
-  } finally {
-    // Whether it could be opened at all is known to the action, which has been waiting for it.
-    await connection?.then(
-      (stratisd) => {
-        stratisd.close();
-      },
-      () => undefined,
-    );
-  }
+  return {
+    context,
+    close: async () => {
+      // Whether it could be opened at all is known to the action, which has been waiting for it.
+      await connection?.then(
+        (stratisd) => {
+          stratisd.close();
+        },
+        () => undefined,
+      );
+    },
+  };
 }
+
+/** Whether to tell more than scripts are told. */
+const wantsHints = ({ values }: Parsed, { stderr }: Io): boolean =>
+  stderr.isTTY === true && !values.flag("--json") && !values.flag("--quiet") && !values.flag("--propagate");
 
 async function failureText({ values }: Parsed, error: unknown): Promise<string> {
   if (values.flag("--propagate")) return chainText(error);
   const { reportDocument, reportText } = load("./report-error") as Reporting;
   return values.flag("--json") ? reportDocument(error) : reportText(error);
+}
+
+/** Returns the exit code. */
+async function act(parsed: Parsed, io: Io): Promise<number> {
+  const action = parsed.path.at(-1)?.action?.();
+  if (action === undefined) throw new Error("The parser let a command without an action through");
+  const { context, close } = runOf(parsed, io);
+  try {
+    await action(context);
+    return SUCCESS;
+  } catch (error) {
+    io.stderr.write(await failureText(parsed, error));
+    if (wantsHints(parsed, io))
+      io.stderr.write(await (load("./hints/failure-hints") as FailureHints).failureHints(error, context));
+    return FAILURE;
+  } finally {
+    await close();
+  }
 }
 
 /** Runs the command that the words after the program's name say. Returns the exit code. */
@@ -96,11 +127,5 @@ export async function main(words: readonly string[], io: Io): Promise<number> {
     io.stdout.write(text);
     return SUCCESS;
   }
-  try {
-    await act(parsed, io);
-    return SUCCESS;
-  } catch (error) {
-    io.stderr.write(await failureText(parsed, error));
-    return FAILURE;
-  }
+  return act(parsed, io);
 }

@@ -116,11 +116,15 @@ async function explain(error: unknown): Promise<string | null> {
   return error instanceof CallError ? explainCall(error) : null;
 }
 
+/** What needs no explanation. */
+const isPlain = (error: unknown): error is Error =>
+  error instanceof errors.TimeoutVariableError ||
+  error instanceof errors.UnsupportedError ||
+  error instanceof errors.DeclinedError;
+
 /** The error in one text, or null for one that is not expected. */
 const messageFor = async (error: unknown): Promise<string | null> =>
-  error instanceof errors.TimeoutVariableError || error instanceof errors.UnsupportedError
-    ? error.message
-    : explain(error);
+  isPlain(error) ? error.message : explain(error);
 
 /** What programs can tell errors apart by. */
 function kindOf(error: unknown): string {
@@ -137,6 +141,7 @@ function kindOf(error: unknown): string {
   if (error instanceof errors.SynthUeventError) return "uevent";
   if (error instanceof errors.TimeoutVariableError) return "environment";
   if (error instanceof errors.UnsupportedError) return "unsupported";
+  if (error instanceof errors.DeclinedError) return "declined";
   return error instanceof CallError ? "dbus" : "internal";
 }
 
@@ -156,8 +161,7 @@ export async function reportDocument(error: unknown): Promise<string> {
 
 /** All that goes to standard error about an error of an action. */
 export async function reportText(error: unknown): Promise<string> {
-  if (error instanceof errors.TimeoutVariableError || error instanceof errors.UnsupportedError)
-    return `${error.message}\n`;
+  if (isPlain(error)) return `${error.message}\n`;
   const explanation = await explain(error);
   if (explanation !== null) return `Execution failed:\n${explanation}\n`;
   return (

@@ -10,7 +10,7 @@ import { filesystemItem } from "../output/items";
 import { CURRENT, size } from "../parser/value-types";
 import { asBytes, asFlag, asOptional, asText } from "../values";
 import { filesystemOf, sizeArgument, type FilesystemTarget } from "./filesystem-target";
-import { changedBy } from "./pool";
+import { changedBy } from "./changed-by";
 
 export const rename = changing(async (context) => {
   const name = context.values.text("new_name");

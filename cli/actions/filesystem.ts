@@ -6,7 +6,8 @@ import { filesystemItem, type Item } from "../output/items";
 import type { Stratisd } from "../stratisd";
 import { asFlag, asItems, asPair, asText } from "../values";
 import { filesystemOf, namesIn, poolOf, sizeArgument } from "./filesystem-target";
-import { changedBy } from "./pool";
+import { filesystemLoss } from "./losses";
+import { changedBy } from "./changed-by";
 
 /** The daemon makes one filesystem at a time. What was done before a failure is told. */
 async function oneByOne(items: readonly Item[], make: (item: Item) => Promise<string>): Promise<Item[]> {
@@ -113,6 +114,7 @@ export const destroy = changing(async (context) => {
       checkNoRevert(objects, pool, filesystems);
       checkAvailable(pool, "content");
     },
+    loss: () => filesystemLoss(pool, filesystems),
     perform: async () => {
       await destroyFilesystems(stratisd, pool, filesystems, values.text("pool_name"));
       return undefined;

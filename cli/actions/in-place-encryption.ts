@@ -11,6 +11,7 @@ import type { Values } from "../parser/values";
 import { CallError } from "../stratisd";
 import { asFlag } from "../values";
 import { encryptionArguments } from "./clevis-config";
+import { encryptionLoss } from "./losses";
 
 /** How long to wait before leaving the operation to the daemon, and with --wait: the longest time that a timer takes. */
 const TIMEOUT_MS = 10_000;
@@ -41,7 +42,8 @@ const longOperation = ({ command, member, isNeeded = () => true, ...operation }:
     if (!values.flag("--in-place")) throw inPlaceMissing();
     const selector = poolSelectorOf(values);
     const stratisd = await context.stratisd();
-    const pool = (await stratisd.managedObjects()).select("pool", selector);
+    const objects = await stratisd.managedObjects();
+    const pool = objects.select("pool", selector);
     if (!isNeeded(pool)) throw noChange(command, `pool with ${selectorText(selector)}`);
     const effects = { changed: [poolItem(pool, operation.set)] };
     return {
@@ -51,6 +53,7 @@ const longOperation = ({ command, member, isNeeded = () => true, ...operation }:
         checks.checkAvailable(pool, "content");
         await checks.checkKeySet(stratisd, values.maybeText("--key-desc"));
       },
+      loss: member === "DecryptPool" ? () => encryptionLoss(objects, pool) : undefined,
       perform: async () => {
         const timeoutMs = values.flag("--wait") ? WAIT_TIMEOUT_MS : TIMEOUT_MS;
         const call = { ...pool.target, member, ...operation.arguments?.(values), timeoutMs };

@@ -9,7 +9,7 @@ import type { Stratisd } from "../stratisd";
 import { asPair, asText } from "../values";
 import { encryptionArguments } from "./clevis-config";
 import { checkNotInUse, requestedPaths } from "./devices-in-use";
-import { changedBy } from "./pool";
+import { changedBy } from "./changed-by";
 
 const DEFAULT_JOURNAL_BYTES = 128n * 1024n * 1024n;
 const DEFAULT_TAG_SPEC = "512b";

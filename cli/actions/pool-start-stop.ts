@@ -7,7 +7,8 @@ import { changing } from "../output/change";
 import type { Item } from "../output/items";
 import { poolSelectorOf } from "../parser/shared";
 import { wantsKey, withKey, withoutKey } from "./key-source";
-import { changedBy } from "./pool";
+import { cacheLoss } from "./losses";
+import { changedBy } from "./changed-by";
 import { stoppedVersion } from "./stopped-pools";
 import { asItems, asPair, asText } from "../values";
 
@@ -74,6 +75,7 @@ export const start = changing(async (context) => {
         throw resourceNotFound("start", poolText(selector));
       checkKeyfile(values);
     },
+    loss: values.flag("--remove-cache") ? () => cacheLoss(poolText(selector)) : undefined,
     perform: async () => {
       const result = wantsKey(values)
         ? await withKey(context, { verify: false }, call(true))

@@ -1,16 +1,16 @@
 /** Commands that change one property of a pool or remove it (cli.md §7.2). */
 import type { Context } from "../context";
-import { IncoherenceError, noChange, UnintendedCommandError } from "../errors";
+import { IncoherenceError, noChange, PartlyDoneError, UnintendedCommandError } from "../errors";
 import type { ManagedObject, ManagedObjects } from "../managed-objects";
 import { MANAGER } from "../names";
 import { changing } from "../output/change";
 import { jsonInteger } from "../output/document";
-import { poolItem } from "../output/items";
+import { filesystemItem, poolItem } from "../output/items";
 import type { Stratisd } from "../stratisd";
-import { asFlag, asInteger, asPair } from "../values";
-
-/** The first member of a result such as (bs): whether anything was changed. */
-export const changedBy = (result: unknown): boolean => asFlag(asPair(result)[0]);
+import { asFlag, asInteger, asText } from "../values";
+import { changedBy } from "./changed-by";
+import { destroyFilesystems } from "./filesystem";
+import { poolLoss } from "./losses";
 
 interface Target {
   readonly stratisd: Stratisd;
@@ -38,15 +38,49 @@ async function destroyPool(stratisd: Stratisd, pool: ManagedObject, name: string
     );
 }
 
+const isIn = (filesystem: ManagedObject, pool: ManagedObject): boolean =>
+  filesystem.maybe("Pool", asText) === pool.path;
+
+/** Destroys the pool. That its filesystems are gone is told if it fails. */
+async function afterFilesystems(
+  destroyed: readonly ManagedObject[],
+  name: string,
+  destroyIt: () => Promise<void>,
+): Promise<void> {
+  try {
+    await destroyIt();
+  } catch (error) {
+    if (destroyed.length === 0) throw error;
+    throw new PartlyDoneError(
+      `The filesystems of pool ${name} were destroyed, but the pool itself was not:`,
+      error,
+    );
+  }
+}
+
+/** Filesystems have to be destroyed by name, or all with the pool by the option that says so. */
 export const destroy = changing(async (context) => {
+  const { values } = context;
+  const name = values.text("pool_name");
   const { stratisd, objects, pool } = await targetOf(context, "pool_name");
+  const withFilesystems = values.flag("--with-filesystems");
+  const filesystems = objects.all("filesystem").filter((filesystem) => isIn(filesystem, pool));
+  const doomed = withFilesystems ? filesystems : [];
   return {
-    effects: { removed: [poolItem(pool)] },
-    examine: ({ checkNoFilesystems }) => {
-      checkNoFilesystems(objects, pool);
+    effects: {
+      removed: [...doomed.map((filesystem) => filesystemItem(filesystem, pool)), poolItem(pool)],
     },
+    examine: ({ checkAvailable, checkNoFilesystems, checkNoRevert }) => {
+      if (!withFilesystems) checkNoFilesystems(objects, pool);
+      if (doomed.length === 0) return;
+      checkNoRevert(objects, pool, doomed);
+      checkAvailable(pool, "content");
+    },
+    // A pool that has filesystems is not destroyed without them, so that there is nothing to be lost.
+    loss: filesystems.length > doomed.length ? undefined : () => poolLoss(objects, pool, doomed),
     perform: async () => {
-      await destroyPool(stratisd, pool, context.values.text("pool_name"));
+      if (doomed.length > 0) await destroyFilesystems(stratisd, pool, doomed, name);
+      await afterFilesystems(doomed, name, () => destroyPool(stratisd, pool, name));
       return undefined;
     },
   };

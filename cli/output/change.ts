@@ -8,6 +8,7 @@ import { load } from "../load";
 import { documentText } from "./document";
 import { EFFECTS, isUnresolved, itemJson, itemText, resolvedEffects, type Effects, type Item } from "./items";
 
+type Confirm = typeof import("./confirm");
 type DryRun = typeof import("./dry-run");
 
 export interface Done {
@@ -22,6 +23,8 @@ export interface Plan {
   readonly effects: Effects;
   /** Checks that otherwise stratisd makes, for a dry run. */
   readonly examine?: (checks: DryRun) => void | Promise<void>;
+  /** Lines that tell the user what would be lost; without it nothing is. */
+  readonly loss?: (() => readonly string[] | Promise<readonly string[]>) | undefined;
   /** Makes the change. Returns what is known of it only now. */
   readonly perform: () => Promise<Done | undefined>;
 }
@@ -77,6 +80,7 @@ export const changing =
       await rehearse(context, plan);
       return;
     }
+    if (plan.loss !== undefined) await (load("./output/confirm") as Confirm).confirm(context, plan.loss);
     const done = (await plan.perform()) ?? plan;
     if (!values.flag("--json")) return;
     print(changeDocument(context, { ...done, effects: await withUuids(context, done.effects) }, false));

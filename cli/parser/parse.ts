@@ -12,6 +12,8 @@ export class ParseError extends Error {
   constructor(
     readonly path: readonly Command[],
     message: string,
+    /** Words that are none of the choices, for hints. */
+    readonly unknown?: { readonly words: readonly string[]; readonly choices: readonly string[] },
   ) {
     super(message);
   }
@@ -114,7 +116,11 @@ class Parser {
     const found = commands.find(({ name, aliases = [] }) => name === word || aliases.includes(word));
     if (found !== undefined) return found;
     const names = commands.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
-    throw this.#error(`argument command: invalid choice: '${word}' (choose from ${names.join(", ")})`);
+    throw new ParseError(
+      [...this.#path],
+      `argument command: invalid choice: '${word}' (choose from ${names.join(", ")})`,
+      { words: [word], choices: names },
+    );
   }
 
   /** The option that a word is, with the value attached by "=". What looks like one but is none is put aside. */
@@ -206,7 +212,10 @@ class Parser {
   #finish(): void {
     const root = this.#path.slice(0, 1);
     if (this.#leftOver.length > 0)
-      throw new ParseError(root, `unrecognized arguments: ${this.#leftOver.join(" ")}`);
+      throw new ParseError(root, `unrecognized arguments: ${this.#leftOver.join(" ")}`, {
+        words: this.#leftOver.filter((word) => word.startsWith("--")),
+        choices: optionsOf(this.#command).map(({ name }) => name),
+      });
     if (this.#command.action === undefined) throw this.#error("missing sub-command");
     const complaint = this.#command.check?.(new Values(this.#values));
     if (complaint !== undefined && complaint !== null) throw new ParseError(root, complaint);

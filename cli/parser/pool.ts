@@ -178,6 +178,14 @@ export const poolCommand: Command = {
       name: "destroy",
       help: "destroy a pool",
       positionals: [shared.poolName],
+      options: [
+        {
+          name: "--with-filesystems",
+          words: "none",
+          extension: true,
+          help: "destroy the pool's filesystems too, with all data on them",
+        },
+      ],
       shows: "change",
       destructive: true,
       action: pool((a) => a.destroy),
