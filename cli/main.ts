@@ -16,6 +16,7 @@ const DEFAULT_WIDTH = 80;
 
 type Help = typeof import("./parser/help");
 type Daemon = typeof import("./stratisd");
+type Completion = typeof import("./complete/main");
 type FailureHints = typeof import("./hints/failure-hints");
 type UsageHints = typeof import("./hints/usage-hints");
 type Reporting = typeof import("./report-error");
@@ -120,6 +121,7 @@ async function act(parsed: Parsed, io: Io): Promise<number> {
 
 /** Runs the command that the words after the program's name say. Returns the exit code. */
 export async function main(words: readonly string[], io: Io): Promise<number> {
+  if (words[0] === "--complete") return (load("./complete/main") as Completion).complete(words.slice(1), io);
   const parsed = parsedOrNull(words, io);
   if (parsed === null) return WRONG_COMMAND_LINE;
   const text = requestedText(parsed, io);

@@ -25,7 +25,7 @@ export const debugCommand: Command = {
     {
       name: "uevent",
       help: "have the kernel announce a change of a device",
-      positionals: [{ name: "device", help: "path of the device" }],
+      positionals: [{ name: "device", source: { what: "file" }, help: "path of the device" }],
       shows: "change",
       action: action((a) => a.uevent),
     },
@@ -72,7 +72,12 @@ export const filesystemDebugCommand: Command = {
       help: "print the filesystem metadata of a pool",
       positionals: [shared.poolName],
       options: [
-        { name: "--fs-name", metavar: "FS_NAME", help: "only of the filesystem of this name" },
+        {
+          name: "--fs-name",
+          metavar: "FS_NAME",
+          source: { what: "filesystem" },
+          help: "only of the filesystem of this name",
+        },
         ...metadataOptions,
       ],
       shows: "document",

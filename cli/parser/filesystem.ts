@@ -19,9 +19,14 @@ const properties = (pick: (actions: Properties) => Action) => () =>
 const listFilesystems = () => (load("./actions/filesystem-list") as List).list;
 const listBlockdevs = () => (load("./actions/blockdev-list") as Blockdev).list;
 
-const filesystemName: Positional = { name: "fs_name", help: "name of the filesystem" };
+const filesystemName: Positional = {
+  name: "fs_name",
+  source: { what: "filesystem" },
+  help: "name of the filesystem",
+};
 const filesystemNames: Positional = { ...filesystemName, count: "many" };
-const snapshotName: Positional = { name: "snapshot_name", help: "name of the snapshot" };
+const newFilesystemNames: Positional = { ...filesystemNames, source: { what: "new" } };
+const snapshotName: Positional = { ...filesystemName, name: "snapshot_name", help: "name of the snapshot" };
 const optionalPool: Positional = { ...shared.poolName, count: "optional" };
 
 const checkList = (values: Values): string | null =>
@@ -39,7 +44,7 @@ export const filesystemCommand: Command = {
     {
       name: "create",
       help: "create filesystems",
-      positionals: [shared.poolName, filesystemNames],
+      positionals: [shared.poolName, newFilesystemNames],
       options: [
         { name: "--size", metavar: "SIZE", convert: types.size, help: "logical size (default: 1TiB)" },
         { name: "--size-limit", metavar: "SIZE", convert: types.size, help: "size not to grow beyond" },
@@ -52,8 +57,8 @@ export const filesystemCommand: Command = {
       help: "make a snapshot of a filesystem",
       positionals: [
         shared.poolName,
-        { name: "origin_name", help: "name of the filesystem to make a snapshot of" },
-        snapshotName,
+        { ...filesystemName, name: "origin_name", help: "name of the filesystem to make a snapshot of" },
+        { ...snapshotName, source: { what: "new" } },
       ],
       options: [
         {
@@ -92,7 +97,7 @@ export const filesystemCommand: Command = {
       positionals: [
         shared.poolName,
         filesystemName,
-        { name: "new_name", help: "name that the filesystem is to have" },
+        { name: "new_name", source: { what: "new" }, help: "name that the filesystem is to have" },
       ],
       shows: "change",
       action: properties((a) => a.rename),

@@ -9,7 +9,19 @@ export class ValueError extends Error {
 }
 
 /** Turns a word into a value; throws ValueError. */
-export type Convert = (word: string) => string | bigint;
+export interface Convert {
+  (word: string): string | bigint;
+  /** The words that it takes, if they are few. */
+  readonly choices?: readonly string[];
+}
+
+/** What names something that there is on the machine: for completion. */
+export interface Source {
+  /** "new": nothing that there is. */
+  readonly what: "pool" | "filesystem" | "block device" | "free device" | "key" | "file" | "new";
+  /** Default: by name. */
+  readonly by?: "uuid";
+}
 
 export interface Positional {
   /** Key of its value, and its name in messages. */
@@ -20,6 +32,7 @@ export interface Positional {
   readonly help: string;
   /** Name in usage and help, if another than `name`. */
   readonly shown?: string;
+  readonly source?: Source;
 }
 
 export interface Option {
@@ -29,6 +42,7 @@ export interface Option {
   readonly words?: "none" | "any";
   readonly metavar?: string;
   readonly convert?: Convert;
+  readonly source?: Source;
   readonly help: string;
   /** Title in the help; options without one come first. */
   readonly group?: string;

@@ -7,6 +7,7 @@ export function keyInput(title: string, required: boolean): { options: Option[];
     {
       name: "--keyfile-path",
       metavar: "PATH",
+      source: { what: "file" },
       group: title,
       help: "path of a file that holds the key, all of its bytes",
     },

@@ -56,7 +56,7 @@ function checkCreate(values: Values): string | null {
 const create: Command = {
   name: "create",
   help: "create a pool",
-  positionals: [shared.poolName, shared.blockdevs],
+  positionals: [shared.newPoolName, shared.blockdevs],
   options: [
     ...shared.encryptionOptions,
     integrity,
@@ -159,6 +159,7 @@ const deviceCommands: readonly Command[] = [
         metavar: "DEVICE_UUID",
         words: "any",
         convert: types.uuid,
+        source: { what: "block device", by: "uuid" },
         help: "UUID of a device; all that have grown unless any is named",
       },
     ],
@@ -197,8 +198,8 @@ export const poolCommand: Command = {
       name: "rename",
       help: "rename a pool",
       positionals: [
-        { name: "current", help: "name of the pool" },
-        { name: "new", help: "name that it is to have" },
+        { ...shared.poolName, name: "current" },
+        { name: "new", source: { what: "new" }, help: "name that it is to have" },
       ],
       shows: "change",
       action: pool((a) => a.rename),

@@ -42,7 +42,7 @@ const keyCommand: Command = {
     {
       name: "set",
       help: "set a key that is not there yet",
-      positionals: [shared.keyDescription],
+      positionals: [{ ...shared.keyDescription, source: { what: "new" } }],
       options: keySource.options,
       exclusive: [keySource.exclusive],
       shows: "change",

@@ -4,23 +4,37 @@ import type { Command, Exclusive, Option, Positional } from "./grammar";
 import * as types from "./value-types";
 import type { Values } from "./values";
 
-export const poolName: Positional = { name: "pool_name", help: "name of the pool" };
-export const keyDescription: Positional = { name: "keydesc", help: "key description in the kernel keyring" };
+export const poolName: Positional = { name: "pool_name", source: { what: "pool" }, help: "name of the pool" };
+/** Of a pool that is to be made. */
+export const newPoolName: Positional = { ...poolName, source: { what: "new" } };
+export const keyDescription: Positional = {
+  name: "keydesc",
+  source: { what: "key" },
+  help: "key description in the kernel keyring",
+};
 export const blockdevs: Positional = {
   name: "blockdevs",
   count: "many",
+  source: { what: "free device" },
   help: "path of a block device",
 };
 
 /** --name and --uuid of one object; `title` names the group in the help. */
 function identifiers(
-  what: string,
+  what: "pool" | "filesystem" | "block device",
   title: string,
   required: boolean,
 ): { options: Option[]; exclusive: Exclusive } {
   const options: Option[] = [
-    { name: "--name", metavar: "NAME", group: title, help: `name of the ${what}` },
-    { name: "--uuid", metavar: "UUID", group: title, convert: types.uuid, help: `UUID of the ${what}` },
+    { name: "--name", metavar: "NAME", group: title, source: { what }, help: `name of the ${what}` },
+    {
+      name: "--uuid",
+      metavar: "UUID",
+      group: title,
+      convert: types.uuid,
+      source: { what, by: "uuid" },
+      help: `UUID of the ${what}`,
+    },
   ];
   return { options, exclusive: { options, required } };
 }
@@ -72,6 +86,7 @@ export const encryptionOptions: readonly Option[] = [
   {
     name: "--key-desc",
     metavar: "KEY_DESC",
+    source: { what: "key" },
     group: "Encryption",
     help: "key description of the key to encrypt with, which must be in the kernel keyring",
   },

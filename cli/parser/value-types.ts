@@ -61,21 +61,25 @@ const choiceError = (word: string, choices: readonly string[]): ValueError =>
   new ValueError(`invalid choice: ${pythonString(word)} (choose from ${choices.join(", ")})`);
 
 /** One of a few words, in this very spelling. */
-export const choice =
-  (...choices: readonly string[]): Convert =>
-  (word) => {
-    if (!choices.includes(word)) throw choiceError(word, choices);
-    return word;
-  };
+export const choice = (...choices: readonly string[]): Convert =>
+  Object.assign(
+    (word: string) => {
+      if (!choices.includes(word)) throw choiceError(word, choices);
+      return word;
+    },
+    { choices },
+  );
 
 /** As choice; `known` words that are not to be chosen are told apart from those that are no value of the type. */
-const enumeration =
-  (type: string, choices: readonly string[], known: readonly string[] = []): Convert =>
-  (word) => {
-    if (known.includes(word)) throw choiceError(word, choices);
-    if (!choices.includes(word)) throw new ValueError(`invalid ${type} value: ${pythonString(word)}`);
-    return word;
-  };
+const enumeration = (type: string, choices: readonly string[], known: readonly string[] = []): Convert =>
+  Object.assign(
+    (word: string) => {
+      if (known.includes(word)) throw choiceError(word, choices);
+      if (!choices.includes(word)) throw new ValueError(`invalid ${type} value: ${pythonString(word)}`);
+      return word;
+    },
+    { choices },
+  );
 
 export const clevis = enumeration("Clevis", ["nbde", "tang", "tpm2"]);
 export const encryptionMethod = enumeration("EncryptionMethod", ["keyring", "clevis"]);
