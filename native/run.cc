@@ -15,6 +15,7 @@
 
 #include "child.h"
 #include "errors.h"
+#include "keyring.h"
 
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
@@ -248,6 +249,8 @@ void EndOfProcess::Announce() const {
 
 RunOutcome RunProgram(RunRequest& request, const EndOfProcess& end) {
   const WipedAtEnd wiped{request.input};
+  // A session keyring may belong to one thread alone, and the child inherits that of the thread that makes it.
+  if (request.keyring) PersistentKeyring();
   const BlockedSignals blocked;
   return Child(request, end).Wait();
 }

@@ -20,6 +20,7 @@ struct RunRequest {
   bool hasInput = false;       // without: /dev/null
   int64_t timeoutMs = 600000;
   bool dieWithParent = true;
+  bool keyring = false;  // root's persistent keyring is linked to the child's session keyring
 };
 
 struct RunOutcome {

@@ -58,6 +58,7 @@ void ReadOptions(const Napi::Value& value, RunRequest& request) {
   request.timeoutMs = options.OptionalUint32("timeoutMs", static_cast<uint32_t>(request.timeoutMs), INT32_MAX);
   if (request.timeoutMs == 0) options.Name("timeoutMs").Refuse("it is zero");
   request.dieWithParent = options.OptionalBool("dieWithParent", request.dieWithParent);
+  request.keyring = options.OptionalBool("keyring", request.keyring);
   if (!options.Has("environment")) return;
   request.environment = options.OptionalTexts("environment", kMostArguments);
   for (uint32_t i = 0; i < request.environment.size(); ++i) {

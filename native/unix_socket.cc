@@ -1,7 +1,6 @@
 #include "unix_socket.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -18,6 +17,7 @@
 #include "errors.h"
 #include "module.h"
 #include "promise.h"
+#include "secret.h"
 
 namespace stratis {
 
@@ -65,45 +65,6 @@ std::vector<int> ToDescriptors(const Napi::Value& value, const ArgumentName& nam
   return descriptors;
 }
 
-// Waits until the descriptor can be read. False: the time is over.
-bool WaitReadable(int fd, int timeout_ms, short* events) {
-  pollfd watched = {fd, POLLIN, 0};
-  for (;;) {
-    const int ready = poll(&watched, 1, timeout_ms);
-    if (ready < 0 && errno == EINTR) continue;
-    if (ready < 0) throw NativeError(errno, "poll", "file descriptor");
-    *events = watched.revents;
-    return ready > 0;
-  }
-}
-
-struct Key {
-  std::vector<uint8_t> bytes;
-  ~Key() { explicit_bzero(bytes.data(), bytes.size()); }
-};
-
-// Reads what is there now, and what follows without a pause: the sender of a pipe keeps its end open until it has our
-// answer, so that waiting for the end of the file would wait forever. One byte more than allowed shows an excess.
-std::shared_ptr<Key> ReadKey(int fd, size_t most, int timeout_ms) {
-  auto key = std::make_shared<Key>();
-  key->bytes.resize(most + 1);
-  size_t done = 0;
-  short events = 0;
-  if (!WaitReadable(fd, timeout_ms, &events))
-    throw NativeError(ETIMEDOUT, "read", "file descriptor", "no key came in time");
-  while (done <= most) {
-    const ssize_t length = read(fd, key->bytes.data() + done, most + 1 - done);
-    if (length < 0 && errno == EINTR) continue;
-    if (length < 0) throw NativeError(errno, "read", "file descriptor");
-    if (length == 0) break;
-    done += static_cast<size_t>(length);
-    // A hang-up alone has nothing more to read.
-    if (!WaitReadable(fd, 0, &events) || (events & POLLIN) == 0) break;
-  }
-  key->bytes.resize(done);
-  return key;
-}
-
 Napi::Value ReadKeyPromise(const Napi::CallbackInfo& info) {
   constexpr const char* kName = "readKey";
   Napi::Env env = info.Env();
@@ -114,10 +75,10 @@ Napi::Value ReadKeyPromise(const Napi::CallbackInfo& info) {
     // Its own copy: the caller may close the descriptor while the job runs.
     const auto fd = std::make_shared<UniqueFd>(fcntl(given, F_DUPFD_CLOEXEC, 3));
     if (!*fd) throw NativeError(errno, "fcntl", "file descriptor " + std::to_string(given));
-    return RunJob<std::shared_ptr<Key>>(
-        env, kName, [fd, most, timeout_ms] { return ReadKey(fd->get(), most, static_cast<int>(timeout_ms)); },
-        [](Napi::Env env, std::shared_ptr<Key>& key) -> Napi::Value {
-          return Napi::Buffer<uint8_t>::Copy(env, key->bytes.data(), key->bytes.size());
+    return RunJob<Secret>(
+        env, kName, [fd, most, timeout_ms] { return ReadSecret(fd->get(), most, static_cast<int>(timeout_ms)); },
+        [](Napi::Env env, Secret& key) -> Napi::Value {
+          return Napi::Buffer<uint8_t>::Copy(env, key.data(), key.size());
         });
   });
 }

@@ -6,6 +6,9 @@
  */
 import { existsSync } from "node:fs";
 import * as path from "node:path";
+import type { KeyringAddon } from "./crypt";
+
+export type * from "./crypt";
 
 /** Device-mapper flags that udev's rules obey, the upper half of a udev cookie (libdevmapper's DM_UDEV_*). */
 export const UDEV_FLAG = {
@@ -200,6 +203,8 @@ export interface RunOptions {
   timeoutMs?: number;
   /** The child gets SIGKILL when this process dies. Default true. */
   dieWithParent?: boolean;
+  /** The child finds the keys of root's persistent keyring. Default false. */
+  keyring?: boolean;
   /** NAME=value; default: PATH and LC_ALL=C only. */
   environment?: string[];
 }
@@ -258,7 +263,7 @@ export interface UdevMonitor {
   close(): void;
 }
 
-export interface NativeAddon {
+export interface NativeAddon extends KeyringAddon {
   // device-mapper
   dmCall(request: DmRequest): Promise<DmReply>;
   /**

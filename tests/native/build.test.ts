@@ -49,6 +49,7 @@ const contract = [
   ...["dmCall", "dmSequence", "dmControlFd", "dmParseNameList", "dmParseTargets", "dmParseDeps"],
   ...["FdPoll", "UdevMonitor", "udevEnumerate", "udevBlockDevice"],
   ...["UnixSocket", "pipeWith", "readKey", "closeDescriptor"],
+  ...["keyringSet", "keyringUnset", "keyringHas", "keyringList", "volumeKeyHas", "volumeKeyUnset"],
   ...["openBlockFile", "blkidProbe", "mount", "unmount", "makeMountSlave", "statFs", "run", "lockFile"],
 ].map((name) => `${name} function`);
 
