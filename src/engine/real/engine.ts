@@ -15,7 +15,14 @@ import { native, type DmListEntry, type UdevDevice } from "../../native";
 import { logger } from "../../log";
 import { bytes, bytesToSectors, sectorsToBytes } from "../../units";
 import type { PoolUuid } from "../../uuid";
-import type { CreateAction, DeleteAction, RenameAction, StartAction, StopAction } from "../actions";
+import type {
+  CreateAction,
+  DeleteAction,
+  MappingCreateAction,
+  RenameAction,
+  StartAction,
+  StopAction,
+} from "../actions";
 import type {
   CreatePoolRequest,
   Engine,
@@ -38,6 +45,7 @@ import { mountPrivateTmpfs, requirePrivateNamespace, unmountPrivateTmpfs } from 
 import { RealPool } from "./pool";
 import { createPoolOn } from "./pool-create";
 import { destroy, stop } from "./pool-teardown";
+import { listKeys, setKey, unsetKey } from "./keys";
 import { poolReport } from "./report";
 import { removeLeftovers } from "./thinpool/stack";
 import { LinkNotifier } from "./uevent";
@@ -334,13 +342,13 @@ export class RealEngine implements Engine {
     });
   }
   listKeys(): Promise<string[]> {
-    return Promise.reject(new NotSupportedError("Listing keys"));
+    return listKeys();
   }
-  setKey(): Promise<never> {
-    return Promise.reject(new NotSupportedError("Setting a key"));
+  setKey(description: string, key: Uint8Array): Promise<MappingCreateAction> {
+    return setKey(description, key);
   }
-  unsetKey(): Promise<never> {
-    return Promise.reject(new NotSupportedError("Unsetting a key"));
+  unsetKey(description: string): Promise<"deleted" | "identity"> {
+    return unsetKey(description);
   }
 
   engineStateReport(): object {

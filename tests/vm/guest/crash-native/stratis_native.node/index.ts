@@ -7,7 +7,7 @@
  * the process before step N (0: never). The names of the steps that were passed are in the file beside it, ".steps".
  */
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
-import * as fsPromises from "node:fs/promises";
+import { createRequire } from "node:module";
 import * as path from "node:path";
 import type { BlockFile, DmRequest, DmStep, NativeAddon } from "../../../../../src/native";
 
@@ -78,7 +78,8 @@ const named =
     return call(...args);
   };
 
-// The metadata volume's files are written by Node's own functions.
+// The metadata volume's files are written by Node's own functions. The module itself, not a copy of its names.
+const fsPromises = createRequire(__filename)("node:fs/promises") as typeof import("node:fs/promises");
 for (const name of ["rename", "unlink", "mkdir", "rmdir"] as const) {
   const original = fsPromises[name] as (...args: unknown[]) => unknown;
   Object.defineProperty(fsPromises, name, {
