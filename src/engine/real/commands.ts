@@ -115,8 +115,8 @@ export async function thinMetadataIsSound(device: string): Promise<{ sound: bool
   const result = await runProgram("thin_check", args);
   if (result.status === 0) return { sound: true, findings: "" };
   const findings = `${result.stdout}${result.stderr}`.trim();
-  // An option that is not known, or a killed checker, is no verdict on the metadata.
-  if (result.status !== 1 || /unexpected argument|unrecognized option|invalid option/i.test(findings))
+  // Damage has exit status 1 or 64, by version. An option that is not known, or a killed checker, is no verdict.
+  if (result.status === null || /unexpected argument|unrecognized option|invalid option/i.test(findings))
     throw failure("thin_check", args, result);
   return { sound: false, findings };
 }

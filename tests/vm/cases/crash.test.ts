@@ -21,6 +21,7 @@ import {
   mustRun,
   run,
   sha256,
+  stratisCommand,
   unmountAll,
   type Reply,
 } from "./support";
@@ -109,11 +110,12 @@ const destroyFilesystem = async (name: string): Promise<Reply> =>
 const renameFilesystem = async (from: string, to: string): Promise<Reply> =>
   callStratis(await pathOf(FILESYSTEM, from), FILESYSTEM, "SetName", "s", [to]);
 const stopPool = (): Promise<Reply> => callStratis(TOP, MANAGER, "StopPool", "ss", ["crash", "name"]);
-const startPool = (removeCache = false): Promise<Reply> =>
-  callStratis(TOP, MANAGER, "StartPool", "ss(b(bu))(bh)b", [
-    ...["crash", "name", [false, [false, 0]]],
-    ...[[false, 0], removeCache],
-  ]);
+/** By the command line, which can send the descriptor that the method wants. */
+async function startPool(removeCache = false): Promise<Reply> {
+  const options = removeCache ? ["--remove-cache"] : [];
+  const { status, stderr } = await stratisCommand("pool", "start", ...options, "--name", "crash");
+  return { code: status ?? 1, message: stderr, result: null };
+}
 async function set(
   path: string,
   iface: string,

@@ -91,7 +91,8 @@ function member(value: JsonValue | undefined, key: string): JsonValue | undefine
 function configOf(header: JsonValue, depth: number): { pin: string; config: JsonObject } {
   if (depth > MAX_NESTING) throw new EngineError("Reached the recursion limit for parsing nested SSS tokens");
   const clevis = member(header, "clevis");
-  const pin = member(clevis, "pin");
+  const named = member(clevis, "pin");
+  const pin = typeof named === "string" ? named : "";
   switch (pin) {
     case "tpm2":
       return { pin, config: {} };

@@ -55,7 +55,8 @@ function textOf(value: JsonValue | undefined, what: string): string {
 function methodOf(token: RawToken): UnlockToken | null {
   const object = objectOf(token);
   const common = { slot: token.slot, keyslot: keyslotOf(object) };
-  switch (object["type"]) {
+  const { type } = object;
+  switch (typeof type === "string" ? type : "") {
     case "luks2-keyring": {
       const description = descriptionIn(textOf(object["key_description"], "key description"));
       return description === null ? null : { ...common, kind: "key", description };
