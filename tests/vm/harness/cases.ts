@@ -80,7 +80,7 @@ export async function runCase(place: Place, file: string, print: Print = printNo
     ];
     const result = await place.exec([place.node, ...reporters, `${place.project}/${file}`], {
       timeoutMs: CASE_MILLISECONDS,
-      env: { STRATIS_CASE_DISKS: JSON.stringify(place.disks) },
+      env: { STRATIS_CASE_DISKS: JSON.stringify(place.disks), ...ownSettings() },
       onOutput: print,
     });
     const tap = await place.exec(`cat ${report} && rm ${report}`);
@@ -92,6 +92,14 @@ export async function runCase(place: Place, file: string, print: Print = printNo
     return done(null, error instanceof Error ? error.message : String(error));
   }
 }
+
+/** What is set for cases in this environment, such as STRATIS_CRASH_POINTS. */
+const ownSettings = (): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(process.env).flatMap(([name, value]) =>
+      name.startsWith("STRATIS_CRASH_") && value !== undefined ? [[name, value] as [string, string]] : [],
+    ),
+  );
 
 const LOG_LINES_SHOWN = 40;
 

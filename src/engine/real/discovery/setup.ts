@@ -94,6 +94,7 @@ async function decide(pool: LiminalPool, links: LinkNotifier, options: SetUpOpti
   requireExactDevices(pool, record);
   if (record.started === false && !options.start) {
     pool.reason = null;
+    await finishStop(pool, record.name);
     pool.partiallyConstructed = await leftoversExist(pool);
     return { outcome: "waits" };
   }
@@ -110,6 +111,17 @@ async function decide(pool: LiminalPool, links: LinkNotifier, options: SetUpOpti
   const formerCache = removesCache ? [...members(pool, record).values()].filter(isOfCache) : [];
   if (removesCache) await requireNoCacheLive(pool, record);
   return { outcome: "running", core: await setUpPool(found, links, formerCache) };
+}
+
+/** Devices of a pool that is recorded as stopped are left from a stop, or from a start, that was interrupted. */
+async function finishStop(pool: LiminalPool, name: string): Promise<void> {
+  if (!(await leftoversExist(pool))) return;
+  log.info(`Pool "${name}" is stopped, but devices of it are active; removing them`);
+  try {
+    await removeLeftovers(pool.uuid);
+  } catch (error) {
+    log.warn(`Not all devices of stopped pool "${name}" could be removed: ${errorText(error)}`);
+  }
 }
 
 const isOfCache = (device: RealBlockDev): boolean => device.tier === "cache";
