@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { STRATIS_TOP, SystemBus } from "../tests/vm/guest/bus";
 import { daemonPid, startDaemon, stopDaemon } from "../tests/vm/guest/daemon";
 import { disk } from "../tests/vm/guest/disks";
+import { median } from "./median";
 
 /** Times in seconds. */
 export interface Measurements {
@@ -43,13 +44,6 @@ const run = promisify(execFile);
 const say = (text: string): void => {
   process.stderr.write(`bench: ${text}\n`);
 };
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted[Math.floor(sorted.length / 2)];
-  if (middle === undefined) throw new Error("No runs, so no median");
-  return middle;
-}
 
 async function seconds(work: () => Promise<unknown>): Promise<number> {
   const started = process.hrtime.bigint();

@@ -34,8 +34,8 @@ const FIELDS = [
 const FIELD_OF_CODE = new Map(FIELDS.map((field) => [field.code as number, field]));
 const FIELD_ARRAY = parseSignature("a(yv)")[0] as SignatureNode;
 
-/** A message as it is received. Fields that the header lacks are undefined. An argument of type h is an index. */
-export interface ReceivedMessage {
+/** The header of a message that is received. Fields that it lacks are undefined. */
+export interface MessageHead {
   readonly type: number;
   readonly serial: number;
   readonly flags: number;
@@ -49,6 +49,12 @@ export interface ReceivedMessage {
   /** How many descriptors belong to it. */
   readonly unixFd?: number;
   readonly signature: string;
+  /** Where the arguments begin, in bytes from the start of the message. */
+  readonly bodyAt: number;
+}
+
+/** A message as it is received. An argument of type h is an index. */
+export interface ReceivedMessage extends MessageHead {
   readonly body: unknown[];
 }
 
@@ -87,26 +93,37 @@ export function messageLength(fixed: Buffer): number {
   return length;
 }
 
-/** Decodes a whole message, of messageLength() bytes. Throws when its content is not what its header says. */
-export function decode(bytes: Buffer): ReceivedMessage {
+/** Decodes the header of a whole message, of messageLength() bytes. Throws when it is none that a message can have. */
+export function decodeHead(bytes: Buffer): MessageHead {
   const bigEndian = bytes[0] === BIG_ENDIAN;
   const reader = new Reader(bytes, bigEndian, FIELDS_LENGTH_AT);
   const fields = readFields(reader);
   reader.align(8);
-  const signature = typeof fields["signature"] === "string" ? fields["signature"] : "";
-  const body = parseSignature(signature).map((node) => reader.read(node));
-  if (reader.position !== bytes.length)
-    throw new MalformedMessage(
-      `a message of the bus has ${bytes.length - reader.position} bytes behind its arguments`,
-    );
   return {
     ...fields,
     type: bytes[1] ?? 0,
     flags: bytes[2] ?? 0,
     serial: bigEndian ? bytes.readUInt32BE(8) : bytes.readUInt32LE(8),
-    signature,
-    body,
+    signature: typeof fields["signature"] === "string" ? fields["signature"] : "",
+    bodyAt: reader.position,
   };
+}
+
+/** Decodes the arguments of a message whose header decodeHead() gave. Throws when they are not what it says. */
+export function decodeBody(bytes: Buffer, { signature, bodyAt }: MessageHead): unknown[] {
+  const reader = new Reader(bytes, bytes[0] === BIG_ENDIAN, bodyAt);
+  const body = parseSignature(signature).map((node) => reader.read(node));
+  if (reader.position !== bytes.length)
+    throw new MalformedMessage(
+      `a message of the bus has ${bytes.length - reader.position} bytes behind its arguments`,
+    );
+  return body;
+}
+
+/** Decodes a whole message, of messageLength() bytes. Throws when its content is not what its header says. */
+export function decode(bytes: Buffer): ReceivedMessage {
+  const head = decodeHead(bytes);
+  return { ...head, body: decodeBody(bytes, head) };
 }
 
 function readFields(reader: Reader): Record<string, unknown> {
