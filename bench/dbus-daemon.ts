@@ -13,6 +13,10 @@ const END_MILLISECONDS = 30_000;
 /** For the daemon's garbage to be collected and memory to come to rest. */
 const REST_MILLISECONDS = 3000;
 
+/** Milliseconds that the main thread of a process has run so far. */
+export const processorMilliseconds = (pid: number): number =>
+  Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[0]) / 1e6;
+
 export class SimDaemon {
   private constructor(
     private readonly child: ChildProcess,

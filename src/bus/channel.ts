@@ -7,6 +7,10 @@ const READ_BYTES = 64 * 1024;
 const READS_AT_ONCE = 16;
 const CONNECT_ATTEMPTS = 50;
 const CONNECT_PAUSE_MS = 20;
+/** Pieces that are written in a row are sent together, up to this many bytes. */
+const JOINED_BYTES = 64 * 1024;
+/** Where they are put together: they are sent before anything else is. */
+const joined = Buffer.alloc(JOINED_BYTES);
 /** For the other side to close the connection when we have ended ours. */
 const END_TIMEOUT_MS = 5_000;
 
@@ -36,6 +40,9 @@ export class Channel {
   #settle: (reason: Error | null) => void = () => undefined;
   #open = true;
   #draining: (() => void)[] = [];
+  #queuedBytes = 0;
+  /** A flush is to come, by itself or when the socket takes bytes again. */
+  #flushing = false;
 
   private constructor(path: SocketPath) {
     const addon = native();
@@ -72,16 +79,29 @@ export class Channel {
     return this.#open;
   }
 
-  /** The descriptors have to stay open until the data is sent: see drained(). */
+  /** Bytes that were written and that the other side has not taken. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /**
+   * Sent when what runs now has ended, together with what it writes further. The descriptors have to stay open until
+   * the data is sent: see drained().
+   */
   write(data: Uint8Array, descriptors: readonly number[] = []): void {
     if (!this.#open || data.length === 0) return;
     this.#queue.push({ data, descriptors });
-    if (this.#queue.length === 1) this.#flush();
+    this.#queuedBytes += data.length;
+    if (this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(() => {
+      this.#flush();
+    });
   }
 
   /** Resolves when all that was written has been taken, or the channel has ended. */
   drained(): Promise<void> {
-    if (!this.#open || this.#queue.length === 0) return Promise.resolve();
+    if (!this.#open || this.#queuedBytes === 0) return Promise.resolve();
     return new Promise((resolve) => this.#draining.push(resolve));
   }
 
@@ -110,6 +130,7 @@ export class Channel {
     this.#writable.close();
     this.#socket.close();
     this.#queue.length = 0;
+    this.#queuedBytes = 0;
     this.#signalDrained();
     this.#settle(reason);
   }
@@ -138,20 +159,53 @@ export class Channel {
   }
 
   #flush(): void {
+    if (!this.#open) return;
     try {
-      for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
-        const sent = this.#socket.send(next.data, next.descriptors);
-        if (sent === 0) {
-          this.#writable.start();
-          return;
-        }
-        if (sent === next.data.length) this.#queue.shift();
-        else this.#queue[0] = { data: next.data.subarray(sent), descriptors: [] };
+      while (this.#queue.length > 0) {
+        const { data, descriptors } = this.#next();
+        const sent = this.#socket.send(data, descriptors);
+        this.#drop(sent);
+        if (sent > 0) continue;
+        this.#writable.start();
+        return;
       }
       this.#writable.stop();
+      this.#flushing = false;
       this.#signalDrained();
     } catch (error) {
       this.close(error instanceof Error ? error : new Error(String(error)));
     }
+  }
+
+  /** What to send next of the queue, which is not empty: a piece with descriptors alone, others together. */
+  #next(): Outgoing {
+    const [first, second] = this.#queue;
+    if (first === undefined) throw new Error("Nothing is queued");
+    if (second === undefined || first.descriptors.length > 0 || first.data.length >= JOINED_BYTES)
+      return first;
+    let length = 0;
+    for (const { data, descriptors } of this.#queue) {
+      if (length === JOINED_BYTES || descriptors.length > 0) break;
+      const part = data.subarray(0, JOINED_BYTES - length);
+      joined.set(part, length);
+      length += part.length;
+    }
+    return { data: joined.subarray(0, length), descriptors: [] };
+  }
+
+  /** Takes bytes that were sent out of the queue. */
+  #drop(bytes: number): void {
+    this.#queuedBytes -= bytes;
+    let left = bytes;
+    let whole = 0;
+    for (const { data } of this.#queue) {
+      if (left < data.length) break;
+      left -= data.length;
+      whole += 1;
+    }
+    this.#queue.splice(0, whole);
+    const first = this.#queue[0];
+    if (left > 0 && first !== undefined)
+      this.#queue[0] = { data: first.data.subarray(left), descriptors: [] };
   }
 }

@@ -2,13 +2,13 @@
  * Messages as bytes and as values, within the limits of the D-Bus specification. dbus-next's own codec trusts lengths
  * (a damaged message makes it allocate without bound), and mistakes 64-bit numbers of big-endian messages.
  */
-import { Variant } from "dbus-next/lib/variant";
+import type { Variant } from "dbus-next/lib/variant";
 import { MalformedMessage, MAX_ARRAY_BYTES, MAX_MESSAGE_BYTES } from "./limits";
 import { Reader } from "./reader";
-import { parseSignature, type SignatureNode } from "./signature";
-import { Writer } from "./writer";
+import { parseSignature, parseSingleType, type SignatureNode } from "./signature";
+import { sharedWriter, type Writer } from "./writer";
 
-export { MalformedMessage, MAX_MESSAGE_BYTES } from "./limits";
+export { MalformedMessage, MAX_MESSAGE_BYTES, TooLong } from "./limits";
 
 export const MESSAGE_TYPE = { methodCall: 1, methodReturn: 2, error: 3, signal: 4 } as const;
 export const NO_REPLY_EXPECTED = 1;
@@ -32,6 +32,8 @@ const FIELDS = [
   { code: 9, name: "unixFd", type: "u" },
 ] as const;
 const FIELD_OF_CODE = new Map(FIELDS.map((field) => [field.code as number, field]));
+const WRITTEN_FIELDS = FIELDS.map((field) => ({ ...field, node: parseSingleType(field.type) }));
+const [BYTE, UINT32, SIGNATURE] = [parseSingleType("y"), parseSingleType("u"), parseSingleType("g")];
 const FIELD_ARRAY = parseSignature("a(yv)")[0] as SignatureNode;
 
 /** The header of a message that is received. Fields that it lacks are undefined. */
@@ -138,37 +140,69 @@ function readFields(reader: Reader): Record<string, unknown> {
   return fields;
 }
 
-/** Encodes a message. Throws when its body does not fit its signature, or when it is longer than a message may be. */
-export function encode(message: OutgoingMessage): { data: Buffer; descriptors: number[] } {
-  const body = new Writer();
-  body.writeAll(message.signature, message.body);
-  const head = new Writer();
-  head.writeAll("yyyyuua(yv)", [
+/**
+ * Encodes a message, in pieces: what was marshalled ahead is not copied. Throws TypeError when its body does not fit
+ * its signature, and TooLong when it has more than `most` bytes.
+ */
+export function encodePieces(
+  message: OutgoingMessage,
+  most = MAX_MESSAGE_BYTES,
+): { pieces: readonly Buffer[]; descriptors: readonly number[] } {
+  const writer = sharedWriter("refuse", most);
+  writeMessage(writer, message, 0);
+  const { descriptors } = writer;
+  if (descriptors.length > 0) {
+    // Their number stands before the body that they are found in.
+    writer.reset("refuse", most);
+    writeMessage(writer, message, descriptors.length);
+  }
+  return { pieces: writer.takePieces(), descriptors };
+}
+
+/** As encodePieces(), in one buffer. */
+export function encode(message: OutgoingMessage): { data: Buffer; descriptors: readonly number[] } {
+  const { pieces, descriptors } = encodePieces(message);
+  return { data: Buffer.concat(pieces), descriptors };
+}
+
+function writeMessage(writer: Writer, message: OutgoingMessage, descriptors: number): void {
+  writer.writeAll("yyyyuu", [
     LITTLE_ENDIAN,
     message.type,
     message.flags ?? 0,
     PROTOCOL_VERSION,
-    body.length,
+    0,
     message.serial,
-    headerFields(message, body.descriptors.length),
   ]);
-  head.align(8);
-  const length = head.length + body.length;
-  if (length > MAX_MESSAGE_BYTES)
-    throw new TypeError(`The message has ${length} bytes, and D-Bus allows ${MAX_MESSAGE_BYTES}`);
-  return { data: Buffer.concat([head.bytes(), body.bytes()], length), descriptors: body.descriptors };
+  writeFields(writer, message, descriptors);
+  writer.align(8);
+  const start = writer.length;
+  writer.writeAll(message.signature, message.body);
+  writer.patchUint32(writer.length - start, BODY_LENGTH_AT);
 }
 
-function headerFields(message: OutgoingMessage, descriptors: number): [number, Variant<unknown>][] {
-  const values: Record<string, unknown> = {
-    ...message,
-    signature: message.signature === "" ? undefined : message.signature,
-    unixFd: descriptors === 0 ? undefined : descriptors,
-  };
-  return FIELDS.flatMap(({ code, name, type }) => {
-    const value = values[name];
-    return value === undefined
-      ? []
-      : [[code, new Variant<unknown>(type, value)] as [number, Variant<unknown>]];
-  });
+/** The array of header fields: a(yv). */
+function writeFields(writer: Writer, message: OutgoingMessage, descriptors: number): void {
+  writer.write(UINT32, 0);
+  const start = writer.length;
+  for (const { code, name, type, node } of WRITTEN_FIELDS) {
+    const value = fieldValue(message, name, descriptors);
+    if (value === undefined) continue;
+    writer.align(8);
+    writer.write(BYTE, code);
+    writer.write(SIGNATURE, type);
+    writer.write(node, value);
+  }
+  writer.patchUint32(writer.length - start, FIELDS_LENGTH_AT);
+}
+
+function fieldValue(
+  message: OutgoingMessage,
+  name: (typeof FIELDS)[number]["name"],
+  descriptors: number,
+): string | number | undefined {
+  if (name === "signature") return message.signature === "" ? undefined : message.signature;
+  if (name === "unixFd") return descriptors === 0 ? undefined : descriptors;
+  // The bus fills in the sender.
+  return name === "sender" ? undefined : message[name];
 }

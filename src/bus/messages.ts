@@ -2,7 +2,7 @@
 import { Channel, type SocketPath } from "./channel";
 import {
   decode,
-  encode,
+  encodePieces,
   FIXED_BYTES,
   MalformedMessage,
   messageLength,
@@ -10,6 +10,7 @@ import {
   type ReceivedMessage,
 } from "./codec";
 import { closeDescriptor } from "./descriptors";
+import { MAX_BUS_MESSAGE_BYTES } from "./limits";
 
 const MAX_LINE_BYTES = 16 * 1024;
 /** Descriptors that may wait for the rest of their message: what the kernel passes with one at most. */
@@ -70,12 +71,17 @@ export class MessageChannel {
     return this.#channel.isOpen;
   }
 
-  /** Throws when the message cannot be encoded, or has descriptors that the bus does not pass on. */
+  /**
+   * Throws when the message cannot be encoded, TooLong when the bus would not let it through, and when it has
+   * descriptors that the bus does not pass on.
+   */
   send(message: OutgoingMessage): void {
-    const { data, descriptors } = encode(message);
+    const { pieces, descriptors } = encodePieces(message, MAX_BUS_MESSAGE_BYTES);
     if (descriptors.length > 0 && !this.#passesDescriptors)
       throw new Error("The message bus does not pass on file descriptors");
-    this.#channel.write(data, descriptors);
+    pieces.forEach((piece, index) => {
+      this.#channel.write(piece, index === 0 ? descriptors : []);
+    });
   }
 
   /** Sends what waits, and resolves when the other side has closed the connection. */

@@ -1,14 +1,17 @@
 /** Values as the bytes of a message, little-endian. What does not fit its type is refused. */
 import { inspect } from "node:util";
 import { Variant } from "dbus-next/lib/variant";
-import { MAX_ARRAY_BYTES, MAX_DEPTH, MAX_MESSAGE_BYTES } from "./limits";
+import { MAX_ARRAY_BYTES, MAX_DEPTH, MAX_MESSAGE_BYTES, TooLong } from "./limits";
 import { alignmentOf, parseSignature, parseSingleType, type SignatureNode } from "./signature";
+import { isSendableText, sendableText } from "./text";
 
-const INITIAL_BYTES = 1024;
+const INITIAL_BYTES = 4096;
+/** A writer that is used again keeps a buffer of up to this size. */
+const MAX_KEPT_BYTES = 64 * 1024;
+/** Elements that were marshalled ahead are copied up to this length, and longer ones are sent from where they are. */
+const MAX_COPIED_BYTES = 512;
 const MAX_SIGNATURE_BYTES = 255;
 const OBJECT_PATH = /^\/$|^(\/[A-Za-z0-9_]+)+$/;
-// eslint-disable-next-line no-control-regex -- U+0000 is one of the two things that a D-Bus string cannot hold
-const NOT_IN_STRINGS = /\u0000|\p{Surrogate}/u;
 
 const INTEGER_RANGES = {
   y: [0, 0xff],
@@ -30,32 +33,100 @@ export class MarshalledElements {
   ) {}
 }
 
+/** What a writer does with text that D-Bus strings cannot hold: throw, or write sendableText() of it. */
+export type Unsendable = "refuse" | "replace";
+
 /** The elements of `value`, an array or a dictionary of `signature`, for use in several messages. */
-export function marshalElements(signature: string, value: unknown): MarshalledElements {
+export function marshalElements(
+  signature: string,
+  value: unknown,
+  unsendable: Unsendable = "refuse",
+): MarshalledElements {
   const node = parseSingleType(signature);
+  requireAlignedElements(node, signature);
+  const writer = sharedWriter(unsendable);
+  writer.elements(node, value);
+  if (writer.descriptors.length > 0) throw new TypeError("Descriptors can't be marshalled ahead");
+  return new MarshalledElements(signature, writer.take());
+}
+
+/** The elements of several arrays of `signature`, one after the other, as those of one. */
+export function joinElements(signature: string, parts: readonly MarshalledElements[]): MarshalledElements {
+  requireAlignedElements(parseSingleType(signature), signature);
+  const writer = sharedWriter("refuse");
+  for (const part of parts) {
+    if (part.signature !== signature)
+      throw new TypeError(`Elements of ${part.signature} can't be joined to those of ${signature}`);
+    // Nothing behind the last element, not even padding.
+    if (part.bytes.length > 0) writer.append(part);
+  }
+  return new MarshalledElements(signature, writer.take());
+}
+
+function requireAlignedElements(node: SignatureNode, signature: string): void {
   const [element] = node.children;
   if (element === undefined || alignmentOf(element) !== 8)
     throw new TypeError(`The elements of ${signature} do not begin at a multiple of 8`);
-  const writer = new Writer();
-  writer.elements(node, value);
-  if (writer.descriptors.length > 0) throw new TypeError("Descriptors can't be marshalled ahead");
-  return new MarshalledElements(signature, Buffer.from(writer.bytes()));
 }
 
 export class Writer {
-  /** The descriptors written as values of type h, which are indices into it. */
-  readonly descriptors: number[] = [];
-  #bytes = Buffer.alloc(INITIAL_BYTES);
+  #unsendable: Unsendable = "refuse";
+  #most = MAX_MESSAGE_BYTES;
+  #descriptors: number[] = [];
+  #bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+  /** Of what is in #bytes; positions in the message count what stands apart, too. */
   #at = 0;
+  /** What stands apart: it comes before the byte `at` of #bytes. */
+  #apart: { at: number; bytes: Buffer }[] = [];
+  #apartBytes = 0;
   #depth = 0;
 
-  get length(): number {
-    return this.#at;
+  /** Begins anew. `most`: the length in bytes above which writing throws TooLong. */
+  reset(unsendable: Unsendable, most = MAX_MESSAGE_BYTES): void {
+    this.#unsendable = unsendable;
+    this.#most = most;
+    this.#descriptors = [];
+    this.#at = 0;
+    this.#apart = [];
+    this.#apartBytes = 0;
+    this.#depth = 0;
   }
 
-  /** What was written; valid until the next write. */
-  bytes(): Buffer {
-    return this.#bytes.subarray(0, this.#at);
+  /** The descriptors written as values of type h, which are indices into it. */
+  get descriptors(): readonly number[] {
+    return this.#descriptors;
+  }
+
+  get length(): number {
+    return this.#at + this.#apartBytes;
+  }
+
+  /** What was written, in one buffer. Nothing may be written after it without reset(). */
+  take(): Buffer {
+    const [first, ...others] = this.takePieces();
+    return first !== undefined && others.length === 0
+      ? first
+      : Buffer.concat([first ?? Buffer.alloc(0), ...others]);
+  }
+
+  /** What was written, in order. Nothing may be written after it without reset(). */
+  takePieces(): Buffer[] {
+    const own = this.#takeOwn();
+    const pieces: Buffer[] = [];
+    let from = 0;
+    for (const { at, bytes } of this.#apart) {
+      pieces.push(own.subarray(from, at), bytes);
+      from = at;
+    }
+    if (from < own.length) pieces.push(own.subarray(from));
+    return pieces;
+  }
+
+  #takeOwn(): Buffer {
+    const written = this.#bytes.subarray(0, this.#at);
+    if (this.#bytes.length <= MAX_KEPT_BYTES) return Buffer.from(written);
+    this.#bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+    return written;
   }
 
   /** The values of a whole signature. Throws TypeError when they do not fit it. */
@@ -93,8 +164,7 @@ export class Writer {
         this.#bytes.writeDoubleLE(value, this.#room(8, 8));
         break;
       case "s":
-        if (typeof value !== "string" || NOT_IN_STRINGS.test(value)) throw misfit(node, value);
-        this.#text(value);
+        this.#text(this.#sendable(node, value));
         break;
       case "o":
         if (typeof value !== "string" || !OBJECT_PATH.test(value)) throw misfit(node, value);
@@ -117,7 +187,7 @@ export class Writer {
     this.#room(0, alignment);
   }
 
-  /** Number at a place that was written before. */
+  /** A number at a place in #bytes that was written before; before anything stands apart, that is its position. */
   patchUint32(value: number, at: number): void {
     this.#bytes.writeUInt32LE(value, at);
   }
@@ -137,6 +207,12 @@ export class Writer {
     } else if (element.code === "y" && value instanceof Uint8Array) this.#copy(value);
     else if (Array.isArray(value)) for (const item of value) this.write(element, item);
     else throw misfit(node, value);
+  }
+
+  /** Elements that are marshalled already. Only where elements of arrays like theirs are expected. */
+  append({ bytes }: MarshalledElements): void {
+    this.align(8);
+    this.#marshalled(bytes);
   }
 
   #container(node: SignatureNode, value: unknown): void {
@@ -163,32 +239,55 @@ export class Writer {
     const [element] = node.children;
     if (element === undefined) throw new Error("An array has no type of elements");
     this.align(alignmentOf(element));
-    const start = this.#at;
+    const start = this.length;
     if (value instanceof MarshalledElements) {
       const expected = parseSingleType(value.signature);
       if (!sameType(expected, node)) throw misfit(node, value.signature);
-      this.#copy(value.bytes);
+      this.#marshalled(value.bytes);
     } else this.elements(node, value);
-    const length = this.#at - start;
+    const length = this.length - start;
     if (length > MAX_ARRAY_BYTES)
-      throw new TypeError(`An array has ${length} bytes, and D-Bus allows ${MAX_ARRAY_BYTES}`);
+      throw new TooLong(`An array has ${length} bytes, and D-Bus allows ${MAX_ARRAY_BYTES}`);
     this.patchUint32(length, lengthAt);
   }
 
-  /** Room for `size` bytes at a multiple of `alignment`, with zeros before it; returns where it is. */
+  /** Room for `size` bytes at a multiple of `alignment`, with zeros before it; returns where in #bytes it is. */
   #room(size: number, alignment: number): number {
-    const at = (this.#at + alignment - 1) & -alignment;
+    const at = this.#at + (-this.length & (alignment - 1));
     const end = at + size;
-    if (end > MAX_MESSAGE_BYTES)
-      throw new TypeError(`The message has more than the ${MAX_MESSAGE_BYTES} bytes that D-Bus allows`);
+    if (end + this.#apartBytes > this.#most) throw this.#tooLong();
     if (end > this.#bytes.length) {
-      // Zeros, because padding is passed over and not written.
-      const larger = Buffer.alloc(Math.max(end, this.#bytes.length * 2));
+      const larger = Buffer.allocUnsafeSlow(Math.max(end, this.#bytes.length * 2));
       this.#bytes.copy(larger, 0, 0, this.#at);
       this.#bytes = larger;
     }
+    for (let padding = this.#at; padding < at; padding++) this.#bytes[padding] = 0;
     this.#at = end;
     return at;
+  }
+
+  #marshalled(bytes: Buffer): void {
+    if (bytes.length <= MAX_COPIED_BYTES) {
+      this.#copy(bytes);
+      return;
+    }
+    if (this.length + bytes.length > this.#most) throw this.#tooLong();
+    this.#apart.push({ at: this.#at, bytes });
+    this.#apartBytes += bytes.length;
+  }
+
+  #tooLong(): TooLong {
+    return new TooLong(
+      `The message has more than the ${this.#most} bytes that ` +
+        (this.#most === MAX_MESSAGE_BYTES ? "D-Bus allows" : "the message bus lets through"),
+    );
+  }
+
+  #sendable(node: SignatureNode, value: unknown): string {
+    if (typeof value !== "string") throw misfit(node, value);
+    if (isSendableText(value)) return value;
+    if (this.#unsendable === "refuse") throw misfit(node, value);
+    return sendableText(value);
   }
 
   #copy(bytes: Uint8Array): void {
@@ -225,7 +324,7 @@ export class Writer {
   #descriptor(value: unknown): void {
     if (typeof value !== "number" || !Number.isInteger(value) || value < 0)
       throw misfit({ code: "h", children: [] }, value);
-    this.#uint32(this.descriptors.push(value) - 1);
+    this.#uint32(this.#descriptors.push(value) - 1);
   }
 
   #text(text: string): void {
@@ -244,7 +343,16 @@ export class Writer {
   #terminated(text: string, length: number): void {
     const at = this.#room(length + 1, 1);
     this.#bytes.write(text, at, length);
+    this.#bytes[at + length] = 0;
   }
+}
+
+const shared = new Writer();
+
+/** A writer that is reset, for a message that is written at once: the next call resets the same one. */
+export function sharedWriter(unsendable: Unsendable, most = MAX_MESSAGE_BYTES): Writer {
+  shared.reset(unsendable, most);
+  return shared;
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

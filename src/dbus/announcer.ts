@@ -2,17 +2,17 @@
  * Signals (dbus-api.md §11): objects that come and go, properties that change. What is announced on which revisions
  * follows from the table. Values are those of the moment of sending.
  */
+import type { MarshalledElements } from "../bus/writer";
 import { errorText } from "../engine/errors";
 import type { BlockDevProperty, Engine, FilesystemProperty, PoolProperty } from "../engine/engine";
 import type { Logger } from "../log";
 import type { ServiceContext, SignalSink } from "./context";
 import { interfacesOf, TABLES } from "./interfaces";
+import { marshalObject, marshalProperty } from "./marshalled";
 import { BASE_PATH, OBJECT_MANAGER, PROPERTIES, type Kind } from "./names";
-import { readObject, readProperty } from "./properties";
 import type { DerivedInterface, DerivedProperty } from "./table/derive";
 import { targetOf } from "./targets";
 import type { BlockDevEntry, Entry, FilesystemEntry, ManagedEntry, ObjectTree, PoolEntry } from "./tree";
-import type { AnyVariant } from "./wire";
 
 export class Announcer {
   readonly #context: ServiceContext;
@@ -28,7 +28,7 @@ export class Announcer {
     for (const entry of entries)
       this.#objectManagerSignal("InterfacesAdded", "oa{sa{sv}}", [
         entry.path,
-        readObject(this.#context, entry),
+        marshalObject(this.#context, entry),
       ]);
   }
 
@@ -80,7 +80,7 @@ export class Announcer {
    */
   propertiesChanged(entry: Entry, names: readonly string[], onlyOn?: DerivedInterface): void {
     for (const name of names) {
-      const values = new Map<unknown, AnyVariant>();
+      const values = new Map<unknown, MarshalledElements>();
       for (const derived of onlyOn === undefined ? interfacesOf(entry) : [onlyOn]) {
         const property = derived.properties.get(name);
         if (property !== undefined) this.#propertyChanged(entry, derived, property, values);
@@ -92,22 +92,25 @@ export class Announcer {
     entry: Entry,
     derived: DerivedInterface,
     property: DerivedProperty<Kind>,
-    values: Map<unknown, AnyVariant>,
+    values: Map<unknown, MarshalledElements>,
   ): void {
     if (property.emits === "invalidates") {
       this.#propertiesSignal(entry.path, [derived.name, {}, [property.name]]);
     } else if (property.emits === "true") {
       try {
-        const value =
-          values.get(property.row) ?? readProperty(this.#context, targetOf(this.#context, entry), property);
-        values.set(property.row, value);
-        this.#propertiesSignal(entry.path, [derived.name, { [property.name]: value }, []]);
+        const changed = values.get(property.row) ?? this.#marshalled(entry, property);
+        values.set(property.row, changed);
+        this.#propertiesSignal(entry.path, [derived.name, changed, []]);
       } catch (error) {
         this.#context.log.warn(
           `Not announcing the change of ${derived.name}.${property.name} on ${entry.path}: ${errorText(error)}`,
         );
       }
     }
+  }
+
+  #marshalled(entry: Entry, { row }: DerivedProperty<Kind>): MarshalledElements {
+    return marshalProperty(row, row.get(targetOf(this.#context, entry), this.#context));
   }
 
   #rememberActions(entry: PoolEntry): void {
@@ -119,7 +122,10 @@ export class Announcer {
     this.#send({ path: BASE_PATH, interface: OBJECT_MANAGER, member, signature, body });
   }
 
-  #propertiesSignal(path: string, body: [string, Record<string, AnyVariant>, string[]]): void {
+  #propertiesSignal(
+    path: string,
+    body: [string, MarshalledElements | Record<string, never>, string[]],
+  ): void {
     this.#send({ path, interface: PROPERTIES, member: "PropertiesChanged", signature: "sa{sv}as", body });
   }
 }

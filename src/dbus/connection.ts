@@ -16,6 +16,8 @@ import { sendableText } from "./signature";
 const MAX_SERIAL = 0xffffffff;
 /** For the bus to authenticate us and to answer Hello. */
 const CONNECT_TIMEOUT_MS = 30_000;
+/** Of the text of an error, in UTF-16 units: it may quote what a client sent, which may be of any length. */
+const MAX_ERROR_LENGTH = 16 * 1024;
 const BUS = { destination: "org.freedesktop.DBus", path: "/org/freedesktop/DBus" };
 
 /** Why the connection is no more. `expected`: we closed it ourselves. */
@@ -42,6 +44,9 @@ interface PendingCall {
 /** The text of an error reply: by convention its first argument. */
 const errorMessage = ({ body, errorName }: ReceivedMessage): string =>
   typeof body[0] === "string" ? body[0] : `${errorName ?? "an error"} without a text`;
+
+const describe = ({ member, replySerial }: Partial<OutgoingMessage>): string =>
+  member ?? `the reply to ${replySerial ?? 0}`;
 
 export class BusConnection {
   /** Settles once, when the connection has ended, and never rejects. */
@@ -101,9 +106,10 @@ export class BusConnection {
     });
   }
 
+  /** Throws when the reply cannot be encoded, TooLong when the bus would not let it through. */
   reply(origin: CallOrigin, { signature, body }: Reply): void {
     if (!origin.expectsReply) return;
-    this.#send({
+    this.#sendOrThrow({
       type: MESSAGE_TYPE.methodReturn,
       replySerial: origin.serial,
       ...(origin.sender === undefined ? {} : { destination: origin.sender }),
@@ -120,7 +126,7 @@ export class BusConnection {
       replySerial: origin.serial,
       ...(origin.sender === undefined ? {} : { destination: origin.sender }),
       signature: "s",
-      body: [sendableText(message)],
+      body: [sendableText(message.slice(0, MAX_ERROR_LENGTH))],
     });
   }
 
@@ -162,18 +168,20 @@ export class BusConnection {
     }
   }
 
-  /** A message that cannot go out is logged: its receiver, or the bus, is gone, which `closed` tells. */
+  /** A message that cannot go out is logged. */
   #send(message: Omit<OutgoingMessage, "serial">): void {
-    const what = message.member ?? `the reply to ${message.replySerial ?? 0}`;
-    if (this.#ended || this.#closing) {
-      this.#log.debug(`Not sending ${what}: the connection has ended`);
-      return;
-    }
     try {
-      this.#messages.send({ ...message, serial: this.#nextSerial() });
+      this.#sendOrThrow(message);
     } catch (error) {
-      this.#log.error(`Could not send ${what}: ${errorText(error)}`);
+      this.#log.error(`Could not send ${describe(message)}: ${errorText(error)}`);
     }
+  }
+
+  /** Without a connection nothing is sent: its receiver, or the bus, is gone, which `closed` tells. */
+  #sendOrThrow(message: Omit<OutgoingMessage, "serial">): void {
+    if (this.#ended || this.#closing)
+      this.#log.debug(`Not sending ${describe(message)}: the connection has ended`);
+    else this.#messages.send({ ...message, serial: this.#nextSerial() });
   }
 
   #nextSerial(): number {

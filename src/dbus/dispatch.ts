@@ -1,13 +1,14 @@
 /** From a method call on the bus to its reply (dbus-api.md §2.3, §4). Knows nothing of connections. */
+import { TooLong } from "../bus/limits";
+import { parseSignature } from "../bus/signature";
 import { errorText } from "../engine/errors";
 import { announceActions, requireSignature, type IncomingCall, type Reply } from "./call";
 import type { ServiceContext } from "./context";
-import { DbusError, failed, unknownInterface, unknownMethod, unknownObject } from "./errors";
+import { DbusError, failed, limitExceeded, unknownInterface, unknownMethod, unknownObject } from "./errors";
 import { findInterface } from "./interfaces";
 import { ANCESTORS, standardInterfaces } from "./introspect";
 import { PEER } from "./names";
 import { syncPool } from "./reconcile";
-import { parseSignature } from "../bus/signature";
 import { outgoing } from "./signature";
 import { callPeer, callStandard } from "./standard";
 import type { DerivedInterface, DerivedMethod } from "./table/derive";
@@ -79,6 +80,10 @@ function syncAfterFailure(service: ServiceContext, entry: Entry): void {
 /** The error reply for anything that was thrown; never a stack. */
 export function asDbusError(service: Pick<ServiceContext, "log">, error: unknown, where: string): DbusError {
   if (error instanceof DbusError) return error;
+  if (error instanceof TooLong) {
+    service.log.warn(`The answer to ${where} is too long: ${error.message}`);
+    return limitExceeded(`The answer is too long: ${error.message}`);
+  }
   const details = error instanceof Error ? (error.stack ?? error.message) : String(error);
   service.log.error(`Internal error while answering ${where}: ${details}`);
   return failed(`Internal error: ${errorText(error)}`);

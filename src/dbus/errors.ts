@@ -24,3 +24,5 @@ export const unknownProperty = (name: string) =>
 export const failed = (text: string) => new DbusError(freedesktop("Failed"), text);
 /** Arguments that cannot be decoded, and properties that the engine refuses to set (dbus-api.md §21, trap 2). */
 export const refused = (text: string) => new DbusError("org.freedesktop.zbus.Error", text);
+/** More than the service does, or the bus lets through, for one client. */
+export const limitExceeded = (text: string) => new DbusError(freedesktop("LimitsExceeded"), text);

@@ -2,6 +2,9 @@
 import { inspect } from "node:util";
 import { Variant } from "dbus-next/lib/variant";
 import { parseSingleType, type SignatureNode } from "../bus/signature";
+import { sendableText } from "../bus/text";
+
+export { sendableText } from "../bus/text";
 
 const INTEGER_RANGES: Record<string, readonly [bigint, bigint]> = {
   y: [0n, 0xffn],
@@ -13,15 +16,6 @@ const INTEGER_RANGES: Record<string, readonly [bigint, bigint]> = {
   t: [0n, 2n ** 64n - 1n],
 };
 const OBJECT_PATH = /^\/$|^(\/[A-Za-z0-9_]+)+$/;
-// eslint-disable-next-line no-control-regex -- U+0000 is one of the two things that a D-Bus string cannot hold
-const NOT_IN_STRINGS = /\u0000|\p{Surrogate}/gu;
-
-/**
- * Text as a D-Bus string can carry it: NUL and lone surrogates become U+FFFD. Names come from disks too, and one that
- * cannot be sent must not take the rest of its message with it.
- */
-export const sendableText = (text: string): string => text.replace(NOT_IN_STRINGS, "\ufffd");
-
 export const isObjectPath = (text: string): boolean => OBJECT_PATH.test(text);
 
 /** `value` as it goes out under `signature`, one complete type. Throws when it does not fit: a defect of ours. */

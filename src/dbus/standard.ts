@@ -1,6 +1,7 @@
 /** Peer, Introspectable, Properties and ObjectManager (dbus-api.md §2.3, §4.3, §11.4). */
 import { readFile } from "node:fs/promises";
 import type { Variant } from "dbus-next/lib/variant";
+import type { MarshalledElements } from "../bus/writer";
 import { errorText } from "../engine/errors";
 import type { ServiceContext } from "./context";
 import { announceActions, requireSignature, type IncomingCall, type Reply } from "./call";
@@ -8,7 +9,8 @@ import { DbusError, failed, refused, unknownInterface, unknownMethod, unknownPro
 import { findInterface } from "./interfaces";
 import { introspect, standardInterfaces } from "./introspect";
 import { INTROSPECTABLE, OBJECT_MANAGER, PROPERTIES, type Kind } from "./names";
-import { readAll, readObject, readProperty } from "./properties";
+import { marshalInterface, marshalObject } from "./marshalled";
+import { readProperty } from "./properties";
 import type { DerivedInterface, DerivedProperty } from "./table/derive";
 import { GoneError, targetOf, type AnyTarget } from "./targets";
 import type { Entry } from "./tree";
@@ -75,8 +77,8 @@ export async function callStandard(
 }
 
 /** One consistent picture: nothing else runs while it is put together. */
-const managedObjects = (service: ServiceContext): Record<string, unknown> =>
-  Object.fromEntries(service.tree.managed().map((entry) => [entry.path, readObject(service, entry)]));
+const managedObjects = (service: ServiceContext): Record<string, MarshalledElements> =>
+  Object.fromEntries(service.tree.managed().map((entry) => [entry.path, marshalObject(service, entry)]));
 
 /** null for a standard interface, which has no properties. Throws DbusError for one that the object lacks. */
 function propertyInterface(entry: Entry | undefined, path: string, name: string): DerivedInterface | null {
@@ -119,9 +121,9 @@ function getAll(
   entry: Entry | undefined,
   path: string,
   name: string,
-): Record<string, unknown> {
+): MarshalledElements | Record<string, never> {
   const derived = propertyInterface(entry, path, name);
-  return entry === undefined || derived === null ? {} : readAll(service, entry, derived);
+  return entry === undefined || derived === null ? {} : marshalInterface(service, entry, derived);
 }
 
 async function set(

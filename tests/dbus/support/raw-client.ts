@@ -75,7 +75,10 @@ export class RawClient {
   }
 
   /** A call as bytes, with the next serial. */
-  encodeCall(member: string, call: RawCall): { serial: number; data: Buffer; descriptors: number[] } {
+  encodeCall(
+    member: string,
+    call: RawCall,
+  ): { serial: number; data: Buffer; descriptors: readonly number[] } {
     const serial = ++this.#serial;
     const message = {
       ...{ type: MESSAGE_TYPE.methodCall, destination: BUS_NAME, path: BASE_PATH, signature: "", body: [] },
