@@ -1,11 +1,14 @@
 /** Messages over a channel: authentication, framing, and which descriptors belong to which message. */
 import { Channel, type SocketPath } from "./channel";
 import {
-  decode,
+  decodeBody,
+  decodeHead,
   encodePieces,
   FIXED_BYTES,
   MalformedMessage,
+  MESSAGE_TYPE,
   messageLength,
+  type MessageHead,
   type OutgoingMessage,
   type ReceivedMessage,
 } from "./codec";
@@ -19,6 +22,9 @@ const MAX_WAITING_DESCRIPTORS = 253;
 /** The receiver owns the descriptors, and closes each. Must not throw. */
 export type MessageHandler = (message: ReceivedMessage, descriptors: number[]) => void;
 
+/** A method call whose arguments are not decoded. The receiver owns the descriptors. Must not throw. */
+export type CallReceiver = (head: MessageHead, bytes: Buffer, descriptors: number[]) => void;
+
 /** The lines of the D-Bus specification's authentication protocol, sent at once; the server answers them in order. */
 const greeting = (userId: number): string =>
   `\0AUTH EXTERNAL ${Buffer.from(userId.toString()).toString("hex")}\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n`;
@@ -27,6 +33,8 @@ export class MessageChannel {
   onMessage: MessageHandler = (_, descriptors) => {
     descriptors.forEach(closeDescriptor);
   };
+  /** Who wants method calls, which are messages like others otherwise. */
+  onCall: CallReceiver | null = null;
   /** A message that could not be decoded; the connection goes on. Must not throw. */
   onBadMessage: (error: Error) => void = () => undefined;
   /** Settles once and never rejects. null: the other side, or close(), ended it. */
@@ -69,6 +77,16 @@ export class MessageChannel {
 
   get isOpen(): boolean {
     return this.#channel.isOpen;
+  }
+
+  /** Bytes that were sent and that the bus has not taken. */
+  get queuedBytes(): number {
+    return this.#channel.queuedBytes;
+  }
+
+  /** Resolves when the bus has taken all that was sent, or the connection has ended. */
+  drained(): Promise<void> {
+    return this.#channel.drained();
   }
 
   /**
@@ -161,20 +179,25 @@ export class MessageChannel {
   }
 
   #deliver(bytes: Buffer): void {
-    let message: ReceivedMessage;
+    let head: MessageHead;
+    let message: ReceivedMessage | null = null;
     try {
-      message = decode(bytes);
+      head = decodeHead(bytes);
+      if (this.onCall === null || head.type !== MESSAGE_TYPE.methodCall)
+        message = { ...head, body: decodeBody(bytes, head) };
     } catch (error) {
       // Which descriptors were its own is not known either; those of later messages have not come yet.
       if (this.#bytes === 0) this.#descriptors.splice(0).forEach(closeDescriptor);
       this.onBadMessage(error instanceof Error ? error : new Error(String(error)));
       return;
     }
-    const count = message.unixFd ?? 0;
+    const count = head.unixFd ?? 0;
     if (count > this.#descriptors.length)
       throw new MalformedMessage(
         `a message of the bus announces ${count} file descriptors, and ${this.#descriptors.length} came`,
       );
-    this.onMessage(message, this.#descriptors.splice(0, count));
+    const descriptors = this.#descriptors.splice(0, count);
+    if (message === null) this.onCall?.(head, bytes, descriptors);
+    else this.onMessage(message, descriptors);
   }
 }

@@ -1,16 +1,17 @@
 /**
  * The connection to the message bus: src/bus/ authenticates and does the encoding, this file numbers messages,
- * matches replies to our own calls, and hands every other call to one handler. dbus-next's MessageBus is not used: it
+ * matches replies to our own calls, and hands every other call on (incoming.ts). dbus-next's MessageBus is not used: it
  * would answer calls by itself, put stacks into replies, and not tell when the bus goes away.
  */
-import { MESSAGE_TYPE, NO_REPLY_EXPECTED, type OutgoingMessage, type ReceivedMessage } from "../bus/codec";
+import { MESSAGE_TYPE, type OutgoingMessage, type ReceivedMessage } from "../bus/codec";
+import { closeDescriptor } from "../bus/descriptors";
 import { MessageChannel } from "../bus/messages";
 import { errorText } from "../engine/errors";
 import type { Logger } from "../log";
 import { parseBusAddress, type SocketPath } from "./address";
-import { ReceivedDescriptors } from "./descriptors";
+import type { Reply } from "./call";
 import { DbusError } from "./errors";
-import type { IncomingCall, Reply } from "./call";
+import { IncomingCalls, type CallHandler, type CallOrigin } from "./incoming";
 import { sendableText } from "./signature";
 
 const MAX_SERIAL = 0xffffffff;
@@ -25,16 +26,6 @@ export interface Closed {
   readonly expected: boolean;
   readonly reason: string;
 }
-
-/** Where a reply goes. */
-export interface CallOrigin {
-  readonly sender: string | undefined;
-  readonly serial: number;
-  readonly expectsReply: boolean;
-}
-
-/** Settles when the call has been answered: the descriptors that came with it are closed then. Must not reject. */
-export type CallHandler = (call: IncomingCall, origin: CallOrigin) => Promise<void>;
 
 interface PendingCall {
   readonly resolve: (body: unknown[]) => void;
@@ -51,11 +42,10 @@ const describe = ({ member, replySerial }: Partial<OutgoingMessage>): string =>
 export class BusConnection {
   /** Settles once, when the connection has ended, and never rejects. */
   readonly closed: Promise<Closed>;
-  /** Set before messages are expected. */
-  onCall: CallHandler = () => Promise.resolve();
   readonly #messages: MessageChannel;
   readonly #log: Logger;
   readonly #pending = new Map<number, PendingCall>();
+  #calls: IncomingCalls | null = null;
   #serial = 0;
   #closing = false;
   #ended = false;
@@ -64,7 +54,8 @@ export class BusConnection {
     this.#messages = messages;
     this.#log = log;
     messages.onMessage = (message, descriptors) => {
-      void this.#received(message, new ReceivedDescriptors(descriptors));
+      descriptors.forEach(closeDescriptor);
+      this.#receivedAnswer(message);
     };
     messages.onBadMessage = (error) => {
       log.warn(`A message of the bus could not be understood: ${error.message}`);
@@ -83,6 +74,18 @@ export class BusConnection {
       }
     }
     throw new Error(`Could not connect to the message bus at ${address}: ${failures.join("; ")}`);
+  }
+
+  /** Calls that came before this are ignored. */
+  handleCalls(handler: CallHandler): void {
+    const refuse = (origin: CallOrigin, error: DbusError): void => {
+      this.replyError(origin, error);
+    };
+    const calls = new IncomingCalls(handler, refuse, this.#messages, this.#log);
+    this.#calls = calls;
+    this.#messages.onCall = (head, bytes, descriptors) => {
+      calls.received(head, bytes, descriptors);
+    };
   }
 
   /** Calls a method of the bus itself. Rejects with DbusError for an error reply. */
@@ -189,16 +192,6 @@ export class BusConnection {
     return this.#serial;
   }
 
-  /** Every descriptor is closed when the message has been dealt with, whether or not anything wanted it. */
-  async #received(message: ReceivedMessage, descriptors: ReceivedDescriptors): Promise<void> {
-    try {
-      if (message.type === MESSAGE_TYPE.methodCall) await this.#receivedCall(message, descriptors);
-      else this.#receivedAnswer(message);
-    } finally {
-      descriptors.close();
-    }
-  }
-
   #receivedAnswer(message: ReceivedMessage): void {
     // Signals that the bus addresses to us, such as NameAcquired: nothing here waits for any.
     if (message.type === MESSAGE_TYPE.methodReturn) this.#takePending(message)?.resolve(message.body);
@@ -213,17 +206,9 @@ export class BusConnection {
     return pending;
   }
 
-  async #receivedCall(message: ReceivedMessage, descriptors: ReceivedDescriptors): Promise<void> {
-    const { path, member, sender, serial, signature, body } = message;
-    if (path === undefined || member === undefined) return; // The bus lets no such call through.
-    await this.onCall(
-      { path, interface: message.interface, member, signature, body, descriptors },
-      { sender, serial, expectsReply: (message.flags & NO_REPLY_EXPECTED) === 0 },
-    );
-  }
-
   #end(failure: Error | null): Closed {
     this.#ended = true;
+    this.#calls?.end();
     const reason = this.#closing
       ? "the connection was closed"
       : `the message bus closed the connection${failure === null ? "" : `: ${failure.message}`}`;

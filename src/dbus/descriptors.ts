@@ -25,6 +25,11 @@ export class ReceivedDescriptors implements MessageDescriptors {
     this.#descriptors = [...descriptors];
   }
 
+  /** How many it holds. */
+  get count(): number {
+    return this.#descriptors.length;
+  }
+
   async readKey(index: number): Promise<Uint8Array> {
     const fd = this.#descriptors[index];
     const what = `Could not read the key from file descriptor ${index} of the message`;

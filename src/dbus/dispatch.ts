@@ -5,9 +5,10 @@ import { errorText } from "../engine/errors";
 import { announceActions, requireSignature, type IncomingCall, type Reply } from "./call";
 import type { ServiceContext } from "./context";
 import { DbusError, failed, limitExceeded, unknownInterface, unknownMethod, unknownObject } from "./errors";
-import { findInterface } from "./interfaces";
+import type { CallHandler, CallHead } from "./incoming";
+import { findInterface, interfaceCalled } from "./interfaces";
 import { ANCESTORS, standardInterfaces } from "./introspect";
-import { PEER } from "./names";
+import { INTROSPECTABLE, OBJECT_MANAGER, PEER, PROPERTIES } from "./names";
 import { syncPool } from "./reconcile";
 import { outgoing } from "./signature";
 import { callPeer, callStandard } from "./standard";
@@ -15,6 +16,17 @@ import type { DerivedInterface, DerivedMethod } from "./table/derive";
 import type { Kind } from "./names";
 import { targetOf } from "./targets";
 import type { Entry } from "./tree";
+
+/** Interfaces whose methods only read; of Properties those of READING_PROPERTIES. */
+const READING: readonly (string | undefined)[] = [PEER, INTROSPECTABLE, OBJECT_MANAGER];
+const READING_PROPERTIES: readonly string[] = ["Get", "GetAll"];
+
+/** Which calls need no answer when none is wanted, and which can make use of descriptors. */
+export function examine({ interface: name, member }: CallHead): ReturnType<CallHandler["examine"]> {
+  const reads = READING.includes(name) || (name === PROPERTIES && READING_PROPERTIES.includes(member));
+  const method = name === undefined ? undefined : interfaceCalled(name)?.methods.get(member);
+  return { hasEffect: !reads, takesDescriptors: method?.inSignature.includes("h") ?? false };
+}
 
 /** Rejects with DbusError for an error reply; any other rejection is a defect of ours. */
 export async function dispatch(service: ServiceContext, call: IncomingCall): Promise<Reply> {

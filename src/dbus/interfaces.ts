@@ -46,6 +46,8 @@ const byName = new Map<string, DerivedInterface>(
 export const interfacesOf = (entry: Entry): readonly DerivedInterface[] =>
   KINDS_OF[entry.kind].flatMap((kind) => INTERFACES[kind] as readonly DerivedInterface[]);
 
+export const interfaceCalled = (name: string): DerivedInterface | undefined => byName.get(name);
+
 /** The interface called `name` if objects like `entry` have it. */
 export function findInterface(entry: Entry, name: string): DerivedInterface | undefined {
   const derived = byName.get(name);

@@ -5,10 +5,11 @@ import type { Logger } from "../log";
 import { systemBusAddress } from "./address";
 import { Announcer } from "./announcer";
 import type { IncomingCall } from "./call";
-import { BusConnection, type CallOrigin, type Closed } from "./connection";
+import { BusConnection, type Closed } from "./connection";
 import type { ServiceContext } from "./context";
-import { asDbusError, dispatch } from "./dispatch";
+import { asDbusError, dispatch, examine } from "./dispatch";
 import { DbusError } from "./errors";
+import type { CallOrigin } from "./incoming";
 import { BUS_NAME } from "./names";
 import { applyChange, registerPool } from "./reconcile";
 import { ObjectTree } from "./tree";
@@ -38,7 +39,7 @@ export class DbusService {
       connection.signal(signal);
     });
     this.#context = { engine, tree, announcer, log };
-    connection.onCall = (call, origin) => this.#answer(call, origin);
+    connection.handleCalls({ examine, answer: (call, origin) => this.#answer(call, origin) });
   }
 
   /** Connects to the bus without owning the name. Rejects with what was tried and why it failed. */
