@@ -69,7 +69,7 @@ const text = fc.oneof(
 /** A value of a D-Bus type. Types h are sent as the indices that they are on the wire. */
 function valueOf(node: SignatureNode): fc.Arbitrary<unknown> {
   const [child, second] = node.children;
-  switch (node.code) {
+  switch (node.code as string) {
     case "b":
       return fc.boolean();
     case "y":

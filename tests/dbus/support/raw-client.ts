@@ -69,6 +69,13 @@ export class RawClient {
     this.#channel.write(data, descriptors);
   }
 
+  /** From now on nothing that comes is looked at. */
+  ignoreEverything(): void {
+    this.#channel.onData = (_, descriptors) => {
+      descriptors.forEach(closeDescriptor);
+    };
+  }
+
   /** Resolves when the bus has taken all that was written. */
   drained(): Promise<void> {
     return this.#channel.drained();

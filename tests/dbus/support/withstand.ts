@@ -1,0 +1,103 @@
+/** The service while another client floods it. */
+import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { BASE_PATH, BUS_NAME, OBJECT_MANAGER, PROPERTIES } from "../../../src/dbus/names";
+import { startBus } from "./bus";
+import { DaemonProcess } from "./daemon-process";
+import { startFlood } from "./flooder";
+import { RawClient, type RawCall } from "./raw-client";
+
+const POOL = `${BASE_PATH}/0`;
+const POOL_R9 = `${BUS_NAME}.pool.r9`;
+const FILESYSTEMS = 9;
+const ANSWER_MS = 1000;
+/** For what was waiting to be dealt with, and for memory to come to rest. */
+const REST_MS = 15_000;
+/** What the service may have at most, and what it may have more than before afterwards. */
+const MOST_BYTES = 256e6;
+const MORE_BYTES = 80e6;
+
+/** What an administrator does: each of these has to be answered in time. */
+async function work(client: RawClient, round: number): Promise<number> {
+  let longest = 0;
+  const call = async (member: string, options: RawCall): Promise<unknown[]> => {
+    const started = performance.now();
+    const body = await client.callForBody(member, options);
+    longest = Math.max(longest, performance.now() - started);
+    return body;
+  };
+  const onPool = (member: string, signature: string, body: unknown[]): Promise<unknown[]> =>
+    call(member, { path: POOL, interface: POOL_R9, signature, body });
+  const [name] = await call("Get", {
+    path: POOL,
+    interface: PROPERTIES,
+    signature: "ss",
+    body: [POOL_R9, "Name"],
+  });
+  assert.ok(name);
+  const created = await onPool("CreateFilesystems", "a(s(bs)(bs))", [
+    [[`round-${round}`, [false, ""], [false, ""]]],
+  ]);
+  const [[, [made]], code, text] = created as [[boolean, [string, string][]], number, string];
+  assert.deepEqual([code, text], [0, "Ok"]);
+  await call("GetManagedObjects", { interface: OBJECT_MANAGER });
+  const [, destroyed] = await onPool("DestroyFilesystems", "ao", [[made?.[0]]]);
+  assert.equal(destroyed, 0);
+  return longest;
+}
+
+async function prepare(client: RawClient): Promise<void> {
+  await client.callForBody("CreatePool", {
+    interface: `${BUS_NAME}.Manager.r9`,
+    signature: "sasa((bu)s)a((bu)ss)(bt)(bs)(bb)",
+    body: ["p", ["/dev/a"], [], [], [false, 0n], [false, ""], [false, false]],
+  });
+  for (let count = 0; count < FILESYSTEMS; count++)
+    await client.callForBody("CreateFilesystems", {
+      ...{ path: POOL, interface: POOL_R9, signature: "a(s(bs)(bs))" },
+      body: [[[`f${count}`, [false, ""], [false, ""]]]],
+    });
+}
+
+/** Floods the service for so long. Fails unless another client is served in time and the service is itself after. */
+export async function withstandsFlood(t: TestContext, seconds: number): Promise<void> {
+  const bus = await startBus();
+  t.after(() => bus.stop());
+  const daemon = await DaemonProcess.start(bus.address);
+  t.after(() => daemon.stop());
+  const client = await RawClient.connect(bus.address);
+  t.after(() => {
+    client.close();
+  });
+  await prepare(client);
+  await work(client, -1);
+  const before = { descriptors: daemon.descriptors, bytes: daemon.resident("now") };
+
+  const flood = await startFlood(bus.address);
+  const latencies: number[] = [];
+  const end = performance.now() + seconds * 1000;
+  for (let round = 0; performance.now() < end; round++) latencies.push(await work(client, round));
+  const sent = await flood.stop();
+
+  const longest = Math.max(...latencies);
+  t.diagnostic(
+    `${sent} messages of the flood; ${latencies.length} rounds of work, the slowest answer after ${longest.toFixed(0)} ms`,
+  );
+  t.diagnostic(
+    `memory: ${(before.bytes / 1e6).toFixed(0)} MB before, at most ${(daemon.resident("most") / 1e6).toFixed(0)} MB`,
+  );
+  assert.ok(sent > 100 * seconds, `only ${sent} messages were sent`);
+  assert.ok(longest < ANSWER_MS, `an answer took ${longest.toFixed(0)} ms`);
+  assert.ok(daemon.isRunning);
+  assert.ok(daemon.resident("most") < MOST_BYTES);
+
+  const rested = (): boolean =>
+    daemon.descriptors === before.descriptors && daemon.resident("now") < before.bytes + MORE_BYTES;
+  const late = performance.now() + REST_MS;
+  while (!rested() && performance.now() < late) await sleep(100);
+  assert.equal(daemon.descriptors, before.descriptors);
+  t.diagnostic(`${(daemon.resident("now") / 1e6).toFixed(0)} MB after`);
+  assert.ok(daemon.resident("now") < before.bytes + MORE_BYTES);
+  await work(client, -2);
+}
