@@ -46,7 +46,7 @@ const POOL_FIELDS = {
   available_actions: {
     title: "Actions Allowed",
     type: "text",
-    help: "fully_operational, no_ipc_requests or no_pool_changes",
+    help: "what can be done with it: fully_operational, no_ipc_requests or no_pool_changes",
   },
   alerts: {
     title: "Alerts",

@@ -33,7 +33,7 @@ function synopsis(command: Command): string {
 }
 
 function layoutOption(option: Option): LayoutOption {
-  const short = option.name === "--help" ? "-h" : option.short;
+  const { short } = option;
   const flags = short === undefined ? shownOption(option) : `${short}, ${shownOption(option)}`;
   const layout = new LayoutOption(flags, option.help).hideHelp(option.hidden ?? false);
   return option.group === undefined ? layout : layout.helpGroup(`${option.group}:`);

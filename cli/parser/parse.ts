@@ -32,7 +32,7 @@ interface GivenOption {
   readonly attached: string | undefined;
 }
 
-const HELP: Option = { name: "--help", words: "none", help: "show this help message and exit" };
+const HELP: Option = { name: "--help", short: "-h", words: "none", help: "show this help message and exit" };
 /** Options that are carried out as soon as they are met. */
 const REQUESTS: Readonly<Record<string, Parsed["request"]>> = {
   "--help": "help",
@@ -126,7 +126,6 @@ class Parser {
   /** The option that a word is, with the value attached by "=". What looks like one but is none is put aside. */
   #option(command: Command, word: string): GivenOption | "operand" | "unknown" {
     if (!word.startsWith("-") || word === "-") return "operand";
-    if (word === "-h") return { option: HELP, attached: undefined };
     const letter = optionsOf(command).find(({ short }) => short === word);
     if (letter !== undefined) return { option: letter, attached: undefined };
     if (word.startsWith("--")) {

@@ -1,0 +1,89 @@
+/** stratisd(8), made from the text of its --help and the prose below. */
+import { HELP } from "../../src/daemon/options";
+import { CLIENT_VERSION } from "../daemon-version";
+import { PAGE_DATE } from "./page-date";
+import { bold, entry, example, paragraph, prose, section, title } from "./roff";
+
+interface HelpOption {
+  readonly flags: string;
+  readonly text: string;
+}
+
+const INDENTATION = /^ {12,}/;
+
+/** The options in a help text: flags, then, after at least two blanks or on the lines below, what they are. */
+export function helpOptions(help: string): HelpOption[] {
+  const options: { flags: string; text: string[] }[] = [];
+  const lines = help.slice(help.indexOf("Options:\n")).split("\n").slice(1);
+  for (const line of lines) {
+    const last = options.at(-1);
+    if (INDENTATION.test(line)) {
+      last?.text.push(line.trim());
+      continue;
+    }
+    const [, flags, text = ""] = /^ {2,}(-\S.*?)(?: {2,}(.*))?$/.exec(line) ?? [];
+    if (flags !== undefined) options.push({ flags, text: text === "" ? [] : [text] });
+  }
+  return options.map(({ flags, text }) => ({ flags, text: text.join(" ") }));
+}
+
+const FILES: readonly (readonly [string, string])[] = [
+  ["/run/stratisd.pid", "Locked while the daemon runs, so that there is only one."],
+  ["/run/stratisd/", "Where the daemon mounts the metadata of pools, out of the sight of everybody else."],
+  [
+    "/dev/stratis/",
+    "A directory for each started pool, with a link for each filesystem. udev makes and removes them.",
+  ],
+  [
+    "/usr/share/dbus-1/system.d/stratisd.conf",
+    "The policy of the message bus: who may own the name of the daemon, and who may call it.",
+  ],
+  ["/usr/lib/udev/rules.d/61-stratisd.rules", "The rules of udev for the devices of Stratis."],
+];
+
+const entries = (list: readonly (readonly [string, string])[]): string[] =>
+  list.flatMap(([term, text]) => entry(bold(term), [text]));
+
+export const stratisdPage = (): string =>
+  [
+    title("stratisd", 8, PAGE_DATE, `stratisd ${CLIENT_VERSION}`),
+    section("name"),
+    prose("stratisd - the daemon of Stratis storage"),
+    section("synopsis"),
+    `${bold("stratisd")} [${prose("*options*")}]`,
+    section("description"),
+    prose(
+      "`stratisd` manages pools of block devices and the filesystems in them, by way of the kernel's device-mapper. When it " +
+        "starts it looks for devices that belong to pools, and sets up the pools that were running when it was last stopped " +
+        "and whose devices are all there. It then serves requests on the system message bus, under the name " +
+        "`org.storage.stratis3`, and reacts to events: devices that come or grow, pools and filesystems that fill up.",
+    ),
+    ...paragraph(
+      "It must be run by root, except with `--sim`. Pools and filesystems stay in use when it ends.",
+    ),
+    section("options"),
+    ...helpOptions(HELP).flatMap(({ flags, text }) => entry(bold(flags), [`${text}.`])),
+    section("environment"),
+    ...entries([
+      [
+        "RUST_LOG",
+        "Which messages are logged, unless `--log-level` is given: a level, or a list such as `stratisd=debug`.",
+      ],
+    ]),
+    section("files"),
+    ...entries(FILES),
+    section("signals"),
+    ...entries([["SIGINT, SIGTERM", "The daemon ends, after what it is doing."]]),
+    section("exit status"),
+    ...entries([
+      ["0", "It was asked to end."],
+      ["1", "It could not start, or not go on; the reason is the last message of its log."],
+      ["2", "The command line is wrong."],
+    ]),
+    section("examples"),
+    prose("To try a client without touching any storage, on a message bus that permits it:"),
+    ...example(["stratisd --sim --log-level debug"]),
+    section("see also"),
+    prose("`stratis`(8), `systemd`(1), `dbus-daemon`(1), `dmsetup`(8)"),
+    "",
+  ].join("\n");
