@@ -14,6 +14,8 @@ export interface Context {
   readonly stratisd: () => Promise<Stratisd>;
   /** Writes to standard output. An action calls it when nothing can fail any more: failing commands print nothing. */
   readonly print: (text: string) => void;
+  /** Has the command end with code 1 although it did what it was to do: what it printed is the reason. */
+  readonly fail: () => void;
 }
 
 export type Action = (context: Context) => Promise<void>;

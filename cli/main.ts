@@ -58,12 +58,15 @@ function requestedText({ request, path }: Parsed, io: Io): string | null {
 
 interface Run {
   readonly context: Context;
+  /** The exit code, if nothing is thrown. */
+  readonly code: () => number;
   /** Closes the connection to the bus, if there is one. */
   readonly close: () => Promise<void>;
 }
 
 function runOf({ path, values }: Parsed, io: Io): Run {
   let connection: Promise<Stratisd> | undefined;
+  let code = SUCCESS;
   const context: Context = {
     command: path
       .slice(1)
@@ -76,9 +79,13 @@ function runOf({ path, values }: Parsed, io: Io): Run {
     print: (text) => {
       io.stdout.write(text);
     },
+    fail: () => {
+      code = FAILURE;
+    },
   };
   return {
     context,
+    code: () => code,
     close: async () => {
       // Whether it could be opened at all is known to the action, which has been waiting for it.
       await connection?.then(
@@ -105,10 +112,10 @@ async function failureText({ values }: Parsed, error: unknown): Promise<string> 
 async function act(parsed: Parsed, io: Io): Promise<number> {
   const action = parsed.path.at(-1)?.action?.();
   if (action === undefined) throw new Error("The parser let a command without an action through");
-  const { context, close } = runOf(parsed, io);
+  const { context, code, close } = runOf(parsed, io);
   try {
     await action(context);
-    return SUCCESS;
+    return code();
   } catch (error) {
     io.stderr.write(await failureText(parsed, error));
     if (wantsHints(parsed, io))

@@ -78,7 +78,8 @@ function stoppedPool(context: Context, uuid: string, value: unknown): StoppedPoo
   };
 }
 
-function stoppedPools(context: Context, value: unknown): StoppedPool[] {
+/** `value` is the property StoppedPools. */
+export function stoppedPools(context: Context, value: unknown): StoppedPool[] {
   return [...asDictionary(value)].map(([uuid, entries]) => stoppedPool(context, uuid, entries));
 }
 

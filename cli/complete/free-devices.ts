@@ -10,15 +10,15 @@ import type { Candidate } from "./candidates";
 const LEAST_BYTES = 1024n ** 3n;
 /** Optical drives, compressed memory, RAM disks: nothing to keep data on. */
 const UNSUITABLE = /^(sr|zram|ram|fd)\d/;
-const CONTENT = ["ID_FS_TYPE", "ID_FS_USAGE", "ID_PART_TABLE_TYPE"];
+
+/** A partition has the type of the table that it is in, which says nothing about its content. */
+const hasContent = (facts: ReadonlyMap<string, string>): boolean =>
+  facts.has("ID_FS_TYPE") ||
+  facts.has("ID_FS_USAGE") ||
+  (facts.has("ID_PART_TABLE_TYPE") && !facts.has("ID_PART_ENTRY_DISK"));
 
 const looksEmpty = ({ name, bytes, readOnly, held, partitioned, facts }: BlockDevice): boolean =>
-  bytes >= LEAST_BYTES &&
-  !readOnly &&
-  !held &&
-  !partitioned &&
-  !UNSUITABLE.test(name) &&
-  !CONTENT.some((key) => facts.has(key));
+  bytes >= LEAST_BYTES && !readOnly && !held && !partitioned && !UNSUITABLE.test(name) && !hasContent(facts);
 
 /** `owned`: paths of devices that belong to pools. */
 export async function freeDevices(owned: ReadonlySet<string>, root = "/"): Promise<Candidate[]> {

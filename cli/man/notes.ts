@@ -75,6 +75,12 @@ export const COMMAND_NOTES: Readonly<Record<string, readonly string[]>> = {
     "The report `engine_state_report` is stratisd's view of everything, `managed_objects_report` what there is on the D-Bus, " +
       "`stopped_pools` the pools that are not running. Their form may change from version to version.",
   ],
+  doctor: [
+    "It looks at the daemon, the policy of the message bus, the rules of udev, the kernel, the programs that are needed, " +
+      "/etc/fstab, the pools, the metadata of their thin pools (as root only), stopped pools, and devices that belong to no " +
+      "pool. Nothing is changed. Each finding has a level: ok, note, warning or error. The exit status is 1 if there is a " +
+      "warning or an error. Needs no daemon.",
+  ],
   "debug refresh": ["It looks for new pools and removes what is gone, as at its start."],
   "debug uevent": ["Needs no daemon, but root."],
 };

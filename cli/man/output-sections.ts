@@ -110,6 +110,11 @@ const DOCUMENTS: readonly (readonly [string, string])[] = [
   ],
   ["alert", "Of `stratis pool explain`: *code*, *summary*, *explanation*."],
   ["report, contents", "Of `stratis report`: the name of the report, and the report."],
+  [
+    "healthy, findings",
+    "Of `stratis doctor`: whether there is neither a warning nor an error, and an array of objects with *check*, *level*, " +
+      "*message* and *advice* (null if there is none).",
+  ],
   ["daemon", "Of `stratis daemon version`: *version*."],
   ["object_path", "Of the commands `debug get-object-path`."],
   ["metadata", "Of the commands `debug get-metadata`."],

@@ -81,6 +81,23 @@ const daemonCommand: Command = {
   ],
 };
 
+const doctorCommand: Command = {
+  name: "doctor",
+  help: "examine whether everything is there that Stratis needs, and whether the pools are well",
+  options: [
+    { name: "--quiet", words: "none", extension: true, help: "show only what is not in order" },
+    {
+      name: "--root",
+      metavar: "DIRECTORY",
+      extension: true,
+      source: { what: "file" },
+      help: "examine the files below another directory than /",
+    },
+  ],
+  shows: "document",
+  action: () => (load("./actions/doctor") as typeof import("../actions/doctor")).doctor,
+};
+
 export const rootCommand: Command = {
   name: "stratis",
   help: "Stratis local storage management",
@@ -103,5 +120,6 @@ export const rootCommand: Command = {
     keyCommand,
     debugCommand,
     daemonCommand,
+    doctorCommand,
   ],
 };

@@ -47,6 +47,7 @@ test("devices that are large enough, empty, and in no use are free", async () =>
   await device("sdg", "8:7", 8, [], "E:ID_FS_TYPE=stratis\n");
   await device("sdh", "8:8", 8, [], "E:ID_PART_TABLE_TYPE=gpt\n");
   await device("sdi", "8:9", 8);
+  await device("sdj1", "8:11", 3, [], "E:ID_PART_TABLE_TYPE=gpt\nE:ID_PART_ENTRY_DISK=8:10\n");
   await device("zram0", "252:0", 8);
   await device("cciss!c0d0", "104:0", 2);
   await device("dm-3", "253:3", 4);
@@ -56,5 +57,6 @@ test("devices that are large enough, empty, and in no use are free", async () =>
     { word: "/dev/cciss/c0d0", description: "2 GiB" },
     { word: "/dev/mapper/vg-free", description: "4 GiB" },
     { word: "/dev/sdb", description: "100 GiB Big_Disk" },
+    { word: "/dev/sdj1", description: "3 GiB" },
   ]);
 });
