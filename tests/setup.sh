@@ -23,7 +23,7 @@ node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.ex
     exit 1
 }
 
-packages="busybox-static ca-certificates cmake cpio dbus debian-archive-keyring e2fsprogs g++ gzip
+packages="busybox-static ca-certificates cmake cpio dbus debian-archive-keyring dpkg-dev e2fsprogs g++ gzip
     libblkid-dev libudev-dev make mmdebstrap pkg-config python3 qemu-system-x86 udev util-linux xfsprogs xz-utils zstd"
 # For the Python packages of tests/compat, one of which is compiled.
 packages="$packages git libdbus-1-dev libglib2.0-dev python3-dev python3-venv"
@@ -82,7 +82,7 @@ if newer build/Release/.stamp native CMakeLists.txt package-lock.json; then
     quietly npm run --silent build:native
     touch build/Release/.stamp
 fi
-if newer dist/.stamp src cli tests bench tsconfig.json package-lock.json; then
+if newer dist/.stamp src cli tests bench packaging tsconfig.json package-lock.json; then
     say "compiling TypeScript"
     npm run --silent build:ts
     touch dist/.stamp

@@ -1,0 +1,60 @@
+#!/bin/sh
+# Runs what is in an unpacked package, in namespaces of its own: the tree is read-only, /run is empty, and the system
+# bus has the package's policy. What is started ends with this script, because it is process 1 here.
+# Usage: run-tree.sh TREE NODE
+set -eu
+tree=$1
+node=$2
+
+mount -t tmpfs tmpfs /run
+mount --bind "$tree" "$tree"
+mount -o remount,bind,ro "$tree"
+if touch "$tree/written" 2> /dev/null; then
+    echo "The tree can be written to" >&2
+    exit 1
+fi
+
+cat > /run/bus.conf << END
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <listen>unix:path=/run/bus</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow user="*"/>
+    <deny own="*"/>
+    <deny send_type="method_call"/>
+    <allow send_type="signal"/>
+    <allow send_requested_reply="true" send_type="method_return"/>
+    <allow send_requested_reply="true" send_type="error"/>
+    <allow receive_type="method_call"/>
+    <allow receive_type="method_return"/>
+    <allow receive_type="error"/>
+    <allow receive_type="signal"/>
+    <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus"/>
+  </policy>
+  <includedir>$tree/usr/share/dbus-1/system.d</includedir>
+</busconfig>
+END
+dbus-daemon --config-file=/run/bus.conf --fork
+export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/bus STRATIS_NODE="$node"
+
+"$tree/usr/libexec/stratisd" --sim --log-level info 2> /run/log &
+daemon=$!
+tries=0
+until grep -q 'D-Bus API is available' /run/log; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 200 ] || ! kill -0 "$daemon" 2> /dev/null; then
+        cat /run/log >&2
+        exit 1
+    fi
+    sleep 0.1
+done
+"$node" "$tree/usr/bin/stratis" --version
+"$node" "$tree/usr/bin/stratis" daemon version
+"$node" "$tree/usr/bin/stratis" pool create data /dev/sim
+"$node" "$tree/usr/bin/stratis" pool list
+kill -INT "$daemon"
+wait "$daemon"
+cat /run/log >&2
