@@ -13,6 +13,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   stratis::InitFileLock(env, exports);
   stratis::InitUnixSocket(env, exports);
   stratis::InitKeyring(env, exports);
+  stratis::InitNotify(env, exports);
   return exports;
 }
 

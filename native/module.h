@@ -18,5 +18,7 @@ void InitFileLock(Napi::Env env, Napi::Object exports);
 void InitUnixSocket(Napi::Env env, Napi::Object exports);
 // keyringSet, keyringUnset, keyringHas, keyringList, volumeKeyHas and volumeKeyUnset
 void InitKeyring(Napi::Env env, Napi::Object exports);
+// sendDatagram
+void InitNotify(Napi::Env env, Napi::Object exports);
 
 }  // namespace stratis

@@ -6,6 +6,7 @@ import { errorText } from "../engine/errors";
 import { logger } from "../log";
 import { watchClock, watchDeviceMapper, watchUdev, type EventSource } from "./event-sources";
 import type { SimErrors } from "./options";
+import { ServiceManager } from "./service-manager";
 import { VERSION } from "./version";
 
 const log = logger("stratisd::stratis::run");
@@ -53,6 +54,8 @@ export async function runDaemon(choice: EngineChoice): Promise<number> {
       end({ by: "signal", signal });
     });
 
+  const manager = new ServiceManager(process.env);
+  manager.starting();
   log.info(`stratis daemon version ${VERSION} started`);
   const daemon = new Daemon(await makeEngine(choice), (task, error) => {
     end({ by: "task", task, error });
@@ -65,7 +68,9 @@ export async function runDaemon(choice: EngineChoice): Promise<number> {
     await daemon.stop();
     return 1;
   }
+  manager.serving(daemon.engine);
   const ending = await ended;
+  manager.stopping();
   if (ending.by === "signal") {
     log.info(`Caught ${ending.signal}; exiting...`);
     await daemon.stop();

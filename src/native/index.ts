@@ -302,6 +302,11 @@ export interface NativeAddon extends KeyringAddon {
   // sockets and what comes through them
   /** Connects at once. `path`: bytes of the socket's path; a first NUL makes it a name in the abstract namespace. */
   UnixSocket: new (path: Uint8Array) => UnixSocket;
+  /**
+   * Sends `data`, 1 to 65536 bytes, to a datagram socket, whose address is given as to UnixSocket. Does not wait: false
+   * when the receiver has no room. Fails with ENOENT or ECONNREFUSED when there is none.
+   */
+  sendDatagram(address: Uint8Array, data: Uint8Array): boolean;
   /** A pipe that holds `data`, at most 4096 bytes. Both ends are the caller's to close. */
   pipeWith(data: Uint8Array): { readEnd: number; writeEnd: number };
   /** Not for standard streams. */

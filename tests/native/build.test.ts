@@ -48,7 +48,7 @@ function exportsOf(file: string): string[] {
 const contract = [
   ...["dmCall", "dmSequence", "dmControlFd", "dmParseNameList", "dmParseTargets", "dmParseDeps"],
   ...["FdPoll", "UdevMonitor", "udevEnumerate", "udevBlockDevice"],
-  ...["UnixSocket", "pipeWith", "readKey", "closeDescriptor"],
+  ...["UnixSocket", "sendDatagram", "pipeWith", "readKey", "closeDescriptor"],
   ...["keyringSet", "keyringUnset", "keyringHas", "keyringList", "volumeKeyHas", "volumeKeyUnset"],
   ...["openBlockFile", "blkidProbe", "mount", "unmount", "makeMountSlave", "statFs", "run", "lockFile"],
 ].map((name) => `${name} function`);

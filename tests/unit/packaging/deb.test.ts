@@ -111,9 +111,11 @@ test("the simulator serves from the unpacked package when nothing in it can be w
   const script = path.join(packageRoot, "tests/unit/packaging/run-tree.sh");
   const namespaces = [...user, "--mount", "--mount-proc", "--pid", "--fork", "--kill-child"];
   const printed = output("unshare", [...namespaces, "sh", script, tree, process.execPath]);
-  const [client, daemon, ...list] = printed.trim().split("\n");
+  const [client, daemon, , pool, ...told] = printed.trim().split("\n");
   assert.deepEqual([client, daemon], [MANIFEST.version, MANIFEST.version]);
-  assert.match(list.at(-1) ?? "", /^data +\d/);
+  assert.match(pool ?? "", /^data +\d/);
+  const exit = ["STOPPING=1", "STATUS=Waiting for operations to end"];
+  assert.deepEqual(told, ["READY=1", "WATCHDOG=1", "STATUS=1 pool", ...exit], "to the service manager");
   assert.ok(!existsSync(path.join(tree, "written")));
 });
 

@@ -40,21 +40,40 @@ END
 dbus-daemon --config-file=/run/bus.conf --fork
 export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/bus STRATIS_NODE="$node"
 
+# The service manager, as far as the daemon sees of it.
+python3 -c '
+import socket
+receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+receiver.bind("/run/notify")
+with open("/run/notified", "wb", buffering=0) as told:
+    while True: told.write(receiver.recv(65536) + b"\n")
+' &
+export NOTIFY_SOCKET=/run/notify WATCHDOG_USEC=300000
+
+wait_for() { # file, text
+    tries=0
+    until grep -q "$2" "$1"; do
+        tries=$((tries + 1))
+        if [ "$tries" -gt 200 ] || ! kill -0 "$daemon" 2> /dev/null; then
+            echo "'$2' did not come; $1 has:" >&2
+            cat "$1" /run/log >&2
+            exit 1
+        fi
+        sleep 0.1
+    done
+}
+until [ -S /run/notify ]; do sleep 0.1; done
 "$tree/usr/libexec/stratisd" --sim --log-level info 2> /run/log &
 daemon=$!
-tries=0
-until grep -q 'D-Bus API is available' /run/log; do
-    tries=$((tries + 1))
-    if [ "$tries" -gt 200 ] || ! kill -0 "$daemon" 2> /dev/null; then
-        cat /run/log >&2
-        exit 1
-    fi
-    sleep 0.1
-done
+wait_for /run/log 'D-Bus API is available'
 "$node" "$tree/usr/bin/stratis" --version
 "$node" "$tree/usr/bin/stratis" daemon version
 "$node" "$tree/usr/bin/stratis" pool create data /dev/sim
 "$node" "$tree/usr/bin/stratis" pool list
+for told in READY=1 WATCHDOG=1 'STATUS=1 pool'; do
+    wait_for /run/notified "$told"
+    echo "$told"
+done
 kill -INT "$daemon"
 wait "$daemon"
-cat /run/log >&2
+tail -n 2 /run/notified
