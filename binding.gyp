@@ -16,9 +16,9 @@
         "-fvisibility=hidden",
         "-isystem", "<(module_root_dir)/node_modules/node-api-headers/include",
         "-isystem", "<(module_root_dir)/node_modules/node-addon-api",
-        "<!@(pkg-config --cflags libudev blkid)"
+        "<!@(pkg-config --cflags libudev blkid libcryptsetup)"
       ],
-      "libraries": ["<!@(pkg-config --libs libudev blkid)"]
+      "libraries": ["<!@(pkg-config --libs libudev blkid libcryptsetup)"]
     }
   ]
 }

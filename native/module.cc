@@ -14,6 +14,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   stratis::InitUnixSocket(env, exports);
   stratis::InitKeyring(env, exports);
   stratis::InitNotify(env, exports);
+  stratis::InitVolumeKey(env, exports);
+  stratis::InitCryptHeader(env, exports);
+  stratis::InitCryptKeyslots(env, exports);
   return exports;
 }
 

@@ -20,5 +20,9 @@ void InitUnixSocket(Napi::Env env, Napi::Object exports);
 void InitKeyring(Napi::Env env, Napi::Object exports);
 // sendDatagram
 void InitNotify(Napi::Env env, Napi::Object exports);
+// cryptGenerateVolumeKey
+void InitVolumeKey(Napi::Env env, Napi::Object exports);
+void InitCryptHeader(Napi::Env env, Napi::Object exports);
+void InitCryptKeyslots(Napi::Env env, Napi::Object exports);
 
 }  // namespace stratis

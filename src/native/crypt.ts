@@ -38,3 +38,137 @@ export interface KeyringAddon {
   /** Unlinks a volume key from the keyring of this process; false: there was none. */
   volumeKeyUnset(description: string): Promise<boolean>;
 }
+
+export type SecretSource = SecretFromDescriptor | SecretFromBytes | SecretFromKeyring;
+
+/** Opens a keyslot, that one or any, with a passphrase. Null is the same as none. */
+export type PassphraseUnlock = SecretSource & { keyslot?: number | null };
+
+/** Opens the keyslot of a token of type luks2-keyring with the token's key: of that token, or of the first that works. */
+export interface TokenUnlock {
+  token: number | "any";
+}
+
+/** EPERM when a passphrase was tried and opens nothing; ENOKEY, ENOENT and others when there was none to try. */
+export type CryptUnlock = PassphraseUnlock | TokenUnlock;
+
+/** The key that encrypts the data. It stays in the addon's locked memory until wipe(), or until nobody has the handle. */
+export interface VolumeKey {
+  readonly bytes: number;
+  /** Twice is harmless; operations under way keep what they need. */
+  wipe(): void;
+}
+
+/** What opening a keyslot costs. Without it libcryptsetup measures the machine and takes its own defaults. */
+export interface KeyDerivation {
+  type: "pbkdf2" | "argon2i" | "argon2id";
+  /** Default "sha256". */
+  hash?: string;
+  iterations: number;
+  /** Of argon2. */
+  memoryKiB?: number;
+  /** Of argon2. */
+  threads?: number;
+}
+
+export interface CryptHeader {
+  uuid: string;
+  /** Of one of the two copies, bytes. */
+  metadataSize: number;
+  /** Bytes. */
+  keyslotsSize: number;
+  dataOffsetSectors: bigint;
+  /** "aes" */
+  cipher: string;
+  /** "xts-plain64" */
+  cipherMode: string;
+  /** Encryption sectors, bytes. */
+  sectorSize: number;
+  /** Null without a keyslot. */
+  volumeKeyBytes: number | null;
+  /** In ascending order. The keys of unbound ones encrypt no data: they are those of a re-encryption to come. */
+  keyslots: { keyslot: number; unbound: boolean }[];
+  /** In ascending order. */
+  tokens: { token: number; json: string }[];
+  /** "crash": it was interrupted in the middle of a step; "invalid": the header contradicts itself, mode is null. */
+  reencryption: {
+    state: "none" | "clean" | "crash" | "invalid";
+    mode: "encrypt" | "reencrypt" | "decrypt" | null;
+  };
+}
+
+export interface CryptFormatOptions {
+  /** Default: a new one. */
+  uuid?: string;
+  /** Of one of the two copies, bytes. */
+  metadataSize: number;
+  /** Bytes. */
+  keyslotsSize: number;
+  /** Default: libcryptsetup's alignment. */
+  dataOffsetSectors?: bigint;
+  /** Bytes; default: chosen from the device's sector sizes. One that does not fit is an error. */
+  sectorSize?: number;
+  /** Default "aes". */
+  cipher?: string;
+  /** Default "xts-plain64". */
+  cipherMode?: string;
+  /** Default 64. */
+  volumeKeyBytes?: number;
+  /** Also of the key's digest, which otherwise takes some measuring. */
+  pbkdf?: KeyDerivation;
+}
+
+export interface AddKeyslotOptions {
+  /** Default: the lowest free one. */
+  keyslot?: number | null;
+  /**
+   * The key is that of a re-encryption to come and encrypts nothing yet: `authorisation` is { volumeKey } with a key of
+   * cryptGenerateVolumeKey, the same for all of its keyslots.
+   */
+  unbound?: boolean;
+  pbkdf?: KeyDerivation;
+}
+
+/**
+ * LUKS2 by libcryptsetup. Calls run one at a time, in the order of asking, each with a context of its own; while a
+ * device is being re-encrypted, calls that change its header fail with EBUSY. `syscall` of an error is the library's
+ * function, its message has what the library said. ENODATA: the device has no LUKS2 header.
+ */
+export interface CryptAddon {
+  /** Null: there is no LUKS2 header. One damaged copy of it is repaired from the other. */
+  cryptLoad(path: string): Promise<CryptHeader | null>;
+  /** Writes a header without keyslots and returns its volume key, so that keyslots can be added. */
+  cryptFormat(path: string, options: CryptFormatOptions): Promise<VolumeKey>;
+  /** Destroys all keyslots and zeroes everything before the data. False: there is no LUKS2 header. */
+  cryptWipe(path: string): Promise<boolean>;
+  /** Writes header and keyslots into a new file. */
+  cryptHeaderBackup(path: string, file: string): Promise<void>;
+  /** Also onto a device that has no header. */
+  cryptHeaderRestore(path: string, file: string): Promise<void>;
+
+  /** A random key, by default of 64 bytes, at most 512. */
+  cryptGenerateVolumeKey(bytes?: number): Promise<VolumeKey>;
+  /** The volume key, by a keyslot. */
+  cryptVolumeKey(path: string, unlock: CryptUnlock): Promise<VolumeKey>;
+  /** The keyslot that is opened, without activating anything. */
+  cryptTest(path: string, unlock: CryptUnlock): Promise<number>;
+  /** Adds a keyslot for the secret `added` and returns its number. */
+  cryptAddKeyslot(
+    path: string,
+    authorisation: CryptUnlock | { volumeKey: VolumeKey },
+    added: SecretSource,
+    options?: AddKeyslotOptions,
+  ): Promise<number>;
+  /** The same volume key in the same keyslot, for another secret. Returns the number of the keyslot. */
+  cryptChangeKeyslot(
+    path: string,
+    keyslot: number,
+    before: SecretSource,
+    after: SecretSource,
+    options?: { pbkdf?: KeyDerivation },
+  ): Promise<number>;
+  cryptDestroyKeyslot(path: string, keyslot: number): Promise<void>;
+  /** Writes a token, over one that is there; null: into the lowest free slot. Returns its number. */
+  cryptSetToken(path: string, token: number | null, json: string): Promise<number>;
+  cryptRemoveToken(path: string, token: number): Promise<void>;
+}

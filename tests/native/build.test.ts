@@ -50,6 +50,9 @@ const contract = [
   ...["FdPoll", "UdevMonitor", "udevEnumerate", "udevBlockDevice"],
   ...["UnixSocket", "sendDatagram", "pipeWith", "readKey", "closeDescriptor"],
   ...["keyringSet", "keyringUnset", "keyringHas", "keyringList", "volumeKeyHas", "volumeKeyUnset"],
+  ...["cryptLoad", "cryptFormat", "cryptWipe", "cryptHeaderBackup", "cryptHeaderRestore"],
+  ...["cryptGenerateVolumeKey", "cryptVolumeKey", "cryptTest"],
+  ...["cryptAddKeyslot", "cryptChangeKeyslot", "cryptDestroyKeyslot", "cryptSetToken", "cryptRemoveToken"],
   ...["openBlockFile", "blkidProbe", "mount", "unmount", "makeMountSlave", "statFs", "run", "lockFile"],
 ].map((name) => `${name} function`);
 

@@ -1,0 +1,27 @@
+// VolumeKey of src/native/crypt.ts: an opaque handle on the key that encrypts the data.
+#pragma once
+
+#include <napi.h>
+
+#include <cstddef>
+#include <memory>
+
+#include "convert.h"
+#include "secret.h"
+
+namespace stratis {
+
+// AES-256 in XTS mode, as all of Stratis's.
+constexpr uint32_t kUsualVolumeKeyBytes = 64;
+constexpr uint32_t kMostVolumeKeyBytes = 512;
+
+// From the kernel's generator. Throws NativeError.
+Secret RandomSecret(size_t bytes);
+
+// Main thread only.
+Napi::Object VolumeKeyToJs(Napi::Env env, Secret key);
+// Keeps the key in memory for as long as the result lives, also when JavaScript wipes its handle. Refuses anything but
+// a handle that was not wiped.
+std::shared_ptr<const Secret> ToVolumeKey(const Napi::Value& value, const ArgumentName& name);
+
+}  // namespace stratis
