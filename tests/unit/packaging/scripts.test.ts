@@ -109,9 +109,9 @@ test("removal stops the daemon", () => {
 });
 
 test("purging leaves nothing behind, and takes nothing of others", () => {
-  const used = `mkdir -p stratisd/node stratisd/ns_mounts && : > stratisd.pid && ln -s /usr/bin/node stratisd/node/stratisd`;
+  const used = `mkdir -p stratisd/node stratisd/ns_mounts && touch stratisd.pid stratisd-min.pid && ln -s /usr/bin/node stratisd/node/stratisd`;
   assert.deepEqual(run("postrm", ["purge"], { run: used }), ["deb-systemd-helper purge stratisd.service"]);
-  const others = `${used} && : > stratisd/ns_mounts/other && : > stratisd-min.pid`;
+  const others = `${used} && touch stratisd/ns_mounts/other && exec 9< stratisd-min.pid && flock 9`;
   assert.deepEqual(run("postrm", ["purge"], { run: others }).sort(), [
     "/run/stratisd",
     "/run/stratisd-min.pid",
