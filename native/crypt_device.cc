@@ -96,6 +96,7 @@ bool DeviceIdentity::operator<(const DeviceIdentity& other) const {
 }
 
 CryptTurn::CryptTurn() {
+  PrepareLibrary();
   Turns().Enter();
   Messages().clear();
 }
@@ -128,7 +129,6 @@ int CheckCrypt(int result, const char* call, const std::string& target, const st
 }
 
 CryptDevice::CryptDevice(const std::string& path, Use use) : path_(path) {
-  PrepareLibrary();
   // In any case: the library has one error, ENOTBLK, for all that may be wrong with a path.
   const DeviceIdentity identity = Identify(path);
   if (use == Use::kChange) {

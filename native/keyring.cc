@@ -109,6 +109,12 @@ VolumeKeyringState& VolumeState() {
   return state;
 }
 
+// Whether this thread's own keyring links that of the process.
+bool& VolumeKeyringLinked() {
+  thread_local bool linked = false;
+  return linked;
+}
+
 }  // namespace
 
 Keyring PersistentKeyring() {
@@ -140,11 +146,17 @@ Keyring VolumeKeyring() {
   if (state.serial < 0) throw NativeError(state.failure, state.failed, name);
   const Keyring keyring = {static_cast<int32_t>(state.serial), name};
   // With the link this thread possesses the keys that it adds, without which it couldn't set their permissions.
-  thread_local bool linked = false;
+  bool& linked = VolumeKeyringLinked();
   if (!linked && Keyctl(KEYCTL_LINK, Word(keyring.serial), Word(int32_t{KEY_SPEC_THREAD_KEYRING})) != 0)
     throw NativeError(errno, "KEYCTL_LINK", name);
   linked = true;
   return keyring;
+}
+
+void ForgetThreadKeys() {
+  VolumeKeyringLinked() = false;
+  // It fails where the kernel has no keyrings, and then there is nothing to forget.
+  (void)Keyctl(KEYCTL_CLEAR, Word(int32_t{KEY_SPEC_THREAD_KEYRING}));
 }
 
 bool HasKey(const Keyring& keyring, const std::string& description) {

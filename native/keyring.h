@@ -32,6 +32,9 @@ Keyring PersistentKeyring();
 void MakeVolumeKeyring();
 Keyring VolumeKeyring();
 
+// Clears the keyring of this thread alone. VolumeKeyring then links again what it needs.
+void ForgetThreadKeys();
+
 bool HasKey(const Keyring& keyring, const std::string& description);
 // Nothing when there is no such key. More than kMostKeyBytes is an error.
 std::optional<Secret> ReadKey(const Keyring& keyring, const std::string& description);

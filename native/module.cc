@@ -17,6 +17,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   stratis::InitVolumeKey(env, exports);
   stratis::InitCryptHeader(env, exports);
   stratis::InitCryptKeyslots(env, exports);
+  stratis::InitCryptActivate(env, exports);
   return exports;
 }
 

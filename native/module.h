@@ -24,5 +24,7 @@ void InitNotify(Napi::Env env, Napi::Object exports);
 void InitVolumeKey(Napi::Env env, Napi::Object exports);
 void InitCryptHeader(Napi::Env env, Napi::Object exports);
 void InitCryptKeyslots(Napi::Env env, Napi::Object exports);
+// cryptActivate, cryptDeactivate, cryptStatus, cryptResize and cryptLoadVolumeKey
+void InitCryptActivate(Napi::Env env, Napi::Object exports);
 
 }  // namespace stratis

@@ -129,6 +129,14 @@ export interface AddKeyslotOptions {
   pbkdf?: KeyDerivation;
 }
 
+export interface ActivateOptions {
+  readOnly?: boolean;
+  /** Also when the device is in use otherwise. */
+  shared?: boolean;
+  allowDiscards?: boolean;
+  volumeKeyDescription?: string;
+}
+
 /**
  * LUKS2 by libcryptsetup. Calls run one at a time, in the order of asking, each with a context of its own; while a
  * device is being re-encrypted, calls that change its header fail with EBUSY. `syscall` of an error is the library's
@@ -171,4 +179,31 @@ export interface CryptAddon {
   /** Writes a token, over one that is there; null: into the lowest free slot. Returns its number. */
   cryptSetToken(path: string, token: number | null, json: string): Promise<number>;
   cryptRemoveToken(path: string, token: number): Promise<void>;
+
+  /**
+   * Makes the mapping `name` of dm-crypt. With `volumeKeyDescription` the volume key goes into the keyring of this
+   * process under that description, except while a re-encryption is pending: `volumeKeyLoaded` tells.
+   */
+  cryptActivate(
+    path: string,
+    name: string,
+    unlock: CryptUnlock,
+    options?: ActivateOptions,
+  ): Promise<{ keyslot: number; volumeKeyLoaded: boolean }>;
+  /** Puts the volume key into the keyring of this process. Returns the keyslot that was opened. */
+  cryptLoadVolumeKey(path: string, unlock: CryptUnlock, description: string): Promise<number>;
+  /** Removes a mapping. `deferred`: when its last user has closed it. */
+  cryptDeactivate(name: string, options?: { deferred?: boolean }): Promise<void>;
+  /** "busy": active and open. */
+  cryptStatus(name: string): Promise<"inactive" | "active" | "busy">;
+  /**
+   * Gives a mapping another size, in sectors; 0, the default, for all of its device. The key is that which the keyring
+   * of this process has (ENOKEY when it has not), or is unlocked.
+   */
+  cryptResize(
+    path: string,
+    name: string,
+    unlock: CryptUnlock | { volumeKeyDescription: string },
+    sizeSectors?: bigint,
+  ): Promise<void>;
 }

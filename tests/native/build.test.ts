@@ -52,6 +52,7 @@ const contract = [
   ...["keyringSet", "keyringUnset", "keyringHas", "keyringList", "volumeKeyHas", "volumeKeyUnset"],
   ...["cryptLoad", "cryptFormat", "cryptWipe", "cryptHeaderBackup", "cryptHeaderRestore"],
   ...["cryptGenerateVolumeKey", "cryptVolumeKey", "cryptTest"],
+  ...["cryptActivate", "cryptLoadVolumeKey", "cryptDeactivate", "cryptStatus", "cryptResize"],
   ...["cryptAddKeyslot", "cryptChangeKeyslot", "cryptDestroyKeyslot", "cryptSetToken", "cryptRemoveToken"],
   ...["openBlockFile", "blkidProbe", "mount", "unmount", "makeMountSlave", "statFs", "run", "lockFile"],
 ].map((name) => `${name} function`);

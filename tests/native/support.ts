@@ -38,8 +38,8 @@ export interface ExpectedFailure {
   target?: string;
 }
 
-/** Node's table lacks it. */
-const ERRNO: Record<string, number> = { ...os.constants.errno, ENOTBLK: 15 };
+/** What Node's table lacks. */
+const ERRNO: Record<string, number> = { ...os.constants.errno, ENOTBLK: 15, ENOKEY: 126 };
 
 /** Checks the members of NativeError; for assert.rejects and assert.throws. */
 export function failsWith(expected: ExpectedFailure): (error: unknown) => boolean {
