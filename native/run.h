@@ -20,6 +20,7 @@ struct RunRequest {
   bool hasInput = false;       // without: /dev/null
   int64_t timeoutMs = 600000;
   bool dieWithParent = true;
+  bool secretOutput = false;  // standard output goes to the caller as bytes, and every copy of it is wiped
   bool keyring = false;  // root's persistent keyring is linked to the child's session keyring
 };
 
@@ -28,6 +29,7 @@ struct RunOutcome {
   int status = 0;
   int signal = 0;
   std::string output;
+  bool secretOutput = false;
   std::string errors;
 };
 

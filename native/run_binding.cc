@@ -37,6 +37,11 @@ Napi::Value OutcomeToJs(Napi::Env env, RunOutcome& outcome) {
     object.Set("status", env.Null());
     object.Set("signal", SignalName(outcome.signal));
   }
+  if (outcome.secretOutput) {
+    object.Set("secret", Napi::Buffer<char>::Copy(env, outcome.output.data(), outcome.output.size()));
+    explicit_bzero(outcome.output.data(), outcome.output.size());
+    outcome.output.clear();
+  }
   object.Set("stdout", outcome.output);
   object.Set("stderr", outcome.errors);
   return object;
@@ -58,6 +63,7 @@ void ReadOptions(const Napi::Value& value, RunRequest& request) {
   request.timeoutMs = options.OptionalUint32("timeoutMs", static_cast<uint32_t>(request.timeoutMs), INT32_MAX);
   if (request.timeoutMs == 0) options.Name("timeoutMs").Refuse("it is zero");
   request.dieWithParent = options.OptionalBool("dieWithParent", request.dieWithParent);
+  request.secretOutput = options.OptionalBool("secretOutput", request.secretOutput);
   request.keyring = options.OptionalBool("keyring", request.keyring);
   if (!options.Has("environment")) return;
   request.environment = options.OptionalTexts("environment", kMostArguments);
@@ -89,7 +95,13 @@ Napi::Value Run(const Napi::CallbackInfo& info, const std::shared_ptr<EndOfProce
   return Promised(info.Env(), kName, [&] {
     const std::shared_ptr<RunRequest> request = ReadRequest(info);
     return RunJob<RunOutcome>(
-        info.Env(), kName, [request, end] { return RunProgram(*request, *end); }, OutcomeToJs);
+        info.Env(), kName,
+        [request, end] {
+          RunOutcome outcome = RunProgram(*request, *end);
+          outcome.secretOutput = request->secretOutput;
+          return outcome;
+        },
+        OutcomeToJs);
   });
 }
 

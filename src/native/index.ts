@@ -204,6 +204,8 @@ export interface RunOptions {
   timeoutMs?: number;
   /** The child gets SIGKILL when this process dies. Default true. */
   dieWithParent?: boolean;
+  /** What the child prints on standard output is in `secret` instead of `stdout`, and no copy of it is kept. */
+  secretOutput?: boolean;
   /** The child finds the keys of root's persistent keyring. Default false. */
   keyring?: boolean;
   /** NAME=value; default: PATH and LC_ALL=C only. */
@@ -218,6 +220,8 @@ export interface RunResult {
   /** At most 1 MiB each; what is longer is cut. */
   stdout: string;
   stderr: string;
+  /** With secretOutput. The caller wipes it. */
+  secret?: Buffer;
 }
 
 export interface FileLock {

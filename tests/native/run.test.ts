@@ -235,3 +235,12 @@ test("a pending run does not keep process.exit waiting", () => {
   const script = `require(${ADDON}).native().run("/bin/sleep", ["300"]); setTimeout(() => process.exit(5), 100);`;
   assert.equal(spawnSync(process.execPath, ["--eval", script], { timeout: 60000 }).status, 5);
 });
+
+test("a secret that a child prints comes as bytes and nowhere else", async () => {
+  const { stdout, secret, stderr } = await native().run("/bin/sh", ["-c", "printf 'hush\\000!'; echo told >&2"], {
+    secretOutput: true,
+  });
+  assert.deepEqual([stdout, stderr], ["", "told\n"]);
+  assert.deepEqual(secret, Buffer.from("hush\0!"));
+  assert.equal((await native().run("/bin/true", [])).secret, undefined);
+});

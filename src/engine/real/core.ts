@@ -17,9 +17,10 @@ import type { UndoStack } from "../undo";
 import type { MetadataStore } from "./backstore/metadata-store";
 import { segmentsLength } from "./backstore/tables";
 import type { RealBlockDev } from "./blockdev";
+import type { PoolCrypt } from "./crypt/pool-crypt";
 import type { RealFilesystem } from "./filesystem";
 import type { MetadataVolume } from "./thinpool/mdv";
-import { DATA_LOW_WATER, type PoolStack, type StackNumbers } from "./thinpool/stack";
+import type { PoolStack, StackNumbers } from "./thinpool/stack";
 import type { ThinDevices } from "./thinpool/thin-devices";
 import type { LinkNotifier } from "./uevent";
 
@@ -45,6 +46,8 @@ export interface PoolParts {
   mdv: MetadataVolume;
   thin: ThinDevices;
   links: LinkNotifier;
+  /** null: not encrypted, or V1. */
+  crypt: PoolCrypt | null;
 }
 
 export class PoolCore {
@@ -57,6 +60,8 @@ export class PoolCore {
   readonly mdv: MetadataVolume;
   readonly thin: ThinDevices;
   readonly links: LinkNotifier;
+  /** The LUKS2 layer of a V2 pool. */
+  crypt: PoolCrypt | null;
   readonly filesystems = new NamedTable<FilesystemUuid, RealFilesystem>();
   /** Records of filesystems that could not be set up: they keep their names and thin ids. */
   readonly unusable: FilesystemRecord[] = [];
@@ -77,6 +82,7 @@ export class PoolCore {
     this.mdv = parts.mdv;
     this.thin = parts.thin;
     this.links = parts.links;
+    this.crypt = parts.crypt;
     this.#record = parts.record;
   }
 
@@ -128,8 +134,9 @@ export class PoolCore {
     return device;
   }
 
-  /** Puts the record on disk, then in memory. */
-  async save(record: PoolRecord): Promise<void> {
+  /** Puts the record on disk, then in memory, with the features that the pool has. */
+  async save(changed: PoolRecord): Promise<void> {
+    const record = this.crypt === null ? changed : { ...changed, features: this.crypt.features };
     await this.store.save(this.dataDevices(record), record);
     this.#record = record;
     for (const device of [...record.dataTier.devices, ...(record.cacheTier?.devices ?? [])]) {
@@ -147,7 +154,7 @@ export class PoolCore {
     await this.save(record);
     try {
       const started = performance.now();
-      this.numbers = await this.stack.reshape(previous, record, this.numbers, DATA_LOW_WATER);
+      this.numbers = await this.stack.reshape(previous, record, this.numbers, this.crypt);
       log.info(`Pool "${this.name}": ${what}, in ${Math.round(performance.now() - started)} ms`);
     } catch (error) {
       log.warn(`Pool "${this.name}": failed: ${what}: ${errorText(error)}`);

@@ -8,7 +8,7 @@ import {
   requireUniformSectorSizes,
   type RequestedDevices,
 } from "./discovery/requested";
-import { trySetUp } from "./discovery/setup";
+import { trySetUp, type SetUpOptions } from "./discovery/setup";
 import type { StaticHeader } from "../../disk/static-header";
 import * as names from "../../dm/names";
 import { native, type DmListEntry, type UdevDevice } from "../../native";
@@ -33,13 +33,14 @@ import type {
   StoppedPool,
   UnlockMethod,
 } from "../engine";
-import { ChainedError, EngineError, errorText, NotSupportedError } from "../errors";
+import { ChainedError, EngineError, errorText } from "../errors";
 import { requireSameDevices } from "../identity";
 import { Mutex, NameClaims } from "../lock";
 import { NamedTable } from "../table";
 import { validateIntegrity, validateName, validatePaths } from "../validation";
 import { withBlockFile, type RealBlockDev } from "./blockdev";
 import { locatePrograms } from "./commands";
+import { acceptRequest, type Unlock } from "./crypt/pool-crypt";
 import { claimDevices, isClaimed } from "./members";
 import { mountPrivateTmpfs, requirePrivateNamespace, unmountPrivateTmpfs } from "./namespace";
 import { RealPool } from "./pool";
@@ -51,6 +52,9 @@ import { removeLeftovers } from "./thinpool/stack";
 import { LinkNotifier } from "./uevent";
 
 const log = logger("stratisd::engine");
+
+/** Of what happens without anybody asking for it. */
+const NO_UNLOCK: Unlock = { method: null, passphrase: null };
 
 export class RealEngine implements Engine {
   readonly isSimulator = false;
@@ -81,7 +85,7 @@ export class RealEngine implements Engine {
     log.info("Beginning initial search for Stratis block devices");
     await this.#findDevices(() => true);
     const changes: EngineChange[] = [];
-    for (const pool of this.#liminal.values()) changes.push(...(await this.#trySetUp(pool, false)).changes);
+    for (const pool of this.#liminal.values()) changes.push(...(await this.#trySetUp(pool)).changes);
     return changes;
   }
 
@@ -106,12 +110,12 @@ export class RealEngine implements Engine {
 
   async #trySetUp(
     pool: LiminalPool,
-    start: boolean,
-    removeCache = false,
+    { start, removeCache = false, unlock = NO_UNLOCK }: Partial<SetUpOptions> = {},
   ): Promise<{ pool: RealPool | null; changes: EngineChange[] }> {
     const result = await trySetUp(pool, this.#links, {
-      start,
+      start: start ?? false,
       removeCache,
+      unlock,
       takenName: (name) => this.#pools.byName(name) !== undefined || this.#names.has(name),
     });
     if (result.outcome === "waits") return { pool: null, changes: [{ change: "stoppedPools" }] };
@@ -136,8 +140,8 @@ export class RealEngine implements Engine {
 
   async createPool(request: CreatePoolRequest): Promise<CreateAction<Pool>> {
     const { name } = request;
-    if (request.encryption.keys.length > 0 || request.encryption.clevis.length > 0)
-      throw new NotSupportedError("Creating an encrypted pool");
+    const wanted = request.encryption.keys.length + request.encryption.clevis.length;
+    const encryption = wanted === 0 ? null : await acceptRequest(request.encryption);
     validateName(name);
     const integrity = validateIntegrity(request.integrity);
     validatePaths(request.devices);
@@ -155,7 +159,7 @@ export class RealEngine implements Engine {
       claimDevices(requested.unowned, async () => {
         const devices = requested.unowned;
         const pool = new RealPool(
-          await createPoolOn({ name, devices, integrity, links: this.#links, marked: true }),
+          await createPoolOn({ name, devices, integrity, links: this.#links, marked: true, encryption }),
         );
         this.#pools.insert(pool);
         return { action: "created", value: pool };
@@ -263,20 +267,24 @@ export class RealEngine implements Engine {
   }
 
   async startPool(request: StartPoolRequest): Promise<StartAction<Pool>> {
-    const withKey = request.unlock !== null || request.passphrase !== null;
-    if (this.#findRunning(request.pool) !== undefined) {
-      if (withKey)
-        throw new EngineError(
-          "The pool is running and not encrypted; an unlock method makes no sense for it",
-        );
+    const running = this.#findRunning(request.pool);
+    if (running !== undefined) {
+      const what =
+        request.passphrase !== null ? "a passphrase" : request.unlock !== null ? "an unlock method" : null;
+      if (what !== null && !running.encrypted)
+        throw new EngineError(`Pool with UUID ${running.uuid} is not encrypted but ${what} was provided`);
       return { action: "identity" };
     }
-    if (request.passphrase !== null) throw new NotSupportedError("Unlocking a pool with a passphrase");
+    const unlock = { method: request.unlock, passphrase: request.passphrase };
     return await this.#table.run(async () => {
       const liminal = this.#findLiminal(request.pool);
       const what = describeIdentifier(request.pool);
       if (liminal === undefined) throw new EngineError(`Pool with ${what} is neither stopped nor running`);
-      const { pool } = await this.#trySetUp(liminal, true, request.removeCache);
+      const { pool } = await this.#trySetUp(liminal, {
+        start: true,
+        removeCache: request.removeCache,
+        unlock,
+      });
       if (pool === null)
         throw new EngineError(
           `Pool with ${what} could not be started: ${liminal.reason ?? "it was interrupted while being made or destroyed, and is gone"}`,
@@ -344,8 +352,11 @@ export class RealEngine implements Engine {
   listKeys(): Promise<string[]> {
     return listKeys();
   }
-  setKey(description: string, key: Uint8Array): Promise<MappingCreateAction> {
-    return setKey(description, key);
+  async setKey(description: string, key: Uint8Array): Promise<MappingCreateAction> {
+    const action = await setKey(description, key);
+    // A pool that an earlier daemon opened gets its volume key as soon as there is a way to it.
+    if (action !== "identity") for (const pool of this.#pools.values()) await pool.keyArrived(description);
+    return action;
   }
   unsetKey(description: string): Promise<"deleted" | "identity"> {
     return unsetKey(description);
@@ -385,13 +396,13 @@ export class RealEngine implements Engine {
         log.warn(`${found.path} carries the UUID of running pool ${poolUuid}, but is not one of its devices`);
         return [];
       }
-      return (await this.#trySetUp(this.#liminal.add(found), false)).changes;
+      return (await this.#trySetUp(this.#liminal.add(found))).changes;
     }
     if (event.action !== "remove" && event.action !== "change") return [];
     if (event.action === "remove") this.#noteRemoval(event);
     const pool = this.#liminal.removePath(event.devnode);
     if (pool === undefined) return [];
-    if (pool.devices.size > 0) await this.#trySetUp(pool, false);
+    if (pool.devices.size > 0) await this.#trySetUp(pool);
     return [{ change: "stoppedPools" }];
   }
 

@@ -21,13 +21,8 @@ export async function createLegacyPool(name: string, paths: string[]): Promise<P
   requireUniformSectorSizes(requested.unowned);
   await locatePrograms();
   const links = new LinkNotifier();
-  const core = await createPoolOn({
-    name,
-    devices: requested.unowned,
-    integrity: null,
-    links,
-    marked: false,
-  });
+  const { unowned: devices } = requested;
+  const core = await createPoolOn({ name, devices, integrity: null, links, marked: false, encryption: null });
   await core.mdv.unmount();
   return core.uuid;
 }

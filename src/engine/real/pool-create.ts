@@ -4,9 +4,12 @@
  */
 import { newDeviceRecord, newPoolRecord } from "./backstore/allocation";
 import { LAYOUTS } from "./backstore/layout";
+import type { BackstoreNumbers } from "./backstore/stack";
 import type { StaticHeader } from "../../disk/static-header";
 import type { PoolRecord } from "../../disk/pool-record";
-import { dmPath } from "../../dm/operations";
+import type { DeviceNumber } from "../../dm/device-number";
+import * as names from "../../dm/names";
+import { dmPath, removeDmDevice } from "../../dm/operations";
 import { logger } from "../../log";
 import { sectorsToBytes } from "../../units";
 import { newPoolUuid, type DevUuid, type PoolUuid } from "../../uuid";
@@ -18,6 +21,7 @@ import { segmentsLength } from "./backstore/tables";
 import { withBlockFile, type RealBlockDev } from "./blockdev";
 import { makeMetadataVolume } from "./commands";
 import { PoolCore } from "./core";
+import { PoolCrypt, type AcceptedRequest } from "./crypt/pool-crypt";
 import { confirmMembers, initializeMember, type Membership } from "./members";
 import type { RequestedDevice } from "./discovery/requested";
 import { MetadataVolume } from "./thinpool/mdv";
@@ -35,6 +39,8 @@ export interface NewPool {
   links: LinkNotifier;
   /** See Membership. */
   marked: boolean;
+  /** null: not encrypted. */
+  encryption: AcceptedRequest | null;
 }
 
 export async function createPoolOn(wanted: NewPool): Promise<PoolCore> {
@@ -47,7 +53,7 @@ export async function createPoolOn(wanted: NewPool): Promise<PoolCore> {
 
 async function build(
   uuid: PoolUuid,
-  { name, devices: requested, integrity, links, marked }: NewPool,
+  { name, devices: requested, integrity, links, marked, encryption }: NewPool,
   undo: UndoStack,
 ): Promise<PoolCore> {
   const membership: Membership = {
@@ -65,12 +71,13 @@ async function build(
     members.map((member) => member.record),
     headers,
     integrity,
+    encryption === null ? [] : ["Encryption"],
   );
 
   // The stack and the pool share it, so that the tables know devices that are added later.
   const known = new Map(members.map((member) => [member.uuid, member]));
   const stack = new PoolStack(uuid, known, LAYOUTS[membership.version]);
-  const { numbers, mdv } = await buildStack(stack, record, undo);
+  const { numbers, mdv, crypt } = await buildStack(stack, record, encryption, undo);
 
   const store = new MetadataStore(null);
   const core = new PoolCore({
@@ -83,6 +90,7 @@ async function build(
     mdv,
     thin: new ThinDevices(uuid, numbers.thinPool),
     links,
+    crypt,
   });
   await core.refreshStatus();
   await core.save(record);
@@ -101,16 +109,19 @@ async function build(
 async function buildStack(
   stack: PoolStack,
   record: PoolRecord,
+  encryption: AcceptedRequest | null,
   undo: UndoStack,
-): Promise<{ numbers: StackNumbers; mdv: MetadataVolume }> {
-  const backstore = await stack.backstore.ensure(record, undo);
+): Promise<{ numbers: StackNumbers; mdv: MetadataVolume; crypt: PoolCrypt | null }> {
+  const below = await stack.backstore.ensure(record, undo);
   const { cryptMetaSize } = stack.backstore.layout;
   // A LUKS2 header may be put here one day: whatever was on the disks must not be taken for one.
   if (cryptMetaSize > 0n)
-    await withBlockFile(dmPath(backstore.cap), { write: true }, async (file) => {
+    await withBlockFile(dmPath(below.container), { write: true }, async (file) => {
       await file.zero(0n, sectorsToBytes(cryptMetaSize));
       await file.sync();
     });
+  const crypt = encryption === null ? null : await encryptContainer(stack.pool, below, encryption, undo);
+  const backstore = crypt === null ? below : { ...below, cap: crypt.device };
   const thinMeta = await stack.ensureThinMeta(record, backstore, undo);
   await stack.clearThinMeta(thinMeta);
   const thinData = await stack.ensureThinData(record, backstore, undo);
@@ -120,5 +131,22 @@ async function buildStack(
   undo.push("unmount the metadata volume", () => mdv.unmount());
   const lowWater = initialLowWater(segmentsLength(record.flexDevices.thinData));
   const thinPool = await stack.ensureThinPool(record, { thinMeta, thinData }, lowWater, undo);
-  return { numbers: { ...backstore, thinMeta, thinData, mdv: mdvDevice, thinPool }, mdv };
+  const numbers = { ...backstore, thinMeta, thinData, mdv: mdvDevice, thinPool };
+  return { numbers, mdv, crypt: crypt?.crypt ?? null };
+}
+
+async function encryptContainer(
+  pool: PoolUuid,
+  { container }: BackstoreNumbers,
+  encryption: AcceptedRequest,
+  undo: UndoStack,
+): Promise<{ crypt: PoolCrypt; device: DeviceNumber }> {
+  const crypt = await PoolCrypt.create(pool, container, encryption);
+  undo.push("wipe the LUKS2 header", () => crypt.wipe());
+  const device = await crypt.open({ method: "any", passphrase: null });
+  undo.push("close the encrypted device", async () => {
+    await removeDmDevice(names.v2Crypt(pool));
+    await crypt.forgetVolumeKey();
+  });
+  return { crypt, device };
 }

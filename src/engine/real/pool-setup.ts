@@ -5,17 +5,21 @@
 import { checkPoolRecord, type PoolRecord } from "../../disk/pool-record";
 import type { Timestamp } from "../../disk/mda";
 import { SIGBLOCK_FLAG } from "../../disk/static-header";
-import { dmPath } from "../../dm/operations";
+import type { DeviceNumber } from "../../dm/device-number";
+import * as names from "../../dm/names";
+import { dmPath, listDmDevices, removeDmDevice } from "../../dm/operations";
 import { logger } from "../../log";
 import type { DevUuid, PoolUuid } from "../../uuid";
-import { errorText } from "../errors";
+import { EngineError, errorText } from "../errors";
 import { withUndo, type UndoStack } from "../undo";
 import { deviceAllocator, deviceInUse } from "./backstore/allocation";
 import { requireAllTaken } from "./backstore/cache";
 import { layoutOf, type Layout } from "./backstore/layout";
+import type { BackstoreNumbers } from "./backstore/stack";
 import { MetadataStore } from "./backstore/metadata-store";
 import type { RealBlockDev } from "./blockdev";
 import { PoolCore } from "./core";
+import { PoolCrypt, type Unlock } from "./crypt/pool-crypt";
 import { finishGrowth } from "./device-operations";
 import { mendOrigins, setUpFilesystems } from "./filesystem-setup";
 import { confirmMembers, tierSectorSizes } from "./members";
@@ -34,6 +38,8 @@ export interface FoundPool {
   time: Timestamp;
   /** Exactly the devices that the record names. */
   devices: Map<DevUuid, RealBlockDev>;
+  /** How an encrypted pool is opened. */
+  unlock: Unlock;
 }
 
 /** `formerCache`: devices that the record on disk still names as its cache, and `found.record` does not. */
@@ -90,7 +96,10 @@ async function assemble(
   const { uuid, devices } = found;
   const store = new MetadataStore(found.time);
   const stack = new PoolStack(uuid, devices, layout);
-  const backstore = await stack.backstore.ensure(found.record, undo);
+  await requireOpenable(found, layout);
+  const below = await stack.backstore.ensure(found.record, undo);
+  const opened = await openCrypt(found, layout, below, undo);
+  const backstore = opened === null ? below : { ...below, cap: opened.device };
   const mdvDevice = await stack.ensureMdv(found.record, backstore, undo);
   const mdv = await MetadataVolume.mount(uuid, dmPath(mdvDevice));
   undo.push("unmount the metadata volume", () => mdv.unmount());
@@ -113,12 +122,56 @@ async function assemble(
     mdv,
     thin: new ThinDevices(uuid, thinPool),
     links,
+    crypt: opened?.crypt ?? null,
   });
   if (![core.dataDevices(), core.cacheDevices()].every((tier) => sectorSizesAgree(core, tier)))
     core.restriction = "no_pool_changes";
   await core.refreshStatus();
   await setUpFilesystems(core, records);
   return core;
+}
+
+const isEncrypted = ({ features }: PoolRecord): boolean => features.includes("Encryption");
+
+/** Before any device is made: a pool that nobody unlocks now waits as it is. */
+async function requireOpenable({ uuid, record, unlock }: FoundPool, layout: Layout): Promise<void> {
+  if (layout.version === 1) return;
+  if (!isEncrypted(record)) {
+    if (unlock.passphrase !== null)
+      throw new EngineError(
+        `Pool with UUID ${uuid} is not encrypted but an unlock method or passphrase was provided`,
+      );
+    return;
+  }
+  if (unlock.method === null && unlock.passphrase !== null)
+    throw new EngineError("Metadata reported that encryption enabled but no unlock method was provided");
+  if (unlock.method === null && !(await listDmDevices()).has(names.v2Crypt(uuid)))
+    throw new EngineError("No unlock mechanism was provided");
+}
+
+/** The encrypted layer of a V2 pool; null where there is none. What the record says and what is there must agree. */
+async function openCrypt(
+  { uuid, record, unlock }: FoundPool,
+  layout: Layout,
+  { container }: BackstoreNumbers,
+  undo: UndoStack,
+): Promise<{ crypt: PoolCrypt; device: DeviceNumber } | null> {
+  if (layout.version === 1) return null;
+  const crypt = await PoolCrypt.load(uuid, container);
+  if (crypt === null) {
+    if (!isEncrypted(record)) return null;
+    throw new EngineError("Metadata reported that encryption is enabled but no header was found");
+  }
+  if (!isEncrypted(record))
+    throw new EngineError("Metadata reported that encryption is disabled but header was found");
+  const wasLive = (await listDmDevices()).has(names.v2Crypt(uuid));
+  const device = await crypt.open(unlock);
+  if (!wasLive)
+    undo.push("close the encrypted device", async () => {
+      await removeDmDevice(names.v2Crypt(uuid));
+      await crypt.forgetVolumeKey();
+    });
+  return { crypt, device };
 }
 
 /** Unused devices with larger sectors than the used ones would make the pool unusable once they were used. */

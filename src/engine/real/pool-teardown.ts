@@ -44,6 +44,7 @@ async function removeLowerLayers(core: PoolCore, beforeBackstore: () => Promise<
   await core.stack.removeMdv();
   await beforeBackstore();
   await core.stack.removeBackstore();
+  await core.crypt?.forgetVolumeKey();
 }
 
 /**

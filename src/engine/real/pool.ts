@@ -6,6 +6,7 @@ import { sectors, sectorsToBytes, type Bytes, type Sectors } from "../../units";
 import type { DevUuid, FilesystemUuid, PoolUuid } from "../../uuid";
 import type {
   CreateAction,
+  DeleteAction,
   GrowAction,
   PropChangeAction,
   RenameAction,
@@ -20,6 +21,8 @@ import type {
   MetadataVersion,
   Pool,
   PoolProperty,
+  TokenBindings,
+  TokenSlotInput,
 } from "../engine";
 import {
   ActionDisabledError,
@@ -36,6 +39,8 @@ import { allocatedSize, dataRoom, metadataSize, totalSize } from "./backstore/al
 import { checkFilesystems, checkPool } from "./checks";
 import type { PoolCore } from "./core";
 import { addCacheDevices, initCache } from "./cache-operations";
+import { bindClevis, bindKeyring, rebindClevis, rebindKeyring, unbind } from "./crypt-operations";
+import { bindingsOf } from "./crypt/tokens";
 import { addDataDevices, growDevice } from "./device-operations";
 import {
   createFilesystems,
@@ -65,9 +70,6 @@ function withUserInfo(record: PoolRecord, device: DevUuid, userInfo: string | nu
 }
 
 export class RealPool implements Pool {
-  readonly encrypted = false;
-  readonly encryptionInfo = null;
-  readonly volumeKeyLoaded = false;
   readonly #lock = new SharedLock();
   /** Set when the pool was stopped or destroyed: operations that waited for it must not go on. */
   #gone: string | null = null;
@@ -83,6 +85,15 @@ export class RealPool implements Pool {
   }
   get metadataVersion(): MetadataVersion {
     return this.core.version;
+  }
+  get encrypted(): boolean {
+    return this.core.crypt !== null;
+  }
+  get encryptionInfo(): TokenBindings | null {
+    return this.core.crypt === null ? null : bindingsOf(this.core.crypt.tokens);
+  }
+  get volumeKeyLoaded(): boolean {
+    return this.core.crypt?.volumeKeyLoaded ?? false;
   }
   get hasCache(): boolean {
     return this.core.record.cacheTier !== null;
@@ -201,8 +212,12 @@ export class RealPool implements Pool {
   addCacheDevs(paths: string[]): Promise<SetCreateAction<DevUuid>> {
     return this.#change(() => addCacheDevices(this.core, paths));
   }
-  initCache(paths: string[]): Promise<SetCreateAction<DevUuid>> {
-    return this.#change(() => initCache(this.core, paths));
+  initCache(paths: string[], encryptedAllowed: boolean): Promise<SetCreateAction<DevUuid>> {
+    return this.#change(() => {
+      if (this.encrypted && !encryptedAllowed)
+        throw new EngineError("Use of a cache is not supported with an encrypted pool");
+      return initCache(this.core, paths);
+    });
   }
   growPhysical(device: DevUuid): Promise<{ action: GrowAction; changed: PoolProperty[] }> {
     return this.#change(() => growDevice(this.core, device));
@@ -289,24 +304,32 @@ export class RealPool implements Pool {
     });
   }
 
-  bindKeyring(): Promise<never> {
-    return unsupported("Binding a pool to a key in the kernel keyring");
+  bindKeyring(description: string, slot: TokenSlotInput): Promise<CreateAction<number>> {
+    return this.#change(() => bindKeyring(this.core, description, slot));
   }
-  bindClevis(): Promise<never> {
-    return unsupported("Binding a pool using Clevis");
+  bindClevis(pin: string, config: string, slot: TokenSlotInput): Promise<CreateAction<number>> {
+    return this.#change(() => bindClevis(this.core, pin, config, slot));
   }
-  rebindKeyring(): Promise<never> {
-    return unsupported("Rebinding a pool to a key in the kernel keyring");
+  rebindKeyring(description: string, slot: number | null): Promise<RenameAction<string>> {
+    return this.#change(() => rebindKeyring(this.core, description, slot));
   }
-  rebindClevis(): Promise<never> {
-    return unsupported("Rebinding a pool using Clevis");
+  rebindClevis(slot: number | null): Promise<void> {
+    return this.#change(() => rebindClevis(this.core, slot));
   }
-  unbindKeyring(): Promise<never> {
-    return unsupported("Unbinding a pool from a key in the kernel keyring");
+  unbindKeyring(slot: number | null): Promise<DeleteAction<number>> {
+    return this.#change(() => unbind(this.core, "key", slot));
   }
-  unbindClevis(): Promise<never> {
-    return unsupported("Unbinding a pool from Clevis");
+  unbindClevis(slot: number | null): Promise<DeleteAction<number>> {
+    return this.#change(() => unbind(this.core, "clevis", slot));
   }
+  /** A key was set. A pool that is bound to it, and whose volume key is not loaded, loads it. */
+  async keyArrived(description: string): Promise<void> {
+    const { crypt } = this.core;
+    if (crypt === null || crypt.volumeKeyLoaded) return;
+    if (!crypt.tokens.some((token) => token.kind === "key" && token.description === description)) return;
+    await this.exclusive(() => crypt.loadVolumeKey());
+  }
+
   encrypt(): Promise<never> {
     return unsupported("Encrypting a pool");
   }

@@ -11,6 +11,7 @@ import { after, before, test } from "node:test";
 import type { Inspection } from "../guest/inspect";
 import { GIB, Guest } from "../harness/guest";
 import { PROJECT } from "../harness/image";
+import { unfoldLuks } from "../harness/luks-unfold";
 
 type Interfaces = Record<string, Record<string, unknown>>;
 interface Expected {
@@ -167,4 +168,26 @@ test("a pool that stratisd was asked to stop is listed, stays so, and starts wit
   const inspected = await command(guest, "node /project/dist/tests/vm/guest/inspect.js");
   const found = (JSON.parse(inspected) as Inspection).files;
   for (const [filesystem, hashes] of Object.entries(files)) assert.deepEqual(found[filesystem], hashes);
+  await command(guest, "stratis pool stop --name golden");
+  for (const { serial } of disks) await guest.unplug(serial);
+});
+
+test("an encrypted pool lists its bindings, and opens by its key", async () => {
+  assert.ok(guest !== undefined);
+  const name = "v2_key_tang";
+  const expected = expectedOf(name);
+  const disk = unpack(name, "disk1");
+  unfoldLuks(path.join(GOLDEN, name), disk.file);
+  await guest.plug(disk);
+  const listed =
+    "for i in $(seq 60); do stratis pool list --stopped | grep -q golden && exit 0; sleep 0.5; done; exit 1";
+  await command(guest, listed);
+  const wrong = await guest.exec("stratis pool start --name golden", { timeoutMs: LONG_MILLISECONDS });
+  assert.notEqual(wrong.status, 0);
+  const key = `/project/tests/fixtures/golden/${name}/key`;
+  await command(guest, `stratis key set --keyfile-path ${key} golden-key`);
+  await command(guest, "stratis pool start --name golden --unlock-method any");
+  await compare(guest, expected);
+  await command(guest, "stratis pool stop --name golden");
+  await guest.unplug(disk.serial);
 });

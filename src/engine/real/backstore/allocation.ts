@@ -210,14 +210,16 @@ export function withGrownReservation(record: PoolRecord, headers: Headers, uuid:
 }
 
 /**
- * The record of a new, unencrypted pool with its four flex devices: thin metadata, its spare, thin data and the
- * metadata volume, cut from the cap device in this order (engine.md §15). `integrity`: null for V1.
+ * The record of a new pool with its four flex devices: thin metadata, its spare, thin data and the
+ * metadata volume, cut from the cap device in this order (engine.md §15). `integrity`: null for V1. `features`: those of an encrypted
+ * pool begin with "Encryption".
  */
 export function newPoolRecord(
   name: string,
   devices: DeviceRecord[],
   headers: Headers,
   integrity: IntegritySpec | null,
+  features: string[] = [],
 ): PoolRecord {
   const empty: PoolRecord = {
     name,
@@ -232,7 +234,7 @@ export function newPoolRecord(
       enableOverprov: true,
     },
     started: true,
-    features: [],
+    features,
     lastReencrypt: null,
   };
   const tooSmall = (): EngineError =>

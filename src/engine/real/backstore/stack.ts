@@ -36,6 +36,8 @@ export interface BackstoreNumbers {
   originsub: DeviceNumber;
   /** null: no cache. */
   cache: CacheNumbers | null;
+  /** The topmost device without encryption: what has the header of an encrypted V2 pool. */
+  container: DeviceNumber;
   /** What flex devices are cut from. */
   cap: DeviceNumber;
 }
@@ -94,7 +96,7 @@ export class BackstoreStack {
       const cap = this.layout.placeholder
         ? await this.#ensurePlaceholder(record, originsub, undo)
         : originsub;
-      return { originsub, cache: null, cap };
+      return { originsub, cache: null, container: cap, cap };
     }
     const cache = await this.ensureCacheDevices(record, undo);
     const cacheOf = cacheSpec(this.pool, record, originsub, cache);
@@ -102,7 +104,7 @@ export class BackstoreStack {
     assertInvariant(line !== undefined, "the table of a cache is empty");
     const placeholder = this.layout.placeholder ? placeholderSpec(this.pool, record, originsub).table : [];
     const cap = await ensureWithUndo(cacheOf, matchCache(line, placeholder), undo);
-    return { originsub, cache, cap };
+    return { originsub, cache, container: cap, cap };
   }
 
   async #ensurePlaceholder(

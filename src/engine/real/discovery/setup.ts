@@ -10,6 +10,7 @@ import type { DevUuid } from "../../../uuid";
 import type { BlockDevTier } from "../../engine";
 import { EngineError, errorText } from "../../errors";
 import { RealBlockDev, withBlockFile } from "../blockdev";
+import type { Unlock } from "../crypt/pool-crypt";
 import type { PoolCore } from "../core";
 import { setUpPool, type FoundPool } from "../pool-setup";
 import { hasLeftovers, removeLeftovers } from "../thinpool/stack";
@@ -45,6 +46,8 @@ export interface SetUpOptions {
   start: boolean;
   /** Set up without the cache, whose devices are free afterwards. */
   removeCache?: boolean;
+  /** How an encrypted pool is opened. */
+  unlock: Unlock;
   /** Whether a running pool has this name. */
   takenName: (name: string) => boolean;
 }
@@ -98,7 +101,6 @@ async function decide(pool: LiminalPool, links: LinkNotifier, options: SetUpOpti
     pool.partiallyConstructed = await leftoversExist(pool);
     return { outcome: "waits" };
   }
-  requireSupported(record);
   if (options.takenName(record.name))
     throw new EngineError(`a running pool has the same name "${record.name}"; rename or stop that one first`);
   const removesCache = options.removeCache === true && record.cacheTier !== null;
@@ -106,6 +108,7 @@ async function decide(pool: LiminalPool, links: LinkNotifier, options: SetUpOpti
     uuid: pool.uuid,
     record: removesCache ? { ...record, cacheTier: null } : record,
     time: copy.time,
+    unlock: options.unlock,
     devices: members(pool, removesCache ? { ...record, cacheTier: null } : record),
   };
   const formerCache = removesCache ? [...members(pool, record).values()].filter(isOfCache) : [];
@@ -149,13 +152,6 @@ function requireExactDevices(pool: LiminalPool, record: PoolRecord): void {
   if (strangers.length > 0)
     throw new EngineError(
       `${strangers.map(([, { path }]) => path).join(", ")} carries the pool's UUID but is not in its metadata`,
-    );
-}
-
-function requireSupported(record: PoolRecord): void {
-  if (record.features.length > 0)
-    throw new EngineError(
-      `pools with feature ${record.features.join(", ")} are not supported yet by this version of stratisd`,
     );
 }
 

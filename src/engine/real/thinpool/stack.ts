@@ -206,39 +206,48 @@ export class PoolStack {
   }
 
   /**
-   * Steps that take the live stack from one record to the next. The thin pool's table is loaded in any case: only a
-   * fresh table ends its out-of-space modes and makes the kernel look at the sizes of the devices below.
+   * Steps that take the live flex devices and thin pool from one record to the next. The thin pool's table is loaded in
+   * any case: only a fresh table ends its out-of-space modes and makes the kernel look at the sizes of the devices below.
    */
-  growSteps(from: PoolRecord, to: PoolRecord, numbers: StackNumbers, lowWater: DataBlocks): DmStep[] {
-    const oldPool = thinPoolSpec(this.pool, from, numbers, lowWater);
+  #growSteps(from: PoolRecord, to: PoolRecord, numbers: StackNumbers): DmStep[] {
+    const oldPool = thinPoolSpec(this.pool, from, numbers, DATA_LOW_WATER);
     return [
-      ...this.backstore.growSteps(from, to, numbers),
       ...changedSteps((record) => thinMetaSpec(this.pool, record, numbers.cap), from, to),
       ...changedSteps((record) => thinDataSpec(this.pool, record, numbers.cap), from, to),
-      ...reloadSteps(thinPoolSpec(this.pool, to, numbers, lowWater), oldPool.table),
+      ...reloadSteps(thinPoolSpec(this.pool, to, numbers, DATA_LOW_WATER), oldPool.table),
     ];
   }
 
   /**
    * Makes the kernel follow from one record to the next, which has more of something, or a cache where there was none.
-   * On failure everything is as before. Returns the numbers, which a cache may change.
+   * On failure everything is as before, but for what is larger than it must be. `crypt`: the layer in between, which has
+   * to grow with what is below it. Returns the numbers, which a cache may change.
    */
   async reshape(
     from: PoolRecord,
     to: PoolRecord,
     numbers: StackNumbers,
-    lowWater: DataBlocks,
+    crypt: { resize(): Promise<void> } | null,
   ): Promise<StackNumbers> {
     if (from.cacheTier === null && to.cacheTier !== null) return await this.#putCacheIn(from, to, numbers);
-    await runDmSteps(this.growSteps(from, to, numbers, lowWater));
+    const below = this.backstore.growSteps(from, to, numbers);
+    const above = this.#growSteps(from, to, numbers);
+    if (crypt === null || below.length === 0) await runDmSteps([...below, ...above]);
+    else {
+      await runDmSteps(below);
+      await crypt.resize();
+      await runDmSteps(above);
+    }
     return numbers;
   }
 
   #putCacheIn(from: PoolRecord, to: PoolRecord, numbers: StackNumbers): Promise<StackNumbers> {
     return withUndo(async (undo) => {
-      const { cache, cap } = await this.backstore.putCacheIn(to, numbers.originsub, undo);
-      if (!deviceNumbersEqual(cap, numbers.cap)) await runDmSteps(this.#moveSteps(from, numbers.cap, cap));
-      return { ...numbers, cache, cap };
+      const { cache, cap: container } = await this.backstore.putCacheIn(to, numbers.originsub, undo);
+      if (deviceNumbersEqual(container, numbers.container)) return { ...numbers, cache };
+      // Only V1 has another one, and nothing in between.
+      await runDmSteps(this.#moveSteps(from, numbers.cap, container));
+      return { ...numbers, cache, container, cap: container };
     });
   }
 
@@ -277,7 +286,7 @@ export class PoolStack {
   }
 
   async removeBackstore(): Promise<void> {
-    await this.#removeExisting(this.backstore.names);
+    await this.#removeExisting([names.v2Crypt(this.pool), ...this.backstore.names]);
   }
 
   async #removeExisting(deviceNames: string[]): Promise<void> {

@@ -1,0 +1,147 @@
+/** Unlock methods of a running, encrypted V2 pool: bound, rebound, unbound (encryption.md §16.2). */
+import type { CreateAction, DeleteAction, RenameAction } from "../actions";
+import type { TokenSlotInput } from "../engine";
+import { EngineError } from "../errors";
+import type { PoolCore } from "./core";
+import { acceptConfig } from "./crypt/clevis-config";
+import { describe, requireKey, type PoolCrypt } from "./crypt/pool-crypt";
+import { MAX_TOKENS, type ClevisMethod, type KeyMethod, type UnlockToken } from "./crypt/tokens";
+
+type Kind = UnlockToken["kind"];
+type OfKind<K extends Kind> = K extends "key" ? KeyMethod : ClevisMethod;
+
+const KIND_NAMES: Record<Kind, string> = { key: "a key description", clevis: "a Clevis binding" };
+
+function requireEncrypted(core: PoolCore): PoolCrypt {
+  if (core.crypt === null) throw new EngineError("Pool is not encrypted");
+  return core.crypt;
+}
+
+const isKind = <K extends Kind>(token: UnlockToken, kind: K): token is OfKind<K> => token.kind === kind;
+
+/** Of the bindings of a kind the one in the lowest slot. */
+function lowest<K extends Kind>({ tokens }: PoolCrypt, kind: K): OfKind<K> | undefined {
+  return tokens.find((token): token is OfKind<K> => isKind(token, kind));
+}
+
+const inSlot = ({ tokens }: PoolCrypt, slot: number): UnlockToken | undefined =>
+  tokens.find((token) => token.slot === slot);
+
+function requireRoom({ tokens }: PoolCrypt): void {
+  if (tokens.length >= MAX_TOKENS)
+    throw new EngineError(`Reached limit of ${MAX_TOKENS} token and keyslots for pool`);
+}
+
+/** The record's features follow the header. */
+async function saveFeatures(core: PoolCore): Promise<void> {
+  await core.save(core.record);
+}
+
+/** `same`: whether what is bound is what is wanted. Throws when something else is bound where it should be. */
+function isBound<K extends Kind>(
+  crypt: PoolCrypt,
+  kind: K,
+  slot: TokenSlotInput,
+  same: (token: OfKind<K>) => boolean,
+  what: string,
+): boolean {
+  if (slot === null) return false;
+  const held = slot === "legacy" ? lowest(crypt, kind) : inSlot(crypt, slot);
+  if (held === undefined) return false;
+  if (isKind(held, kind) && same(held)) return true;
+  const where = slot === "legacy" ? "Crypt device" : `Token slot ${slot}`;
+  throw new EngineError(
+    `${where} has already been bound with ${describe(held)}; requested ${what} can't be applied`,
+  );
+}
+
+export async function bindKeyring(
+  core: PoolCore,
+  description: string,
+  slot: TokenSlotInput,
+): Promise<CreateAction<number>> {
+  const crypt = requireEncrypted(core);
+  await requireKey(description);
+  const same = (token: KeyMethod): boolean => token.description === description;
+  const what = `key description "${description}"`;
+  const anywhere = slot === null && crypt.tokens.some((token) => isKind(token, "key") && same(token));
+  if (anywhere || isBound(crypt, "key", slot, same, what)) return { action: "identity" };
+  requireRoom(crypt);
+  const value = await crypt.bindKey(description, slot === "legacy" ? null : slot);
+  await saveFeatures(core);
+  return { action: "created", value };
+}
+
+export async function bindClevis(
+  core: PoolCore,
+  pin: string,
+  config: string,
+  slot: TokenSlotInput,
+): Promise<CreateAction<number>> {
+  const crypt = requireEncrypted(core);
+  // Of an existing binding only the pin is compared: its configuration is not what was given.
+  if (isBound(crypt, "clevis", slot, (token) => token.pin === pin, `Clevis pin ${pin}`))
+    return { action: "identity" };
+  requireRoom(crypt);
+  const value = await crypt.bindClevis(acceptConfig(pin, config), slot === "legacy" ? null : slot);
+  await saveFeatures(core);
+  return { action: "created", value };
+}
+
+/** The binding to change: in the slot, or the lowest of its kind; undefined: there is none of the kind. */
+function bindingToChange<K extends Kind>(
+  crypt: PoolCrypt,
+  kind: K,
+  slot: number | null,
+): OfKind<K> | undefined {
+  if (slot === null) return lowest(crypt, kind);
+  const token = inSlot(crypt, slot);
+  if (token === undefined)
+    throw new EngineError(`Cannot rebind ${KIND_NAMES[kind]}: token slot ${slot} is unbound`);
+  if (!isKind(token, kind))
+    throw new EngineError(
+      `Cannot rebind ${KIND_NAMES[kind]}: token slot ${slot} is bound to ${describe(token)}`,
+    );
+  return token;
+}
+
+export async function rebindKeyring(
+  core: PoolCore,
+  description: string,
+  slot: number | null,
+): Promise<RenameAction<string>> {
+  const crypt = requireEncrypted(core);
+  const token = bindingToChange(crypt, "key", slot);
+  if (token === undefined) return { action: "noSource" };
+  await requireKey(token.description);
+  await requireKey(description);
+  if (token.description === description) return { action: "identity" };
+  await crypt.rebindKey(token, description);
+  return { action: "renamed", value: description };
+}
+
+export async function rebindClevis(core: PoolCore, slot: number | null): Promise<void> {
+  const crypt = requireEncrypted(core);
+  const token = bindingToChange(crypt, "clevis", slot);
+  if (token === undefined)
+    throw new EngineError("Cannot rebind clevis implementation; no Clevis tokens are present");
+  await crypt.rebindClevis(token);
+}
+
+export async function unbind(core: PoolCore, kind: Kind, slot: number | null): Promise<DeleteAction<number>> {
+  const crypt = requireEncrypted(core);
+  const token = slot === null ? lowest(crypt, kind) : inSlot(crypt, slot);
+  if (token === undefined) return { action: "identity" };
+  if (token.kind !== kind)
+    throw new EngineError(
+      `Token slot ${token.slot} could not be unbound from ${KIND_NAMES[kind]}; it is bound to ${describe(token)}`,
+    );
+  if (crypt.tokens.length < 2)
+    throw new EngineError(
+      `There is one remaining unlock method; removing ${KIND_NAMES[kind]} would remove the ability to open this ` +
+        "device; aborting",
+    );
+  await crypt.unbind(token);
+  await saveFeatures(core);
+  return { action: "deleted", value: token.slot };
+}

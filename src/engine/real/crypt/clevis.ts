@@ -1,0 +1,131 @@
+/** The programs of Clevis: binding a header to a server or chip, and getting secrets back (encryption.md §11). */
+import { access, constants } from "node:fs/promises";
+import * as path from "node:path";
+import { isJsonObject, parseJson, printJson } from "../../../disk/json";
+import { native, type RunOptions, type RunResult } from "../../../native";
+import { ChainedError, EngineError } from "../../errors";
+import type { AcceptedConfig } from "./clevis-config";
+
+const DIRECTORIES = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+/** Programs that Clevis runs, beside its own. */
+const REQUIRED = [
+  ...[
+    "clevis",
+    "clevis-luks-bind",
+    "clevis-luks-unbind",
+    "clevis-luks-unlock",
+    "clevis-luks-common-functions",
+  ],
+  ...["clevis-decrypt", "clevis-decrypt-tang", "clevis-decrypt-tpm2", "clevis-encrypt-tang"],
+  ...["clevis-encrypt-tpm2", "clevis-luks-regen", "jose", "jq", "curl"],
+  ...["tpm2_createprimary", "tpm2_unseal", "tpm2_load", "mktemp"],
+];
+/** A server that does not answer must not hold up the pool for longer. */
+const TIMEOUT_MS = 60_000;
+const MAX_SECRET_BYTES = 64;
+/** Clevis is made of shell scripts, which look for programs themselves. */
+const ENVIRONMENT = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"];
+
+async function find(program: string): Promise<string | null> {
+  for (const directory of DIRECTORIES) {
+    const candidate = path.join(directory, program);
+    try {
+      await access(candidate, constants.X_OK);
+      return candidate;
+    } catch {
+      // Not in this directory: the next one is tried, and its absence everywhere is reported.
+    }
+  }
+  return null;
+}
+
+/** Throws EngineError naming what is missing for Clevis to work. */
+async function requirePrograms(): Promise<void> {
+  const missing: string[] = [];
+  for (const program of REQUIRED) if ((await find(program)) === null) missing.push(program);
+  if (missing.length > 0)
+    throw new EngineError(
+      "Clevis has been disabled due to some of the required executables not being found on this system. Required " +
+        `executables that were not found are: [${missing.join(", ")}]`,
+    );
+}
+
+async function mustRun(program: string, args: string[], options: RunOptions = {}): Promise<RunResult> {
+  await requirePrograms();
+  const file = (await find(program)) ?? program;
+  const result = await native().run(file, args, {
+    timeoutMs: TIMEOUT_MS,
+    environment: ENVIRONMENT,
+    ...options,
+  });
+  if (result.status !== 0) {
+    const reason =
+      result.signal === null ? `exit status ${result.status ?? "unknown"}` : `signal ${result.signal}`;
+    // Not what it printed on standard output, which may be a secret.
+    throw new EngineError(
+      `Command failed: cmd: ${[program, ...args].join(" ")}, exit reason: ${reason} stderr: ${result.stderr.trim()}`,
+    );
+  }
+  return result;
+}
+
+/** What lets Clevis change a header: the slot of a token with a key in the keyring, or a passphrase. */
+export type Authorisation = { token: number } | { passphrase: Uint8Array };
+
+/** Binds the header on `device`. `slot`: of the token, null for the lowest free one. */
+export async function bind(
+  device: string,
+  config: AcceptedConfig,
+  authorisation: Authorisation,
+  slot: number | null,
+): Promise<void> {
+  const byToken = "token" in authorisation;
+  const args = [
+    ...["luks", "bind"],
+    ...(config.trust ? ["-y"] : []),
+    ...["-d", device],
+    ...(byToken ? ["-e", String(authorisation.token)] : []),
+    ...(slot === null ? [] : ["-t", String(slot)]),
+    ...[config.pin, config.config],
+  ];
+  const stdin = byToken ? undefined : Buffer.concat([authorisation.passphrase, Buffer.from("\n")]);
+  try {
+    await mustRun("clevis", args, { keyring: true, ...(stdin === undefined ? {} : { stdin }) });
+  } finally {
+    stdin?.fill(0);
+  }
+}
+
+/** Kills the keyslot and removes its token. */
+export async function unbind(device: string, keyslot: number): Promise<void> {
+  await mustRun("clevis", ["luks", "unbind", "-d", device, "-s", String(keyslot), "-f"]);
+}
+
+/** Binds a keyslot anew with the configuration that it has. */
+export async function regenerate(device: string, keyslot: number): Promise<void> {
+  await mustRun("clevis", ["luks", "regen", "-d", device, "-s", String(keyslot), "-q"], { keyring: true });
+}
+
+/** The passphrase that a token of Clevis keeps. To be wiped by the caller. */
+export async function decrypt(tokenJson: string): Promise<Buffer> {
+  try {
+    const token = parseJson(tokenJson);
+    const jwe = isJsonObject(token) ? token["jwe"] : undefined;
+    if (jwe === undefined) throw new EngineError("the token does not appear to be a Clevis token");
+    const { stdout: compact } = await mustRun("jose", ["jwe", "fmt", "-i-", "-c"], {
+      stdin: Buffer.from(printJson(jwe)),
+    });
+    const { secret } = await mustRun("clevis", ["decrypt"], {
+      stdin: Buffer.from(compact),
+      secretOutput: true,
+    });
+    if (secret === undefined || secret.length === 0) throw new EngineError("clevis printed nothing");
+    if (secret.length > MAX_SECRET_BYTES) {
+      secret.fill(0);
+      throw new EngineError(`the passphrase has more than ${MAX_SECRET_BYTES} bytes`);
+    }
+    return secret;
+  } catch (error) {
+    throw new ChainedError("Failed to retrieve Clevis passphrase", error);
+  }
+}
