@@ -1,6 +1,6 @@
 #!/bin/sh
 # All tests. Every stage runs, also after one that failed; the exit status says whether all passed.
-# Usage: run.sh [STAGE]...   stages: lint unit native asan dbus vm compat
+# Usage: run.sh [STAGE]...   stages: lint unit native asan dbus vm compat; and long, vmlong, only when they are named
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -32,7 +32,18 @@ stage_compat() {
     esac
     return $status
 }
+stage_long() {
+    status=0
+    run_files long --test-concurrency=1 || status=1
+    STRATIS_HOSTILE_RUNS=400000 node --test dist/tests/unit/engine/real/hostile-record.test.js || status=1
+    return $status
+}
 stage_vm() { sh tests/vm/image/build.sh > /dev/null && nice -n 5 node dist/tests/vm/run.js; }
+# Cases of many minutes each, and those that interrupt operations at every step.
+stage_vmlong() {
+    STRATIS_CRASH_POINTS=${STRATIS_CRASH_POINTS:-all} STRATIS_VM_CASE_SECONDS=${STRATIS_VM_CASE_SECONDS:-14400} \
+        node dist/tests/vm/run.js --long
+}
 
 summary=
 remarks=

@@ -2,10 +2,9 @@
  * Messages as bytes and as values, within the limits of the D-Bus specification. dbus-next's own codec trusts lengths
  * (a damaged message makes it allocate without bound), and mistakes 64-bit numbers of big-endian messages.
  */
-import type { Variant } from "dbus-next/lib/variant";
 import { MalformedMessage, MAX_ARRAY_BYTES, MAX_MESSAGE_BYTES } from "./limits";
 import { Reader } from "./reader";
-import { parseSignature, parseSingleType, type SignatureNode } from "./signature";
+import { parseSignature, parseSingleType } from "./signature";
 import { sharedWriter, type Writer } from "./writer";
 
 export { MalformedMessage, MAX_MESSAGE_BYTES, TooLong } from "./limits";
@@ -17,6 +16,7 @@ const PROTOCOL_VERSION = 1;
 const BIG_ENDIAN = "B".charCodeAt(0);
 const LITTLE_ENDIAN = "l".charCodeAt(0);
 const BODY_LENGTH_AT = 4;
+const SERIAL_AT = 8;
 const FIELDS_LENGTH_AT = 12;
 
 /** The header fields that we know, by number ("Header Fields"). */
@@ -31,10 +31,9 @@ const FIELDS = [
   { code: 8, name: "signature", type: "g" },
   { code: 9, name: "unixFd", type: "u" },
 ] as const;
-const FIELD_OF_CODE = new Map(FIELDS.map((field) => [field.code as number, field]));
+const FIELD_OF_CODE = new Map<number, (typeof FIELDS)[number]>(FIELDS.map((field) => [field.code, field]));
 const WRITTEN_FIELDS = FIELDS.map((field) => ({ ...field, node: parseSingleType(field.type) }));
 const [BYTE, UINT32, SIGNATURE] = [parseSingleType("y"), parseSingleType("u"), parseSingleType("g")];
-const FIELD_ARRAY = parseSignature("a(yv)")[0] as SignatureNode;
 
 /** The header of a message that is received. Fields that it lacks are undefined. */
 export interface MessageHead {
@@ -54,6 +53,8 @@ export interface MessageHead {
   /** Where the arguments begin, in bytes from the start of the message. */
   readonly bodyAt: number;
 }
+
+type ReadHead = { -readonly [K in keyof MessageHead]: MessageHead[K] };
 
 /** A message as it is received. An argument of type h is an index. */
 export interface ReceivedMessage extends MessageHead {
@@ -77,15 +78,17 @@ export interface OutgoingMessage {
 
 const padded = (length: number): number => (length + 7) & ~7;
 
-/** The length in bytes of the message that begins with these 16 bytes. Throws MalformedMessage. */
-export function messageLength(fixed: Buffer): number {
-  const endian = fixed[0];
+/** The length in bytes of the message whose first 16 bytes are those at `at`. Throws MalformedMessage. */
+export function messageLength(bytes: Buffer, at = 0): number {
+  const endian = bytes[at];
   if (endian !== BIG_ENDIAN && endian !== LITTLE_ENDIAN)
     throw new MalformedMessage(`a message of the bus has the unknown byte order ${endian ?? "none"}`);
-  if (fixed[3] !== PROTOCOL_VERSION)
-    throw new MalformedMessage(`a message of the bus has the protocol version ${fixed[3] ?? "none"}, not 1`);
-  const read = (at: number): number =>
-    endian === BIG_ENDIAN ? fixed.readUInt32BE(at) : fixed.readUInt32LE(at);
+  if (bytes[at + 3] !== PROTOCOL_VERSION)
+    throw new MalformedMessage(
+      `a message of the bus has the protocol version ${bytes[at + 3] ?? "none"}, not 1`,
+    );
+  const read = (offset: number): number =>
+    endian === BIG_ENDIAN ? bytes.readUInt32BE(at + offset) : bytes.readUInt32LE(at + offset);
   const fields = read(FIELDS_LENGTH_AT);
   const length = FIXED_BYTES + padded(fields) + read(BODY_LENGTH_AT);
   if (fields > MAX_ARRAY_BYTES || length > MAX_MESSAGE_BYTES)
@@ -99,16 +102,38 @@ export function messageLength(fixed: Buffer): number {
 export function decodeHead(bytes: Buffer): MessageHead {
   const bigEndian = bytes[0] === BIG_ENDIAN;
   const reader = new Reader(bytes, bigEndian, FIELDS_LENGTH_AT);
-  const fields = readFields(reader);
-  reader.align(8);
-  return {
-    ...fields,
+  const head: ReadHead = {
     type: bytes[1] ?? 0,
     flags: bytes[2] ?? 0,
-    serial: bigEndian ? bytes.readUInt32BE(8) : bytes.readUInt32LE(8),
-    signature: typeof fields["signature"] === "string" ? fields["signature"] : "",
-    bodyAt: reader.position,
+    serial: bigEndian ? bytes.readUInt32BE(SERIAL_AT) : bytes.readUInt32LE(SERIAL_AT),
+    signature: "",
+    bodyAt: 0,
   };
+  const length = reader.uint32();
+  const end = reader.position + length;
+  if (end > bytes.length) throw new MalformedMessage("a message of the bus ends within its header");
+  while (reader.position < end) readField(reader, head);
+  if (reader.position !== end)
+    throw new MalformedMessage("a message of the bus has a header that ends within a field");
+  reader.align(8);
+  head.bodyAt = reader.position;
+  return head;
+}
+
+function readField(reader: Reader, head: ReadHead): void {
+  reader.align(8);
+  const field = FIELD_OF_CODE.get(reader.byte());
+  const type = reader.signature();
+  if (field === undefined) {
+    reader.read(parseSingleType(type)); // "Unknown fields must be ignored."
+    return;
+  }
+  if (type !== field.type)
+    throw new MalformedMessage(`a message of the bus has a ${field.name} of type ${type}`);
+  if (field.type === "u") head[field.name] = reader.uint32();
+  else if (field.type === "s") head[field.name] = reader.text();
+  else if (field.type === "o") head[field.name] = reader.path();
+  else head[field.name] = reader.signature();
 }
 
 /** Decodes the arguments of a message whose header decodeHead() gave. Throws when they are not what it says. */
@@ -126,18 +151,6 @@ export function decodeBody(bytes: Buffer, { signature, bodyAt }: MessageHead): u
 export function decode(bytes: Buffer): ReceivedMessage {
   const head = decodeHead(bytes);
   return { ...head, body: decodeBody(bytes, head) };
-}
-
-function readFields(reader: Reader): Record<string, unknown> {
-  const fields: Record<string, unknown> = {};
-  for (const [code, value] of reader.read(FIELD_ARRAY) as [number, Variant<unknown>][]) {
-    const field = FIELD_OF_CODE.get(code);
-    if (field === undefined) continue; // "Unknown fields must be ignored."
-    if (value.signature !== field.type)
-      throw new MalformedMessage(`a message of the bus has a ${field.name} of type ${value.signature}`);
-    fields[field.name] = value.value;
-  }
-  return fields;
 }
 
 /**

@@ -45,8 +45,8 @@ export class MessageChannel {
   #passesDescriptors = false;
   #chunks: Buffer[] = [];
   #bytes = 0;
-  /** Length of the message that is coming in; null before its fixed part is there. */
-  #expected: number | null = null;
+  /** How many bytes have to be there before there is anything to do: a message's fixed part, or all of it. */
+  #expected = FIXED_BYTES;
   #descriptors: number[] = [];
 
   private constructor(channel: Channel) {
@@ -164,21 +164,24 @@ export class MessageChannel {
   }
 
   #readMessages(): void {
-    while (this.isOpen) {
-      if (this.#expected === null) {
-        if (this.#bytes < FIXED_BYTES) return;
-        this.#expected = messageLength(this.#joined());
+    if (this.#bytes < this.#expected) return;
+    const all = this.#joined();
+    let at = 0;
+    this.#expected = FIXED_BYTES;
+    while (this.isOpen && all.length - at >= FIXED_BYTES) {
+      const length = messageLength(all, at);
+      if (all.length - at < length) {
+        this.#expected = length;
+        break;
       }
-      if (this.#bytes < this.#expected) return;
-      const all = this.#joined();
-      const bytes = all.subarray(0, this.#expected);
-      this.#keep(all.subarray(this.#expected));
-      this.#expected = null;
-      this.#deliver(bytes);
+      at += length;
+      this.#deliver(all.subarray(at - length, at), at === all.length);
     }
+    this.#keep(all.subarray(at));
   }
 
-  #deliver(bytes: Buffer): void {
+  /** `isLast`: nothing that came later is there yet. */
+  #deliver(bytes: Buffer, isLast: boolean): void {
     let head: MessageHead;
     let message: ReceivedMessage | null = null;
     try {
@@ -187,7 +190,7 @@ export class MessageChannel {
         message = { ...head, body: decodeBody(bytes, head) };
     } catch (error) {
       // Which descriptors were its own is not known either; those of later messages have not come yet.
-      if (this.#bytes === 0) this.#descriptors.splice(0).forEach(closeDescriptor);
+      if (isLast) this.#descriptors.splice(0).forEach(closeDescriptor);
       this.onBadMessage(error instanceof Error ? error : new Error(String(error)));
       return;
     }

@@ -32,7 +32,7 @@ export class Reader {
   read(node: SignatureNode): unknown {
     switch (node.code) {
       case "y":
-        return this.#bytes[this.#take(1)];
+        return this.byte();
       case "b":
         return this.#boolean();
       case "n":
@@ -43,7 +43,7 @@ export class Reader {
         return this.#int(4, true);
       case "u":
       case "h":
-        return this.#int(4, false);
+        return this.uint32();
       case "x":
         return this.#wide(true);
       case "t":
@@ -51,11 +51,11 @@ export class Reader {
       case "d":
         return this.#double();
       case "s":
-        return this.#text(this.#int(4, false));
+        return this.text();
       case "o":
-        return this.#path();
+        return this.path();
       case "g":
-        return this.#signature();
+        return this.signature();
       case "v":
         return this.#variant();
       case "a":
@@ -64,6 +64,31 @@ export class Reader {
       case "{":
         return this.#nested(() => this.#struct(node));
     }
+  }
+
+  byte(): number {
+    return this.#bytes[this.#take(1)] ?? 0;
+  }
+
+  uint32(): number {
+    this.align(4);
+    const at = this.#take(4);
+    return this.#bigEndian ? this.#bytes.readUInt32BE(at) : this.#bytes.readUInt32LE(at);
+  }
+
+  /** A string. */
+  text(): string {
+    return this.#text(this.uint32());
+  }
+
+  path(): string {
+    const path = this.text();
+    if (!OBJECT_PATH.test(path)) throw this.#malformed("has an invalid object path");
+    return path;
+  }
+
+  signature(): string {
+    return this.#text(this.byte());
   }
 
   /** Skips to a multiple of `alignment`. The bytes skipped are zero. */
@@ -107,33 +132,28 @@ export class Reader {
   }
 
   #boolean(): boolean {
-    const value = this.#int(4, false);
+    const value = this.uint32();
     if (value > 1) throw this.#malformed(`has the boolean ${value}`);
     return value === 1;
   }
 
   /** Text of `length` bytes and the NUL behind it. */
   #text(length: number): string {
+    const bytes = this.#bytes;
     const at = this.#take(length + 1);
-    const bytes = this.#bytes.subarray(at, at + length);
-    if (this.#bytes[at + length] !== 0 || bytes.includes(0))
-      throw this.#malformed("has a string that does not end where its length says");
-    if (!isUtf8(bytes)) throw this.#malformed("has a string that is not UTF-8");
-    return bytes.toString("utf8");
-  }
-
-  #path(): string {
-    const path = this.#text(this.#int(4, false));
-    if (!OBJECT_PATH.test(path)) throw this.#malformed("has an invalid object path");
-    return path;
-  }
-
-  #signature(): string {
-    return this.#text(this.#bytes[this.#take(1)] ?? 0);
+    const end = at + length;
+    if (bytes[end] !== 0) throw this.#malformed("has a string that does not end where its length says");
+    let next = at;
+    for (let code = bytes[next] ?? 0; next < end && code > 0 && code < 0x80; code = bytes[next] ?? 0) next++;
+    if (next === end) return bytes.toString("latin1", at, end);
+    const text = bytes.subarray(at, end);
+    if (text.includes(0)) throw this.#malformed("has a string that does not end where its length says");
+    if (!isUtf8(text)) throw this.#malformed("has a string that is not UTF-8");
+    return text.toString("utf8");
   }
 
   #variant(): Variant<unknown> {
-    const signature = this.#signature();
+    const signature = this.signature();
     return this.#nested(() => new Variant<unknown>(signature, this.read(parseSingleType(signature))));
   }
 
@@ -150,7 +170,7 @@ export class Reader {
   }
 
   #array(node: SignatureNode): unknown {
-    const length = this.#int(4, false);
+    const length = this.uint32();
     if (length > MAX_ARRAY_BYTES) throw this.#malformed(`has an array of ${length} bytes`);
     const [element] = node.children;
     if (element === undefined) throw new Error("An array has no type of elements");

@@ -10,7 +10,7 @@ import { errorText } from "../engine/errors";
 import type { Logger } from "../log";
 import { parseBusAddress, type SocketPath } from "./address";
 import type { Reply } from "./call";
-import { DbusError } from "./errors";
+import { DbusError, type ErrorAnswer } from "./errors";
 import { IncomingCalls, type CallHandler, type CallOrigin } from "./incoming";
 import { sendableText } from "./signature";
 
@@ -78,7 +78,7 @@ export class BusConnection {
 
   /** Calls that came before this are ignored. */
   handleCalls(handler: CallHandler): void {
-    const refuse = (origin: CallOrigin, error: DbusError): void => {
+    const refuse = (origin: CallOrigin, error: ErrorAnswer): void => {
       this.replyError(origin, error);
     };
     const calls = new IncomingCalls(handler, refuse, this.#messages, this.#log);
@@ -121,7 +121,7 @@ export class BusConnection {
     });
   }
 
-  replyError(origin: CallOrigin, { errorName, message }: DbusError): void {
+  replyError(origin: CallOrigin, { errorName, message }: ErrorAnswer): void {
     if (!origin.expectsReply) return;
     this.#send({
       type: MESSAGE_TYPE.error,

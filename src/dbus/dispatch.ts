@@ -4,7 +4,15 @@ import { parseSignature } from "../bus/signature";
 import { errorText } from "../engine/errors";
 import { announceActions, requireSignature, type IncomingCall, type Reply } from "./call";
 import type { ServiceContext } from "./context";
-import { DbusError, failed, limitExceeded, unknownInterface, unknownMethod, unknownObject } from "./errors";
+import {
+  DbusError,
+  failed,
+  limitExceeded,
+  unknownInterface,
+  unknownMethod,
+  unknownObject,
+  type ErrorAnswer,
+} from "./errors";
 import type { CallHandler, CallHead } from "./incoming";
 import { findInterface, interfaceCalled } from "./interfaces";
 import { ANCESTORS, standardInterfaces } from "./introspect";
@@ -90,7 +98,11 @@ function syncAfterFailure(service: ServiceContext, entry: Entry): void {
 }
 
 /** The error reply for anything that was thrown; never a stack. */
-export function asDbusError(service: Pick<ServiceContext, "log">, error: unknown, where: string): DbusError {
+export function asDbusError(
+  service: Pick<ServiceContext, "log">,
+  error: unknown,
+  where: string,
+): ErrorAnswer {
   if (error instanceof DbusError) return error;
   if (error instanceof TooLong) {
     service.log.warn(`The answer to ${where} is too long: ${error.message}`);

@@ -1,5 +1,11 @@
 /** Errors that go out as D-Bus error replies (dbus-api.md §4.3). */
 
+/** What an error reply says. */
+export interface ErrorAnswer {
+  readonly errorName: string;
+  readonly message: string;
+}
+
 export class DbusError extends Error {
   override name = "DbusError";
   readonly errorName: string;
@@ -25,4 +31,7 @@ export const failed = (text: string) => new DbusError(freedesktop("Failed"), tex
 /** Arguments that cannot be decoded, and properties that the engine refuses to set (dbus-api.md §21, trap 2). */
 export const refused = (text: string) => new DbusError("org.freedesktop.zbus.Error", text);
 /** More than the service does, or the bus lets through, for one client. */
-export const limitExceeded = (text: string) => new DbusError(freedesktop("LimitsExceeded"), text);
+export const limitExceeded = (text: string): ErrorAnswer => ({
+  errorName: freedesktop("LimitsExceeded"),
+  message: text,
+});

@@ -4,13 +4,16 @@ import { errorText } from "../engine/errors";
 import type { Logger } from "../log";
 import type { IncomingCall } from "./call";
 import { ReceivedDescriptors } from "./descriptors";
-import { limitExceeded, refused, type DbusError } from "./errors";
+import { limitExceeded, refused, type ErrorAnswer } from "./errors";
 import { Turns } from "./turns";
 
 /** More than any call needs: CreatePool with the paths of 10,000 devices has less. */
 const MAX_CALL_BYTES = 1024 * 1024;
-/** While more than this waits to be sent, no call is started: its answer would only wait behind. */
-const MAX_QUEUED_BYTES = 1024 * 1024;
+/**
+ * While more than this waits to be sent, no call is started: its answer would only wait behind, and a bus that has much
+ * to do takes little at a time.
+ */
+const MAX_QUEUED_BYTES = 64 * 1024;
 
 /** Where a reply goes. */
 export interface CallOrigin {
@@ -32,7 +35,7 @@ export interface CallHandler {
   answer(call: IncomingCall, origin: CallOrigin): Promise<void>;
 }
 
-type Refuse = (origin: CallOrigin, error: DbusError) => void;
+type Refuse = (origin: CallOrigin, error: ErrorAnswer) => void;
 
 /** Where replies go out. */
 interface Outlet {
@@ -74,21 +77,24 @@ export class IncomingCalls {
     const { hasEffect, takesDescriptors } = this.#handler.examine(call);
     if (!takesDescriptors) descriptors.close();
     if (!hasEffect && !origin.expectsReply) return;
+    const load = { bytes: bytes.length, descriptors: descriptors.count };
     const refusal =
       bytes.length > MAX_CALL_BYTES
         ? `the call has ${bytes.length} bytes, and ${MAX_CALL_BYTES} are allowed`
-        : this.#turns.add(sender ?? "", {
-            bytes: bytes.length,
-            descriptors: descriptors.count,
-            start: this.#starter(head, Buffer.from(bytes), call, origin, descriptors),
-            drop: () => {
-              descriptors.close();
-            },
-          });
-    if (refusal === null) return;
-    descriptors.close();
-    this.#complain(sender ?? "", `Refusing ${call.member} on ${call.path}: ${refusal}`);
-    this.#refuse(origin, limitExceeded(`Too much from one client: ${refusal}`));
+        : this.#turns.refusal(sender ?? "", load);
+    if (refusal !== null) {
+      descriptors.close();
+      this.#complain(sender ?? "", call, refusal);
+      this.#refuse(origin, limitExceeded(`Too much from one client: ${refusal}`));
+      return;
+    }
+    this.#turns.add(sender ?? "", {
+      ...load,
+      start: this.#starter(head, Buffer.from(bytes), call, origin, descriptors),
+      drop: () => {
+        descriptors.close();
+      },
+    });
   }
 
   /** The calls that have not been started are never carried out. */
@@ -139,10 +145,10 @@ export class IncomingCalls {
   }
 
   /** Once for each sender: there is no end to what it may send. */
-  #complain(sender: string, text: string): void {
+  #complain(sender: string, { member, path }: CallHead, refusal: string): void {
     if (this.#complaints.has(sender)) return;
     if (this.#complaints.size >= MAX_COMPLAINTS) this.#complaints.clear();
     this.#complaints.add(sender);
-    this.#log.warn(`${text}; further refusals of ${sender} are not logged`);
+    this.#log.warn(`Refusing ${member} on ${path}: ${refusal}; further refusals of ${sender} are not logged`);
   }
 }

@@ -36,12 +36,16 @@ export const LIMITS: Limits = {
   mostDescriptors: 256,
 };
 
-/** A call that waits for its turn. */
-export interface WaitingCall {
-  /** Of its message. */
+/** What a call takes up. */
+export interface Load {
+  /** Of its message, while it waits. */
   readonly bytes: number;
   /** That it holds until it has ended. */
   readonly descriptors: number;
+}
+
+/** A call that waits for its turn. */
+export interface WaitingCall extends Load {
   /** Settles when the call has ended; never rejects. */
   start(): Promise<void>;
   /** Instead of start(): lets go of what it holds. */
@@ -57,6 +61,15 @@ interface Sender {
   runningWithDescriptors: number;
   /** Stands in the line of those whose turn comes. */
   inLine: boolean;
+}
+
+/** Resolves when promises that are settled have been dealt with, and what came of that. */
+async function settled(): Promise<void> {
+  // From within a promise's callback: before that, ticks come first.
+  await Promise.resolve();
+  await new Promise<void>((resolve) => {
+    process.nextTick(resolve);
+  });
 }
 
 export class Turns {
@@ -82,16 +95,31 @@ export class Turns {
     return size;
   }
 
-  /** Lets the call wait for its sender's turn. Returns why not: too much waits already. */
-  add(name: string, call: WaitingCall): string | null {
+  /** Why a call of this sender can't wait for its turn: too much waits already. null: it can. */
+  refusal(name: string, load: Load): string | null {
+    const { senderBytes, sharedBytes, mostBytes, sharedDescriptors, mostDescriptors } = this.#limits;
+    const sender = this.#senders.get(name);
+    const senders = this.#senders.size + (sender === undefined ? 1 : 0);
+    const isOver = (own: number, all: number, shared: number, most: number): boolean =>
+      all > most || (all > shared && own > shared / senders);
+    const bytes = load.bytes + CALL_BYTES;
+    const own = (sender?.bytes ?? 0) + bytes;
+    if (own > senderBytes || isOver(own, this.#bytes + bytes, sharedBytes, mostBytes))
+      return `${sender?.waiting.length ?? 0} calls of this connection wait already`;
+    if (load.descriptors === 0) return null;
+    const held = sender?.descriptors ?? 0;
+    const all = this.#descriptors + load.descriptors;
+    if (isOver(held + load.descriptors, all, sharedDescriptors, mostDescriptors))
+      return `calls of this connection hold ${held} file descriptors already`;
+    return null;
+  }
+
+  /** Lets a call that is not refused wait for its sender's turn. */
+  add(name: string, call: WaitingCall): void {
     const sender = this.#senders.get(name) ?? this.#newSender(name);
-    const refusal = this.#refusal(sender, call);
-    if (refusal !== null) return refusal;
-    this.#senders.set(name, sender);
     sender.waiting.push(call);
     this.#account(sender, call.bytes + CALL_BYTES, call.descriptors);
     this.#join(sender);
-    return null;
   }
 
   resume(): void {
@@ -112,26 +140,12 @@ export class Turns {
   }
 
   #newSender(name: string): Sender {
-    return {
+    const sender: Sender = {
       ...{ name, waiting: [], bytes: 0, descriptors: 0, running: 0, runningWithDescriptors: 0 },
       inLine: false,
     };
-  }
-
-  #refusal(sender: Sender, call: WaitingCall): string | null {
-    const { senderBytes, sharedBytes, mostBytes, sharedDescriptors, mostDescriptors } = this.#limits;
-    const senders = this.#senders.size + (this.#senders.has(sender.name) ? 0 : 1);
-    const isOver = (own: number, all: number, shared: number, most: number): boolean =>
-      all > most || (all > shared && own > shared / senders);
-    const bytes = call.bytes + CALL_BYTES;
-    const own = sender.bytes + bytes;
-    if (own > senderBytes || isOver(own, this.#bytes + bytes, sharedBytes, mostBytes))
-      return `${sender.waiting.length} calls of this connection wait already`;
-    if (call.descriptors === 0) return null;
-    const descriptors = sender.descriptors + call.descriptors;
-    if (isOver(descriptors, this.#descriptors + call.descriptors, sharedDescriptors, mostDescriptors))
-      return `calls of this connection hold ${sender.descriptors} file descriptors already`;
-    return null;
+    this.#senders.set(name, sender);
+    return sender;
   }
 
   #account(sender: Sender, bytes: number, descriptors: number): void {
@@ -156,21 +170,23 @@ export class Turns {
     this.#scheduled = true;
     // After what is to be read, so that a call that has just come does not wait behind those that came before.
     setImmediate(() => {
-      this.#scheduled = false;
-      this.#slice();
+      void this.#slice();
     });
   }
 
-  #slice(): void {
+  async #slice(): Promise<void> {
     const end = performance.now() + SLICE_MS;
-    while (!this.#isBlocked() && performance.now() < end) {
+    do {
       const sender = this.#line.shift();
-      if (sender === undefined) return;
+      if (sender === undefined) break;
       sender.inLine = false;
       const call = sender.waiting.shift();
       if (call !== undefined) void this.#run(sender, call);
       this.#join(sender);
-    }
+      // A call that has nothing to wait for has sent its answer by then, and the way out may be blocked.
+      await settled();
+    } while (!this.#isBlocked() && performance.now() < end);
+    this.#scheduled = false;
     this.#schedule();
   }
 

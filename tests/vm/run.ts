@@ -3,6 +3,7 @@
  *
  *   run.js [FILE]...           boots guests and runs the cases in them (all of cases/ and host-cases/ unless named);
  *                              STRATIS_VM_LANES says how many at a time (default 2)
+ *   run.js --long              the same with those of long-cases/, which take many minutes
  *   run.js --keep              boots a guest and keeps it until --stop
  *   run.js --attach [FILE]...  runs cases in the guest that is kept; `--attach -c COMMAND` runs a command there
  *   run.js --host [FILE]...    runs the cases on this machine, on loop devices; needs root and device-mapper
@@ -17,6 +18,7 @@ import { DIST_NAME, PROJECT } from "./harness/image";
 import { attach, keep, stopKept } from "./harness/keep";
 import { drivesGuests, HOST_CASES, inGuest, runInGuests } from "./harness/lanes";
 
+const LONG_CASES = "long-cases";
 const KEPT_LIMIT_SECONDS = 24 * 3600;
 
 function filesOf(folder: string): string[] {
@@ -77,6 +79,8 @@ async function runOnThisMachine(named: readonly string[]): Promise<boolean> {
 async function main(args: readonly string[]): Promise<boolean> {
   const [mode, ...rest] = args;
   switch (mode) {
+    case "--long":
+      return summarize(await runInGuests(rest.length === 0 ? filesOf(LONG_CASES) : wantedFiles(rest)));
     case "--keep":
       await keepGuest();
       return true;

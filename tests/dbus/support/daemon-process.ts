@@ -4,11 +4,11 @@ import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { DbusService } from "../../../src/dbus/service";
 import { SimEngine } from "../../../src/engine/sim/engine";
-import { collectingLogger } from "./world";
+import type { Logger } from "../../../src/log";
 
 const TIMEOUT_MS = 30_000;
-/** As the launcher has it (native/launcher/main.cc). */
-const NODE_OPTIONS = ["--max-semi-space-size=2", "--max-old-space-size=256"];
+/** As the launcher has it (native/launcher/main.cc), and what it takes to look at what is really in use. */
+const NODE_OPTIONS = ["--max-semi-space-size=2", "--max-old-space-size=256", "--expose-gc"];
 const ENVIRONMENT = { UV_THREADPOOL_SIZE: "16", MALLOC_ARENA_MAX: "2" };
 
 export class DaemonProcess {
@@ -46,6 +46,14 @@ export class DaemonProcess {
     return Number(found[1]) * 1024;
   }
 
+  /** Bytes in use, in V8's heap and outside of it, when all garbage is collected. */
+  async used(): Promise<number> {
+    const answer = once(this.child, "message", { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    this.child.send("used");
+    const [bytes] = (await answer) as [number];
+    return bytes;
+  }
+
   async stop(): Promise<void> {
     if (!this.isRunning) return;
     const exited = once(this.child, "exit");
@@ -59,9 +67,17 @@ export class DaemonProcess {
   }
 }
 
+const nothing = (): void => undefined;
+const quiet: Logger = { error: nothing, warn: nothing, info: nothing, debug: nothing, trace: nothing };
+
 async function serve(address: string): Promise<void> {
-  const service = await DbusService.connect({ address, engine: new SimEngine(), log: collectingLogger([]) });
+  const service = await DbusService.connect({ address, engine: new SimEngine(), log: quiet });
   await service.publish();
+  process.on("message", () => {
+    globalThis.gc?.();
+    const { heapUsed, external } = process.memoryUsage();
+    process.send?.(heapUsed + external);
+  });
   process.send?.("published");
 }
 

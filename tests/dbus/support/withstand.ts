@@ -12,6 +12,9 @@ const POOL = `${BASE_PATH}/0`;
 const POOL_R9 = `${BUS_NAME}.pool.r9`;
 const FILESYSTEMS = 9;
 const ANSWER_MS = 1000;
+/** On a machine that is busy with other things: as many times as long as the slowest answer before the flood. */
+const ANSWER_FACTOR = 10;
+const CALM_MS = 1000;
 /** For what was waiting to be dealt with, and for memory to come to rest. */
 const REST_MS = 15_000;
 /** What the service may have at most, and what it may have more than before afterwards. */
@@ -60,6 +63,18 @@ async function prepare(client: RawClient): Promise<void> {
     });
 }
 
+/** Works for so long; returns the longest time that an answer took, in milliseconds. */
+async function workFor(
+  client: RawClient,
+  milliseconds: number,
+): Promise<{ longest: number; rounds: number }> {
+  const end = performance.now() + milliseconds;
+  let longest = 0;
+  let rounds = 0;
+  for (; performance.now() < end; rounds++) longest = Math.max(longest, await work(client, rounds));
+  return { longest, rounds };
+}
+
 /** Floods the service for so long. Fails unless another client is served in time and the service is itself after. */
 export async function withstandsFlood(t: TestContext, seconds: number): Promise<void> {
   const bus = await startBus();
@@ -71,24 +86,20 @@ export async function withstandsFlood(t: TestContext, seconds: number): Promise<
     client.close();
   });
   await prepare(client);
-  await work(client, -1);
+  const calm = await workFor(client, CALM_MS);
   const before = { descriptors: daemon.descriptors, bytes: daemon.resident("now") };
+  const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
 
   const flood = await startFlood(bus.address);
-  const latencies: number[] = [];
-  const end = performance.now() + seconds * 1000;
-  for (let round = 0; performance.now() < end; round++) latencies.push(await work(client, round));
+  const { longest, rounds } = await workFor(client, seconds * 1000);
   const sent = await flood.stop();
-
-  const longest = Math.max(...latencies);
   t.diagnostic(
-    `${sent} messages of the flood; ${latencies.length} rounds of work, the slowest answer after ${longest.toFixed(0)} ms`,
-  );
-  t.diagnostic(
-    `memory: ${(before.bytes / 1e6).toFixed(0)} MB before, at most ${(daemon.resident("most") / 1e6).toFixed(0)} MB`,
+    `${sent} messages of the flood; beside them ${rounds} rounds of work, the slowest answer after ` +
+      `${longest.toFixed(0)} ms, and after ${calm.longest.toFixed(0)} ms before the flood`,
   );
   assert.ok(sent > 100 * seconds, `only ${sent} messages were sent`);
-  assert.ok(longest < ANSWER_MS, `an answer took ${longest.toFixed(0)} ms`);
+  const allowed = Math.max(ANSWER_MS, ANSWER_FACTOR * calm.longest);
+  assert.ok(longest < allowed, `an answer took ${longest.toFixed(0)} ms`);
   assert.ok(daemon.isRunning);
   assert.ok(daemon.resident("most") < MOST_BYTES);
 
@@ -96,8 +107,11 @@ export async function withstandsFlood(t: TestContext, seconds: number): Promise<
     daemon.descriptors === before.descriptors && daemon.resident("now") < before.bytes + MORE_BYTES;
   const late = performance.now() + REST_MS;
   while (!rested() && performance.now() < late) await sleep(100);
+  t.diagnostic(
+    `memory: ${megabytes(before.bytes)} before, at most ${megabytes(daemon.resident("most"))}, ` +
+      `${megabytes(daemon.resident("now"))} after`,
+  );
   assert.equal(daemon.descriptors, before.descriptors);
-  t.diagnostic(`${(daemon.resident("now") / 1e6).toFixed(0)} MB after`);
   assert.ok(daemon.resident("now") < before.bytes + MORE_BYTES);
-  await work(client, -2);
+  await work(client, -1);
 }

@@ -38,7 +38,9 @@ class Hall {
 
   /** The first letter of a label is its sender. */
   add(label: string, descriptors = 0, bytes = 0): string | null {
-    return this.turns.add(label.charAt(0), this.call(label, descriptors, bytes));
+    const refusal = this.turns.refusal(label.charAt(0), { bytes, descriptors });
+    if (refusal === null) this.turns.add(label.charAt(0), this.call(label, descriptors, bytes));
+    return refusal;
   }
 
   async end(label: string): Promise<void> {
