@@ -1,9 +1,15 @@
-/** The daemon's log: winston, one line per message on stderr, in the form that operators of stratisd know. */
+/**
+ * The daemon's log: winston, one line per message on stderr, in the form that operators of stratisd know; or entries of
+ * the journal, where stderr leads there.
+ */
 import { createWriteStream } from "node:fs";
 import * as winston from "winston";
+import type { Engine } from "../engine/engine";
 import { LOG_LEVELS, setLogSink, type LogLevel } from "../log";
+import { leadsToJournal, writeToJournal } from "./journal";
 import { defaultFilter, isWanted, levelFilter, parseFilter, type LogFilter } from "./log-filter";
 import { formatLine } from "./log-line";
+import { subjectsOf } from "./log-subjects";
 
 const STDERR = 2;
 /** How long an exit waits for a reader of the log that has stopped reading. */
@@ -16,13 +22,43 @@ export function chooseFilter(logLevel: LogLevel | null, environment: NodeJS.Proc
   return parseFilter(spec, (text) => process.stderr.write(`${text}\n`));
 }
 
+export interface Logging {
+  /** Messages will be about what this engine has. */
+  follow(engine: Engine): void;
+  /** Writes out what is pending. Nothing can be logged afterwards. */
+  flush(): Promise<void>;
+}
+
 /**
- * Starts logging; the result writes out what is pending.
+ * Starts logging.
  *
  * The stream writes on libuv's threads: a reader that has stopped reading holds up the log, not the daemon.
  */
-export function startLogging(filter: LogFilter): () => Promise<void> {
+export function startLogging(filter: LogFilter, environment: NodeJS.ProcessEnv): Logging {
   const colored = process.stderr.isTTY;
+  const toJournal = leadsToJournal(environment);
+  let known: Engine | null = null;
+  const lines = startLines();
+  setLogSink((level, target, message) => {
+    if (!isWanted(filter, level, target, message)) return;
+    if (toJournal && writeToJournal(level, target, message, known === null ? [] : subjectsOf(message, known)))
+      return;
+    lines.write(level, formatLine(new Date(), level, target, message, colored));
+  });
+  return {
+    follow: (engine) => {
+      known = engine;
+    },
+    flush: () => lines.flush(),
+  };
+}
+
+interface Lines {
+  write(level: LogLevel, line: string): void;
+  flush(): Promise<void>;
+}
+
+function startLines(): Lines {
   const stream = createWriteStream("", { fd: STDERR, autoClose: false });
   const levels = Object.fromEntries(LOG_LEVELS.map((level, index) => [level, index]));
   const line = winston.format.printf(({ message }) => String(message));
@@ -37,11 +73,7 @@ export function startLogging(filter: LogFilter): () => Promise<void> {
   stream.on("error", () => {
     setLogSink(() => undefined);
   });
-  setLogSink((level, target, message) => {
-    if (isWanted(filter, level, target, message))
-      log.log(level, formatLine(new Date(), level, target, message, colored));
-  });
-  return () =>
+  const flush = (): Promise<void> =>
     new Promise((resolve) => {
       const timer = setTimeout(resolve, FLUSH_MILLISECONDS);
       log.once("finish", () => {
@@ -52,4 +84,5 @@ export function startLogging(filter: LogFilter): () => Promise<void> {
       });
       log.end();
     });
+  return { write: (level, text) => void log.log(level, text), flush };
 }

@@ -48,16 +48,18 @@ async function main(): Promise<void> {
     process.stderr.write(`${errorText(error)}\n`);
     process.exit(EXIT_FAILURE);
   }
-  const flush = startLogging(chooseFilter(wanted.logLevel, process.env));
+  const logging = startLogging(chooseFilter(wanted.logLevel, process.env), process.env);
   const onDefect = (error: unknown): void => {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     logger("stratisd").error(`A defect of stratisd: ${text}`);
-    void flush().then(() => process.exit(EXIT_DEFECT));
+    void logging.flush().then(() => process.exit(EXIT_DEFECT));
   };
   process.on("uncaughtException", onDefect);
   process.on("unhandledRejection", onDefect);
-  const code = await runDaemon(wanted);
-  await flush();
+  const code = await runDaemon(wanted, (engine) => {
+    logging.follow(engine);
+  });
+  await logging.flush();
   process.exit(code);
 }
 

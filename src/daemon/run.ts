@@ -43,8 +43,11 @@ async function makeEngine({ simulator, simErrors }: EngineChoice): Promise<Start
   return new RealEngine();
 }
 
-/** Resolves to the exit code. */
-export async function runDaemon(choice: EngineChoice): Promise<number> {
+/** Resolves to the exit code. `onEngine` is given the engine before it does anything. */
+export async function runDaemon(
+  choice: EngineChoice,
+  onEngine: (engine: Engine) => void = () => undefined,
+): Promise<number> {
   let end: (ending: Ending) => void = () => undefined;
   const ended = new Promise<Ending>((resolve) => {
     end = resolve;
@@ -60,6 +63,7 @@ export async function runDaemon(choice: EngineChoice): Promise<number> {
   const daemon = new Daemon(await makeEngine(choice), (task, error) => {
     end({ by: "task", task, error });
   });
+  onEngine(daemon.engine);
   try {
     await daemon.start();
   } catch (error) {

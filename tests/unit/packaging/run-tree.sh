@@ -40,14 +40,20 @@ END
 dbus-daemon --config-file=/run/bus.conf --fork
 export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/bus STRATIS_NODE="$node"
 
-# The service manager, as far as the daemon sees of it.
-python3 -c '
-import socket
+# The service manager and the journal, as far as the daemon sees of them: what they get is added to a file.
+receive() { # socket, file
+    mkdir -p "$(dirname "$1")"
+    python3 -c '
+import socket, sys
 receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-receiver.bind("/run/notify")
-with open("/run/notified", "wb", buffering=0) as told:
-    while True: told.write(receiver.recv(65536) + b"\n")
-' &
+receiver.bind(sys.argv[1])
+with open(sys.argv[2], "wb", buffering=0) as got:
+    while True: got.write(receiver.recv(65536) + b"\n")
+' "$1" "$2" &
+    until [ -S "$1" ]; do sleep 0.1; done
+}
+receive /run/notify /run/notified
+receive /run/systemd/journal/socket /run/journal
 export NOTIFY_SOCKET=/run/notify WATCHDOG_USEC=300000
 
 wait_for() { # file, text
@@ -62,7 +68,6 @@ wait_for() { # file, text
         sleep 0.1
     done
 }
-until [ -S /run/notify ]; do sleep 0.1; done
 "$tree/usr/libexec/stratisd" --sim --log-level info 2> /run/log &
 daemon=$!
 wait_for /run/log 'D-Bus API is available'
@@ -77,3 +82,16 @@ done
 kill -INT "$daemon"
 wait "$daemon"
 tail -n 2 /run/notified
+
+# Once more, with standard error where the journal would be: messages become entries.
+: > /run/log
+stream=$(stat --format=%d:%i /run/log)
+JOURNAL_STREAM=$stream "$tree/usr/libexec/stratisd" --sim --log-level info 2>> /run/log &
+daemon=$!
+wait_for /run/journal 'D-Bus API is available'
+"$node" "$tree/usr/bin/stratis" pool create data /dev/sim
+wait_for /run/journal CreatePool
+grep -A 8 '^MESSAGE=CreatePool' /run/journal
+kill -INT "$daemon"
+wait "$daemon"
+cat /run/log
