@@ -20,7 +20,7 @@ export SOURCE_DATE_EPOCH
 version=$(dpkg-parsechangelog -l "$debian/changelog" -S Version)
 architecture=$(dpkg --print-architecture)
 
-DESTDIR=$tree NODE=/usr/bin/node sh packaging/install.sh
+DESTDIR=$tree NODE=/usr/bin/node ZSHDIR=/usr/share/zsh/vendor-completions sh packaging/install.sh
 
 compiled="usr/lib/stratis-node/build/Release/stratisd usr/lib/stratis-node/build/Release/stratis_native.node
     usr/lib/udev/stratis-base32-decode usr/lib/udev/stratis-str-cmp"

@@ -9,6 +9,7 @@
 #   PKGDIR       $PREFIX/lib/stratis-node   what the links in the two lead to
 #   MANDIR       $PREFIX/share/man
 #   DOCDIR       $PREFIX/share/doc/stratis-node
+#   BASHDIR, ZSHDIR, FISHDIR   where these shells look for completions
 #   NODE         absolute path of Node.js for the commands' first line; by default it is found by PATH
 #
 # The system looks for these in one place only, whatever PREFIX is:
@@ -28,6 +29,9 @@ LIBEXECDIR=${LIBEXECDIR:-$PREFIX/libexec}
 PKGDIR=${PKGDIR:-$PREFIX/lib/stratis-node}
 MANDIR=${MANDIR:-$PREFIX/share/man}
 DOCDIR=${DOCDIR:-$PREFIX/share/doc/stratis-node}
+BASHDIR=${BASHDIR:-$PREFIX/share/bash-completion/completions}
+ZSHDIR=${ZSHDIR:-$PREFIX/share/zsh/site-functions}
+FISHDIR=${FISHDIR:-$PREFIX/share/fish/vendor_completions.d}
 UNITDIR=${UNITDIR:-/usr/lib/systemd/system}
 UNITEXECDIR=${UNITEXECDIR:-/usr/lib/systemd}
 UDEVDIR=${UDEVDIR:-/usr/lib/udev}
@@ -42,8 +46,8 @@ fail() {
 for built in build/Release/stratisd build/Release/stratis_native.node dist/bin/stratisd.js dist/packaging/assemble.js; do
     [ -e "$built" ] || fail "$PWD/$built is missing; build first: npm ci && npm run build"
 done
-for path in "$BINDIR" "$LIBEXECDIR" "$PKGDIR" "$MANDIR" "$DOCDIR" "$UNITDIR" "$UNITEXECDIR" \
-    "$UDEVDIR" "$DBUSDIR"; do
+for path in "$BINDIR" "$LIBEXECDIR" "$PKGDIR" "$MANDIR" "$DOCDIR" "$BASHDIR" "$ZSHDIR" "$FISHDIR" \
+    "$UNITDIR" "$UNITEXECDIR" "$UDEVDIR" "$DBUSDIR"; do
     case $path in
         # A blank would end a word in a unit, and a vertical bar the expressions of sed below.
         /*[!A-Za-z0-9/._+-]*) fail "$path has characters that can't be in a path of a unit" ;;
@@ -83,4 +87,13 @@ files 644 "$DBUSDIR" dbus-policy/stratisd.conf
 files 644 "$UDEVDIR/rules.d" udev/61-stratisd.rules
 files 755 "$UDEVDIR" build/Release/stratis-base32-decode build/Release/stratis-str-cmp
 for unit in systemd/*.service; do with_paths 644 "$UNITDIR" "$unit"; done
-files 644 "$MANDIR/man8" man/*.8
+
+made=$(mktemp -d)
+trap 'rm -rf "$made"' EXIT
+node dist/cli/man/write-pages.js "$made"
+files 644 "$MANDIR/man8" man/*.8 "$made"/*.8
+node dist/cli/complete/write-scripts.js "$made"
+files 644 "$ZSHDIR" "$made/_stratis"
+files 644 "$FISHDIR" "$made/stratis.fish"
+mkdir -p "$DESTDIR$BASHDIR"
+install -m 644 "$made/stratis.bash" "$DESTDIR$BASHDIR/stratis"

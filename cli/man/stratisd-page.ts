@@ -41,6 +41,12 @@ const FILES: readonly (readonly [string, string])[] = [
   ["/usr/lib/udev/rules.d/61-stratisd.rules", "The rules of udev for the devices of Stratis."],
 ];
 
+const JOURNAL_FIELDS: readonly (readonly [string, string])[] = [
+  ["OPERATION", "The D-Bus method that was carried out, or failed."],
+  ["POOL_UUID, FS_UUID, DEV_UUID", "The pools, filesystems and block devices, with hyphens."],
+  ["TARGET", "The part of the daemon that the message is from, by which `RUST_LOG` chooses."],
+];
+
 const entries = (list: readonly (readonly [string, string])[]): string[] =>
   list.flatMap(([term, text]) => entry(bold(term), [text]));
 
@@ -72,6 +78,14 @@ export const stratisdPage = (): string =>
     ]),
     section("files"),
     ...entries(FILES),
+    section("journal"),
+    prose(
+      "As a service the daemon writes entries of the journal. Beside the message an entry has fields for what it is about, " +
+        "if it is about something:",
+    ),
+    ...entries(JOURNAL_FIELDS),
+    ...paragraph("What happened to a pool:"),
+    ...example(["journalctl POOL_UUID=17101e39-e72e-423c-90d8-be5cb37c055b"]),
     section("signals"),
     ...entries([["SIGINT, SIGTERM", "The daemon ends, after what it is doing."]]),
     section("exit status"),

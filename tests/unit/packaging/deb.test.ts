@@ -29,7 +29,7 @@ test("the control file says what the package is and needs", () => {
   assert.equal(fields.get("Architecture"), output("dpkg", ["--print-architecture"]).trim());
   const needed = (fields.get("Depends") ?? "").split(", ").map((item) => item.replace(/ .*/, ""));
   const programs = ["dbus", "dmsetup", "nodejs", "thin-provisioning-tools", "udev", "xfsprogs"];
-  const libraries = ["libblkid1", "libc6", "libgcc-s1", "libstdc++6", "libudev1"];
+  const libraries = ["libblkid1", "libc6", "libcryptsetup12", "libgcc-s1", "libstdc++6", "libudev1"];
   // Newer distributions have names with a suffix for the size of time_t.
   assert.deepEqual(needed.map((name) => name.replace(/t64$/, "")).sort(), [...programs, ...libraries].sort());
   assert.match(fields.get("Recommends") ?? "", /\bclevis\b/);
@@ -53,9 +53,10 @@ test("files are where the system looks for them, root's, and nobody else can wri
     "usr/lib/stratis-node/package.json",
     "usr/lib/stratis-node/build/Release/stratis_native.node",
     "usr/lib/stratis-node/dist/bin/stratisd.js",
-    ...["stratisd", ...COMMANDS.filter((name) => name !== "stratis")].map(
-      (name) => `usr/share/man/man8/${name}.8.gz`,
-    ),
+    "usr/share/bash-completion/completions/stratis",
+    "usr/share/zsh/vendor-completions/_stratis",
+    "usr/share/fish/vendor_completions.d/stratis.fish",
+    ...["stratisd", ...COMMANDS].map((name) => `usr/share/man/man8/${name}.8.gz`),
   ];
   for (const name of plain) assert.equal(files.get(name)?.mode, "-rw-r--r--", name);
   const programs = [
@@ -147,7 +148,7 @@ test("the RPM's list has all that is installed, and nothing else", () => {
   const onlyDebian = /lintian|changelog\.Debian/;
   const files = [...contents(deb)]
     .filter(([name, { mode }]) => !mode.startsWith("d") && !onlyDebian.test(name))
-    .map(([name]) => name);
+    .map(([name]) => name.replace("zsh/vendor-completions", "zsh/site-functions"));
   const covers = (pattern: string, file: string): boolean =>
     pattern.endsWith("/")
       ? file.startsWith(pattern)
