@@ -47,6 +47,11 @@ interface Waiting {
 const describe = ({ interface: name, member }: MethodCall): string => `${name}.${member}`;
 
 export class Bus {
+  /** Must not throw. */
+  onSignal: (message: ReceivedMessage) => void = () => undefined;
+  /** Settles when the connection has ended, with the reason, and never rejects. */
+  readonly ended: Promise<Error>;
+  #settleEnded: (reason: Error) => void = () => undefined;
   readonly #messages: MessageChannel;
   readonly #waiting = new Map<number, Waiting>();
   #serial = 0;
@@ -54,6 +59,9 @@ export class Bus {
 
   private constructor(messages: MessageChannel) {
     this.#messages = messages;
+    this.ended = new Promise((resolve) => {
+      this.#settleEnded = resolve;
+    });
     messages.onMessage = (message, descriptors) => {
       // No answer of stratisd has any.
       descriptors.forEach(closeDescriptor);
@@ -139,6 +147,7 @@ export class Bus {
   }
 
   #received(message: ReceivedMessage): void {
+    if (message.type === MESSAGE_TYPE.signal) this.onSignal(message);
     if (message.type !== MESSAGE_TYPE.methodReturn && message.type !== MESSAGE_TYPE.error) return;
     this.#waiting.get(message.replySerial ?? 0)?.resolve(message);
   }
@@ -148,6 +157,7 @@ export class Bus {
     for (const { reject } of this.#waiting.values())
       reject(new DbusError(ERROR.disconnected, this.#ended.message, null));
     this.#waiting.clear();
+    this.#settleEnded(this.#ended);
   }
 }
 

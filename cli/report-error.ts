@@ -146,7 +146,7 @@ function kindOf(error: unknown): string {
 }
 
 /** As reportText, as a JSON document. */
-export async function reportDocument(error: unknown): Promise<string> {
+export async function reportDocument(error: unknown, style: { oneLine?: boolean } = {}): Promise<string> {
   const facts = new Map<string, Json>([
     ["kind", kindOf(error)],
     ["message", (await messageFor(error)) ?? errors.messageOf(error)],
@@ -156,7 +156,7 @@ export async function reportDocument(error: unknown): Promise<string> {
     facts.set("would_change", [...error.effect.changed]);
     facts.set("unchanged", [...error.effect.unchanged]);
   }
-  return documentText([["error", facts]]);
+  return documentText([["error", facts]], style);
 }
 
 /** All that goes to standard error about an error of an action. */

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The `stratis` command: connects the process to main.ts. */
 import { chainText } from "./chain";
+import { interrupted } from "./interrupt";
 import { main } from "./main";
 
 const FAILURE = 1;
@@ -17,10 +18,7 @@ process.stderr.on("error", () => {
   // There is no place left where this could be told.
   process.exit(FAILURE);
 });
-process.once("SIGINT", () => {
-  process.stderr.write("Received KeyboardInterrupt\n");
-  process.exit(FAILURE);
-});
+process.once("SIGINT", interrupted);
 
 main(process.argv.slice(2), process).then(
   (code) => {

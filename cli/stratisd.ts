@@ -3,7 +3,9 @@ import { Variant } from "dbus-next/lib/variant";
 import { Bus, DbusError, type MethodCall } from "./bus";
 import { systemBusAddress } from "./bus-address";
 import { checkDaemonVersion } from "./daemon-version";
+import type { Changes } from "./changes";
 import { EngineError } from "./errors";
+import { load } from "./load";
 import { ManagedObjects } from "./managed-objects";
 import { BUS_NAME, MANAGER, OBJECT_MANAGER, OLDEST_MANAGER, PROPERTIES, TOP_OBJECT } from "./names";
 import { callTimeoutMs } from "./timeout";
@@ -112,6 +114,12 @@ export class Stratisd {
     const call = { interface: OBJECT_MANAGER, member: "GetManagedObjects" };
     const [objects] = await this.#call({ ...call, path: TOP_OBJECT, signature: "", body: [] }, call);
     return new ManagedObjects(objects);
+  }
+
+  /** Changes that are signalled from now on. */
+  async changes(): Promise<Changes> {
+    const { Changes } = load("./changes") as typeof import("./changes");
+    return Changes.of(this.#bus);
   }
 
   managerProperty(name: string): Promise<unknown> {

@@ -1,4 +1,5 @@
 /** Alerts, which the client derives from properties (cli.md §13). */
+import type { Palette } from "../output/colour";
 import type { ManagedObject } from "../managed-objects";
 import type { ALERT_CODES } from "../parser/pool";
 import { asBytes, asFlag, asText, unboxed } from "../values";
@@ -52,6 +53,25 @@ export const ALERT_TEXTS: Readonly<Record<AlertCode, AlertText>> = {
       "layer may fail; setting the pool's key in the kernel keyring may help.",
   },
 };
+
+/** How bad an alert is. */
+export const ALERT_LEVELS: Readonly<Record<AlertCode, "remark" | "warning" | "error">> = {
+  EM001: "error",
+  EM002: "error",
+  WDS002: "error",
+  WS001: "warning",
+  WC001: "warning",
+  WC002: "warning",
+  IDS001: "remark",
+};
+
+/** Colours the codes in a text. */
+export const alertPaint =
+  (palette: Palette) =>
+  (text: string): string =>
+    text.replace(/[A-Z]+\d+/g, (code) =>
+      Object.hasOwn(ALERT_LEVELS, code) ? palette[ALERT_LEVELS[code as AlertCode]](code) : code,
+    );
 
 const AVAILABILITIES = ["fully_operational", "no_ipc_requests", "no_pool_changes"] as const;
 type Availability = (typeof AVAILABILITIES)[number];

@@ -5,6 +5,7 @@ import { examine, type CheckedFinding } from "../doctor/examination";
 import type { Level } from "../doctor/findings";
 import { machineAt } from "../doctor/machine";
 import type { Json } from "../format/json";
+import { paletteOf, type Paint, type Palette } from "../output/colour";
 import { documentText } from "../output/document";
 
 const LEVELS: readonly Level[] = ["ok", "note", "warning", "error"];
@@ -19,20 +20,26 @@ const findingJson = ({ check, level, message, advice }: CheckedFinding): Json =>
     ["advice", advice ?? null],
   ]);
 
-function textOf(findings: readonly CheckedFinding[]): string {
+function textOf(findings: readonly CheckedFinding[], palette: Palette): string {
+  const paints: Readonly<Record<Level, Paint>> = {
+    ok: palette.good,
+    note: palette.remark,
+    warning: palette.warning,
+    error: palette.error,
+  };
   const checkWidth = Math.max(...findings.map(({ check }) => check.length));
   const levelWidth = Math.max(...LEVELS.map((level) => level.length));
   const indentation = " ".repeat(levelWidth + checkWidth + 4);
   return findings
     .map(
       ({ check, level, message, advice }) =>
-        `${level.padEnd(levelWidth)}  ${check.padEnd(checkWidth)}  ${message}\n` +
+        `${paints[level](level.padEnd(levelWidth))}  ${check.padEnd(checkWidth)}  ${message}\n` +
         (advice === undefined ? "" : `${indentation}${advice}\n`),
     )
     .join("");
 }
 
-function printFindings({ values, print }: Context, findings: readonly CheckedFinding[]): void {
+function printFindings({ values, io, print }: Context, findings: readonly CheckedFinding[]): void {
   if (values.flag("--json")) {
     print(
       documentText([
@@ -43,7 +50,7 @@ function printFindings({ values, print }: Context, findings: readonly CheckedFin
     return;
   }
   const shown = values.flag("--quiet") ? findings.filter(isTrouble) : findings;
-  if (shown.length > 0) print(textOf(shown));
+  if (shown.length > 0) print(textOf(shown, paletteOf(io)));
 }
 
 export const doctor: Action = async (context) => {

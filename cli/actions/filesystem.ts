@@ -2,7 +2,8 @@
 import { IncoherenceError, noChange, partialChange, PartlyDoneError } from "../errors";
 import type { ManagedObject } from "../managed-objects";
 import { changing } from "../output/change";
-import { filesystemItem, type Item } from "../output/items";
+import { filesystemItem, itemText, type Item } from "../output/items";
+import type { Progress } from "../output/progress";
 import type { Stratisd } from "../stratisd";
 import { asFlag, asItems, asPair, asText } from "../values";
 import { filesystemOf, namesIn, poolOf, sizeArgument } from "./filesystem-target";
@@ -10,9 +11,14 @@ import { filesystemLoss } from "./losses";
 import { changedBy } from "./changed-by";
 
 /** The daemon makes one filesystem at a time. What was done before a failure is told. */
-async function oneByOne(items: readonly Item[], make: (item: Item) => Promise<string>): Promise<Item[]> {
+async function oneByOne(
+  items: readonly Item[],
+  progress: Progress,
+  make: (item: Item) => Promise<string>,
+): Promise<Item[]> {
   const created: Item[] = [];
   for (const item of items) {
+    progress.step(created.length, items.length, itemText(item));
     try {
       created.push({ ...item, object: await make(item) });
     } catch (error) {
@@ -72,7 +78,7 @@ export const create = changing(async (context) => {
       checkFilesystemLimit(objects, pool, names.length);
       checkAvailable(pool, "content");
     },
-    perform: async () => ({ effects: { created: await oneByOne(items, make) } }),
+    perform: async (progress) => ({ effects: { created: await oneByOne(items, progress, make) } }),
   };
 });
 
@@ -144,6 +150,6 @@ export const snapshot = changing(async (context) => {
       checkFilesystemLimit(objects, pool, names.length);
       checkAvailable(pool, "content");
     },
-    perform: async () => ({ effects: { created: await oneByOne(items, make) } }),
+    perform: async (progress) => ({ effects: { created: await oneByOne(items, progress, make) } }),
   };
 });

@@ -38,7 +38,7 @@ interface Operation {
 
 const longOperation = ({ command, member, isNeeded = () => true, ...operation }: Operation): Action =>
   changing(async (context) => {
-    const { values, io } = context;
+    const { values } = context;
     if (!values.flag("--in-place")) throw inPlaceMissing();
     const selector = poolSelectorOf(values);
     const stratisd = await context.stratisd();
@@ -61,8 +61,7 @@ const longOperation = ({ command, member, isNeeded = () => true, ...operation }:
           if (asFlag(await stratisd.request(call))) return undefined;
         } catch (error) {
           if (!isUnderWay(error, member)) throw error;
-          if (!values.flag("--quiet")) io.stderr.write("Operation initiated\n");
-          return { effects, finished: false };
+          return { effects, finished: false, notice: "Operation initiated" };
         }
         throw new IncoherenceError(
           `Expected "${command}" to change the pool with ${selectorText(selector)} but stratisd reports that it did not`,

@@ -157,8 +157,11 @@ export const extendData = changing(async ({ values, stratisd: connect }) => {
     examine: ({ checkAvailable }) => {
       checkAvailable(pool, "content");
     },
-    perform: async () => {
-      for (const uuid of uuids) await extend(stratisd, pool, uuid);
+    perform: async (progress) => {
+      for (const [index, uuid] of uuids.entries()) {
+        progress.step(index, uuids.length, `device ${hyphenated(uuid)}`);
+        await extend(stratisd, pool, uuid);
+      }
       return undefined;
     },
   };

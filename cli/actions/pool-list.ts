@@ -3,24 +3,25 @@ import type { Context } from "../context";
 import { freeOf } from "../format/size";
 import type { Column } from "../format/table";
 import type { ManagedObject } from "../managed-objects";
+import { paletteOf } from "../output/colour";
 import { sizeText } from "../output/fields";
 import { choosesFields, listText, sortedBy, styleOf, type List, type Table } from "../output/list";
 import { listing } from "../output/listing";
 import { POOLS } from "../parser/fields";
 import { maybeSelectorOf } from "../parser/shared";
 import { asBytes, asFlag, asText } from "../values";
-import { poolAlerts } from "./alerts";
+import { alertPaint, poolAlerts } from "./alerts";
 import { poolDetail } from "./pool-detail";
 import { POOL_GETTERS, poolRow, type PoolRow } from "./pool-fields";
 import { maybeSize, metadataVersion, orUnknown, uuidText } from "./shared";
 import { stoppedText } from "./stopped-pools";
 
-const COLUMNS: readonly Column[] = [
+const columnsFor = ({ io }: Context): Column[] => [
   { title: "Name", align: "left" },
   { title: "Total / Used / Free", align: "right" },
   { title: "Properties", align: "right" },
   { title: "UUID", align: "right" },
-  { title: "Alerts", align: "left" },
+  { title: "Alerts", align: "left", paint: alertPaint(paletteOf(io)) },
 ];
 
 /** Blank for yes, a tilde for no, and a question mark for the whole item when it is not known. */
@@ -44,7 +45,7 @@ function spaceCell(context: Context, pool: ManagedObject): string {
 }
 
 const standardTable = (context: Context, rows: readonly PoolRow[]): Table => ({
-  columns: COLUMNS,
+  columns: columnsFor(context),
   rows: rows.map(({ pool, devices }) => [
     orUnknown(pool.maybe("Name", asText)),
     spaceCell(context, pool),

@@ -78,8 +78,12 @@ export const destroy = changing(async (context) => {
     },
     // A pool that has filesystems is not destroyed without them, so that there is nothing to be lost.
     loss: filesystems.length > doomed.length ? undefined : () => poolLoss(objects, pool, doomed),
-    perform: async () => {
-      if (doomed.length > 0) await destroyFilesystems(stratisd, pool, doomed, name);
+    perform: async (progress) => {
+      if (doomed.length > 0) {
+        progress.step(0, 2, "filesystems");
+        await destroyFilesystems(stratisd, pool, doomed, name);
+        progress.step(1, 2, `pool ${name}`);
+      }
       await afterFilesystems(doomed, name, () => destroyPool(stratisd, pool, name));
       return undefined;
     },

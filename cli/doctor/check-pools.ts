@@ -1,5 +1,5 @@
 /** How are the pools that run? */
-import { ALERT_TEXTS, poolAlerts, type AlertCode } from "../actions/alerts";
+import { ALERT_LEVELS, ALERT_TEXTS, poolAlerts, type AlertCode } from "../actions/alerts";
 import { poolRow } from "../actions/pool-fields";
 import { maybeSize } from "../actions/shared";
 import { formatSize } from "../format/size";
@@ -7,17 +7,9 @@ import { commandLine } from "../hints/shell";
 import type { ManagedObject, ManagedObjects } from "../managed-objects";
 import { asBytes, asFlag, asText } from "../values";
 import type { Check } from "./check";
-import { note, ok, warning, type Finding, type Level } from "./findings";
+import { note, ok, warning, type Finding } from "./findings";
 
-const ALERT_LEVELS: Readonly<Record<AlertCode, Level>> = {
-  EM001: "error",
-  EM002: "error",
-  WS001: "warning",
-  WDS002: "error",
-  WC001: "warning",
-  WC002: "warning",
-  IDS001: "note",
-};
+const LEVELS = { remark: "note", warning: "warning", error: "error" } as const;
 /** From here on a pool is told to be nearly full. */
 const NEARLY_FULL_PERCENT = 90n;
 
@@ -40,7 +32,7 @@ function alertAdvice(code: AlertCode, pool: string): string {
 
 const alertFindings = (objects: ManagedObjects, pool: ManagedObject): Finding[] =>
   poolAlerts(pool, poolRow(objects, pool).devices).map((code) => ({
-    level: ALERT_LEVELS[code],
+    level: LEVELS[ALERT_LEVELS[code]],
     message: `pool "${nameOf(pool)}" has the alert ${code}: ${ALERT_TEXTS[code].summary.replace(/\.$/, "")}`,
     advice: alertAdvice(code, nameOf(pool)),
   }));

@@ -8,6 +8,8 @@ import { load } from "../load";
 import { documentText } from "./document";
 import { EFFECTS, isUnresolved, itemJson, itemText, resolvedEffects, type Effects, type Item } from "./items";
 
+import { withProgress, type Progress } from "./progress";
+
 type Confirm = typeof import("./confirm");
 type DryRun = typeof import("./dry-run");
 
@@ -15,6 +17,8 @@ export interface Done {
   readonly effects: Effects;
   /** False: stratisd goes on with it. */
   readonly finished?: boolean;
+  /** To be said to the user: a line. */
+  readonly notice?: string;
 }
 
 /** A change that has passed the checks that every run makes. */
@@ -26,7 +30,7 @@ export interface Plan {
   /** Lines that tell the user what would be lost; without it nothing is. */
   readonly loss?: (() => readonly string[] | Promise<readonly string[]>) | undefined;
   /** Makes the change. Returns what is known of it only now. */
-  readonly perform: () => Promise<Done | undefined>;
+  readonly perform: (progress: Progress) => Promise<Done | undefined>;
 }
 
 function changeDocument({ command }: Context, { effects, finished = true }: Done, dryRun: boolean): string {
@@ -74,14 +78,15 @@ async function withUuids(context: Context, effects: Effects): Promise<Effects> {
 export const changing =
   (planOf: (context: Context) => Promise<Plan>): Action =>
   async (context) => {
-    const { values, print } = context;
+    const { values, io, print } = context;
     const plan = await planOf(context);
     if (values.flag("--dry-run")) {
       await rehearse(context, plan);
       return;
     }
     if (plan.loss !== undefined) await (load("./output/confirm") as Confirm).confirm(context, plan.loss);
-    const done = (await plan.perform()) ?? plan;
+    const done: Done = (await withProgress(context, plan.perform)) ?? { effects: plan.effects };
+    if (done.notice !== undefined && !values.flag("--quiet")) io.stderr.write(`${done.notice}\n`);
     if (!values.flag("--json")) return;
     print(changeDocument(context, { ...done, effects: await withUuids(context, done.effects) }, false));
   };

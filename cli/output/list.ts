@@ -5,6 +5,7 @@ import { byCodePoint } from "../format/order";
 import { tableText, type Column } from "../format/table";
 import { columnNames } from "../parser/extensions";
 import type { FieldSpec, TableSpec } from "../parser/fields";
+import { paletteOf } from "./colour";
 import { documentText } from "./document";
 import { alignmentOf, cellText, rowJson, type Getters, type Style } from "./fields";
 
@@ -80,5 +81,8 @@ export async function listText<F extends Readonly<Record<string, FieldSpec>>, Ro
     return documentText([[list.table.key, objects]], { oneLine: values.flag("--watch") });
   }
   const { columns, rows } = values.has("--columns") ? chosenTable(context, list) : list.standard();
-  return tableText(columns, rows, { header: !values.flag("--no-header") });
+  return tableText(columns, rows, {
+    header: !values.flag("--no-header"),
+    paintTitle: paletteOf(context.io).title,
+  });
 }

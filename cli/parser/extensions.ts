@@ -98,7 +98,13 @@ function extensionsOf({ shows, destructive }: Command): Option[] {
     case "change":
       return [json, quiet, dryRun, ...(destructive === true ? [yes] : [])];
     default:
-      return [json, bytes, noHeader, columns(shows), watch];
+      return [
+        json,
+        bytes,
+        noHeader,
+        columns(shows),
+        ...(shows.every(({ unsignalled }) => unsignalled !== true) ? [watch] : []),
+      ];
   }
 }
 

@@ -20,6 +20,8 @@ export interface TableSpec {
   /** Key of the list in JSON. */
   readonly key: string;
   readonly fields: Readonly<Record<string, FieldSpec>>;
+  /** No signal tells of its changes. */
+  readonly unsignalled?: true;
 }
 
 const name = (what: string): FieldSpec => ({ title: "Name", type: "text", help: `name of the ${what}` });
@@ -129,4 +131,4 @@ export const STOPPED_POOLS = {
 } as const satisfies TableSpec;
 export const FILESYSTEMS = { key: "filesystems", fields: FILESYSTEM_FIELDS } as const satisfies TableSpec;
 export const BLOCKDEVS = { key: "blockdevs", fields: BLOCKDEV_FIELDS } as const satisfies TableSpec;
-export const KEYS = { key: "keys", fields: KEY_FIELDS } as const satisfies TableSpec;
+export const KEYS = { key: "keys", fields: KEY_FIELDS, unsignalled: true } as const satisfies TableSpec;

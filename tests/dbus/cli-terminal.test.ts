@@ -171,3 +171,29 @@ test("without a daemon, hints say how to get one", async () => {
     /could not connect to the message bus[^]*Hint: Find out what is missing with: stratis doctor\n$/,
   );
 });
+
+test("titles and alerts have colours, unless the user wants none", async () => {
+  await harness().run(["--version"]);
+  const shown = async (words: string, env: Record<string, string> = {}): Promise<string> =>
+    (await runOnTerminal(harness().address, words.split(" "), "", env)).screen;
+  const coloured = await shown("pool list");
+  assert.match(coloured, /^ESC\[1mName +ESC\[0m {3}/);
+  assert.match(coloured, /ESC\[31mEM001ESC\[0m, ESC\[36mIDS001ESC\[0m, ESC\[33mWS001ESC\[0m/);
+  const { stdout: plain } = await harness().run(["pool", "list"]);
+  assert.equal(coloured.replace(/ESC\[\d+m/g, ""), plain);
+  assert.equal(await shown("pool list", { NO_COLOR: "1" }), plain);
+  assert.equal(await shown("pool list", { TERM: "dumb" }), plain);
+  assert.equal(await shown("pool list", { NO_COLOR: "" }), coloured);
+  assert.doesNotMatch(await shown("pool list --json"), /ESC/);
+});
+
+test("a watched table is drawn over the one before", async () => {
+  await harness().run(["--version"]);
+  // Ctrl-C ends it.
+  const { code, screen } = await runOnTerminal(harness().address, ["pool", "list", "--watch"], {
+    after: "vault",
+    text: "\u0003",
+  });
+  assert.equal(code, 0);
+  assert.match(screen, /ESC\[HESC\[JESC\[1mName/);
+});
