@@ -62,6 +62,41 @@ test("what the grammar fixes needs no bus, and what does says that there is none
   assert.match(stderr, /could not connect to the message bus/);
 });
 
+/** Milliseconds that the fastest of several runs of Node takes. */
+async function fastest(words: readonly string[]): Promise<number> {
+  const times: number[] = [];
+  for (let run = 0; run < 7; run++) {
+    const begin = performance.now();
+    await execute(process.execPath, words, { env: { DBUS_SYSTEM_BUS_ADDRESS: harness().address } });
+    times.push(performance.now() - begin);
+  }
+  return Math.min(...times);
+}
+
+test("an answer takes 150 ms at most, on a machine where Node starts in a third of that", async () => {
+  await harness().run(["--version"]);
+  const bare = await fastest(["-e", "0"]);
+  const answer = await fastest([COMMAND, "--complete", "pool", "destroy", ""]);
+  assert.ok(answer <= Math.max(150, 3 * bare), `${answer} ms, where Node alone takes ${bare} ms`);
+});
+
+test("an answer loads nothing that only other runs need", async () => {
+  const hook = join(directory, "loaded.js");
+  await writeFile(
+    hook,
+    'process.on("exit", () => process.stderr.write(JSON.stringify(Object.keys(require.cache))));',
+  );
+  await harness().run(["--version"]);
+  const words = ["--require", hook, COMMAND, "--complete", "pool", "destroy", ""];
+  const env = { DBUS_SYSTEM_BUS_ADDRESS: harness().address };
+  const { stdout, stderr } = await execute(process.execPath, words, { env });
+  assert.match(stdout, /^vault\t/);
+  const loaded = JSON.parse(stderr) as string[];
+  assert.ok(loaded.length < 80, `${loaded.length} modules`);
+  for (const unwanted of ["/commander/", "/cli/actions/", "/cli/hints/", "/cli/output/", "/cli/parser/help"])
+    assert.ok(!loaded.some((path) => path.includes(unwanted)), unwanted);
+});
+
 const isThere = (program: string): boolean => spawnSync(program, ["--version"]).error === undefined;
 
 /** Runs a script in a shell; the command is found first in its PATH. */
