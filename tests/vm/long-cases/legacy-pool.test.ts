@@ -14,7 +14,7 @@ import {
   stratis,
   stratisCommand,
   unmountAll,
-} from "./support";
+} from "../cases/support";
 
 const POOL = "legacy";
 const TAKEN_OVER_MILLISECONDS = 60_000;

@@ -24,7 +24,7 @@ import {
   stratisCommand,
   unmountAll,
   type Reply,
-} from "./support";
+} from "../cases/support";
 
 const WANTED = process.env["STRATIS_CRASH_POINTS"];
 const DRAWN_OPERATIONS = 4;

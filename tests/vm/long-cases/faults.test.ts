@@ -16,7 +16,7 @@ import {
   stratisCommand,
   stratisFails,
   unmountAll,
-} from "./support";
+} from "../cases/support";
 
 const POOL = "faulty";
 const DEVICE = "case-faulty";

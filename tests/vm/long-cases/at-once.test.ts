@@ -4,7 +4,14 @@ import { after, before, test } from "node:test";
 import { startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 import { STRATIS_TOP } from "../guest/bus";
-import { callStratis, closeBus, createPoolByBus, dmDevices, managedObjects, type Reply } from "./support";
+import {
+  callStratis,
+  closeBus,
+  createPoolByBus,
+  dmDevices,
+  managedObjects,
+  type Reply,
+} from "../cases/support";
 
 const DISKS = ["d0", "d1", "d2"];
 const MANAGER = "org.storage.stratis3.Manager.r6";
