@@ -237,9 +237,13 @@ test("a pending run does not keep process.exit waiting", () => {
 });
 
 test("a secret that a child prints comes as bytes and nowhere else", async () => {
-  const { stdout, secret, stderr } = await native().run("/bin/sh", ["-c", "printf 'hush\\000!'; echo told >&2"], {
-    secretOutput: true,
-  });
+  const { stdout, secret, stderr } = await native().run(
+    "/bin/sh",
+    ["-c", "printf 'hush\\000!'; echo told >&2"],
+    {
+      secretOutput: true,
+    },
+  );
   assert.deepEqual([stdout, stderr], ["", "told\n"]);
   assert.deepEqual(secret, Buffer.from("hush\0!"));
   assert.equal((await native().run("/bin/true", [])).secret, undefined);
