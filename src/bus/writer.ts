@@ -10,6 +10,8 @@ const INITIAL_BYTES = 4096;
 const MAX_KEPT_BYTES = 64 * 1024;
 /** Elements that were marshalled ahead are copied up to this length, and longer ones are sent from where they are. */
 const MAX_COPIED_BYTES = 512;
+/** Up to this many characters it is faster to write one by one than to call into the runtime. */
+const MAX_SHORT_LENGTH = 48;
 const MAX_SIGNATURE_BYTES = 255;
 const OBJECT_PATH = /^\/$|^(\/[A-Za-z0-9_]+)+$/;
 
@@ -164,11 +166,12 @@ export class Writer {
         this.#bytes.writeDoubleLE(value, this.#room(8, 8));
         break;
       case "s":
-        this.#text(this.#sendable(node, value));
+        if (typeof value !== "string") throw misfit(node, value);
+        if (!this.#shortText(value)) this.#text(this.#sendable(node, value));
         break;
       case "o":
         if (typeof value !== "string" || !OBJECT_PATH.test(value)) throw misfit(node, value);
-        this.#text(value);
+        if (!this.#shortText(value)) this.#text(value);
         break;
       case "g":
         if (typeof value !== "string") throw misfit(node, value);
@@ -283,8 +286,7 @@ export class Writer {
     );
   }
 
-  #sendable(node: SignatureNode, value: unknown): string {
-    if (typeof value !== "string") throw misfit(node, value);
+  #sendable(node: SignatureNode, value: string): string {
     if (isSendableText(value)) return value;
     if (this.#unsendable === "refuse") throw misfit(node, value);
     return sendableText(value);
@@ -325,6 +327,25 @@ export class Writer {
     if (typeof value !== "number" || !Number.isInteger(value) || value < 0)
       throw misfit({ code: "h", children: [] }, value);
     this.#uint32(this.#descriptors.push(value) - 1);
+  }
+
+  /** Text that is short and ASCII, without NUL: most is. Otherwise nothing is written, and the result is false. */
+  #shortText(text: string): boolean {
+    const { length } = text;
+    if (length > MAX_SHORT_LENGTH) return false;
+    const at = this.#room(4 + length + 1, 4);
+    const bytes = this.#bytes;
+    for (let index = 0; index < length; index++) {
+      const code = text.charCodeAt(index);
+      if (code === 0 || code >= 0x80) {
+        this.#at = at;
+        return false;
+      }
+      bytes[at + 4 + index] = code;
+    }
+    bytes.writeUInt32LE(length, at);
+    bytes[at + 4 + length] = 0;
+    return true;
   }
 
   #text(text: string): void {

@@ -39,12 +39,20 @@ const byName = new Map<string, DerivedInterface>(
   ]),
 );
 
+const of = (entryKind: Entry["kind"]): readonly DerivedInterface[] =>
+  KINDS_OF[entryKind].flatMap((kind) => INTERFACES[kind] as readonly DerivedInterface[]);
+const INTERFACES_OF: Record<Entry["kind"], readonly DerivedInterface[]> = {
+  manager: of("manager"),
+  pool: of("pool"),
+  filesystem: of("filesystem"),
+  blockdev: of("blockdev"),
+};
+
 /**
  * The Stratis interfaces of an object, without the kind in their types: whoever uses one takes the target from the
  * same entry. Kinds come in order and each with its oldest revision first.
  */
-export const interfacesOf = (entry: Entry): readonly DerivedInterface[] =>
-  KINDS_OF[entry.kind].flatMap((kind) => INTERFACES[kind] as readonly DerivedInterface[]);
+export const interfacesOf = (entry: Entry): readonly DerivedInterface[] => INTERFACES_OF[entry.kind];
 
 export const interfaceCalled = (name: string): DerivedInterface | undefined => byName.get(name);
 

@@ -48,6 +48,21 @@ test("big-endian messages are understood, 64-bit numbers too", () => {
   assert.deepEqual(message.body, [258, "x", -2n, new Variant("n", -0x8000)]);
 });
 
+test("fields that are not known are passed over, known ones of another type are refused", () => {
+  // type 1, no flags, version 1, serial 2; path "/", and a field 77 or 3 with a variant of an array of two numbers.
+  const message = (code: number): Buffer => {
+    const path = [1, 1, 0x6f, 0, 1, 0, 0, 0, 0x2f, 0, 0, 0, 0, 0, 0, 0];
+    const other = [code, 2, 0x61, 0x71, 0, 0, 0, 0, 4, 0, 0, 0, 1, 0, 2, 0];
+    return Buffer.from([0x6c, 1, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 32, 0, 0, 0, ...path, ...other]);
+  };
+  const { path, member, body } = decode(message(77));
+  assert.deepEqual([path, member, body], ["/", undefined, []]);
+  assert.throws(() => decode(message(3)), /has a member of type aq/);
+  const cut = message(77);
+  cut.writeUInt32LE(28, 12);
+  assert.throws(() => decode(cut), /header that ends within a field/);
+});
+
 test("a header that no message can have is refused", () => {
   const fixed = (change: (bytes: Buffer) => void): Buffer => {
     const bytes = Buffer.from([0x6c, 1, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
