@@ -1,4 +1,5 @@
 /** What can go wrong while a command runs, with the texts of cli.md §8.2. How they are reported: report-error.ts. */
+import type { Effects } from "./output/items";
 import { pythonList } from "./format/python-literal";
 
 /** Base of the errors that are explained to the user. */
@@ -77,7 +78,12 @@ export class UnexpectedValueError extends CommandError {
 /** Some of the calls of a command succeeded before one failed, which is the cause. */
 export class PartlyDoneError extends CommandError {
   override name = "PartlyDoneError";
-  constructor(done: string, cause: unknown) {
+  constructor(
+    done: string,
+    cause: unknown,
+    /** What was done. */
+    readonly effects: Effects,
+  ) {
     super(done, { cause });
   }
 }

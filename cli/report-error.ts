@@ -5,6 +5,7 @@ import * as errors from "./errors";
 import { ERROR, OLDEST_MANAGER } from "./names";
 import type { Json } from "./format/json";
 import { documentText } from "./output/document";
+import { EFFECTS, itemJson } from "./output/items";
 import { CallError } from "./stratisd";
 
 const DAEMON_PROCESS = "stratisd";
@@ -156,6 +157,8 @@ export async function reportDocument(error: unknown, style: { oneLine?: boolean 
     facts.set("would_change", [...error.effect.changed]);
     facts.set("unchanged", [...error.effect.unchanged]);
   }
+  if (error instanceof errors.PartlyDoneError)
+    for (const name of EFFECTS) facts.set(name, (error.effects[name] ?? []).map(itemJson));
   return documentText([["error", facts]], style);
 }
 

@@ -27,6 +27,7 @@ async function oneByOne(
       throw new PartlyDoneError(
         `These filesystems were created: ${earlier}. Then ${item.name ?? ""} was not:`,
         error,
+        { created },
       );
     }
   }

@@ -43,6 +43,7 @@ async function forbidOverprovisioning(stratisd: Stratisd, path: string, name: st
     throw new PartlyDoneError(
       `The pool ${name} was created, but overprovisioning could not be switched off for it.`,
       error,
+      { created: [{ kind: "pool", name }] },
     );
   }
 }

@@ -5,7 +5,7 @@ import type { ManagedObject, ManagedObjects } from "../managed-objects";
 import { MANAGER } from "../names";
 import { changing } from "../output/change";
 import { jsonInteger } from "../output/document";
-import { filesystemItem, poolItem } from "../output/items";
+import { filesystemItem, poolItem, type Item } from "../output/items";
 import type { Stratisd } from "../stratisd";
 import { asFlag, asInteger, asText } from "../values";
 import { changedBy } from "./changed-by";
@@ -43,7 +43,7 @@ const isIn = (filesystem: ManagedObject, pool: ManagedObject): boolean =>
 
 /** Destroys the pool. That its filesystems are gone is told if it fails. */
 async function afterFilesystems(
-  destroyed: readonly ManagedObject[],
+  destroyed: readonly Item[],
   name: string,
   destroyIt: () => Promise<void>,
 ): Promise<void> {
@@ -54,6 +54,7 @@ async function afterFilesystems(
     throw new PartlyDoneError(
       `The filesystems of pool ${name} were destroyed, but the pool itself was not:`,
       error,
+      { removed: destroyed },
     );
   }
 }
@@ -66,9 +67,10 @@ export const destroy = changing(async (context) => {
   const withFilesystems = values.flag("--with-filesystems");
   const filesystems = objects.all("filesystem").filter((filesystem) => isIn(filesystem, pool));
   const doomed = withFilesystems ? filesystems : [];
+  const items = doomed.map((filesystem) => filesystemItem(filesystem, pool));
   return {
     effects: {
-      removed: [...doomed.map((filesystem) => filesystemItem(filesystem, pool)), poolItem(pool)],
+      removed: [...items, poolItem(pool)],
     },
     examine: ({ checkAvailable, checkNoFilesystems, checkNoRevert }) => {
       if (!withFilesystems) checkNoFilesystems(objects, pool);
@@ -84,7 +86,7 @@ export const destroy = changing(async (context) => {
         await destroyFilesystems(stratisd, pool, doomed, name);
         progress.step(1, 2, `pool ${name}`);
       }
-      await afterFilesystems(doomed, name, () => destroyPool(stratisd, pool, name));
+      await afterFilesystems(items, name, () => destroyPool(stratisd, pool, name));
       return undefined;
     },
   };

@@ -123,7 +123,8 @@ const DOCUMENTS: readonly (readonly [string, string])[] = [
     "On standard error when a command fails; standard output stays empty. *kind* is one of unintended_command, no_effect, " +
       "not_found, engine, incoherence, partly_done, declined, version, no_bus, dbus, interface, uevent, environment, unsupported " +
       "and internal; *message* is for people. With no_effect, *would_change* and *unchanged* name what would be changed and " +
-      "what would not; with dbus, *dbus_error* is the name of the error.",
+      "what would not; with dbus, *dbus_error* is the name of the error; with partly_done, *created*, *changed*, *removed* and " +
+      "*unchanged* are as above. A wrong command line is always told as text.",
   ],
 ];
 

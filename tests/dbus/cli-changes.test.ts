@@ -221,3 +221,18 @@ test("an operation that stratisd goes on with is not finished", async () => {
   const change = parsed(await harness().run(words, { answers: silent }), "reencrypt");
   assert.deepEqual([change.finished, change.dry_run], [false, false]);
 });
+
+test("what was done before a failure is in the error", async () => {
+  const created = { signature: "(ba(os))qs", body: [[true, [["/org/storage/stratis3/77", "a"]]], 0, "Ok"] };
+  const refused = { signature: "(ba(os))qs", body: [[false, []], 1, "full"] };
+  let calls = 0;
+  const answers = { CreateFilesystems: () => (calls++ === 0 ? created : refused) };
+  const { code, stdout, stderr } = await harness().run(["fs", "create", "vault", "a", "b", "--json"], {
+    answers,
+  });
+  assert.deepEqual([code, stdout], [1, ""]);
+  const { error } = JSON.parse(stderr) as { error: { kind: string; created: unknown[]; removed: unknown[] } };
+  assert.equal(error.kind, "partly_done");
+  assert.deepEqual(error.created, [{ kind: "filesystem", name: "a", pool: "vault" }]);
+  assert.deepEqual(error.removed, []);
+});

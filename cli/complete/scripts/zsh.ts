@@ -77,6 +77,10 @@ export const zshScript = (nodes: readonly Node[]): string =>
     FUNCTION,
     "",
     // When autoloaded the file is the body of the function; when sourced it registers it.
-    'if [[ "$funcstack[1]" == _stratis ]]; then _stratis "$@"; else compdef _stratis stratis; fi',
+    'if [[ "$funcstack[1]" == _stratis ]]; then',
+    '  _stratis "$@"',
+    "elif (( $+functions[compdef] )); then",
+    "  compdef _stratis stratis",
+    "fi",
     "",
   ].join("\n");
