@@ -18,7 +18,7 @@
         "-isystem", "<(module_root_dir)/node_modules/node-addon-api",
         "<!@(pkg-config --cflags libudev blkid libcryptsetup)"
       ],
-      "libraries": ["<!@(pkg-config --libs libudev blkid libcryptsetup)"]
+      "libraries": ["<!@(pkg-config --libs libudev blkid)", "-ldl"]
     }
   ]
 }

@@ -64,6 +64,7 @@ void OnMessage(int level, const char* message, void*) {
 }
 
 void PrepareLibrary() {
+  LoadCryptLibrary();
   static std::once_flag once;
   std::call_once(once, [] {
     crypt_set_log_callback(nullptr, OnMessage, nullptr);

@@ -1,10 +1,10 @@
 // libcryptsetup, one call of JavaScript at a time. Everything here is for the threads of jobs.
 #pragma once
 
-#include <libcryptsetup.h>
-
 #include <cstdint>
 #include <string>
+
+#include "crypt_library.h"
 
 namespace stratis {
 

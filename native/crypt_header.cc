@@ -267,7 +267,8 @@ Napi::Value Wipe(const Napi::CallbackInfo& info) {
   });
 }
 
-using HeaderCopy = int (*)(crypt_device*, const char*, const char*);
+// By address: the functions are there only when the job has loaded the library.
+using HeaderCopy = int (**)(crypt_device*, const char*, const char*);
 
 Napi::Value CopyHeader(const Napi::CallbackInfo& info, const char* name, const char* call, HeaderCopy copy,
                        CryptDevice::Use use) {
@@ -278,17 +279,17 @@ Napi::Value CopyHeader(const Napi::CallbackInfo& info, const char* name, const c
     if (file.empty()) fileName.Refuse("it is empty");
     return RunVoidJob(info.Env(), name, [path, file, call, copy, use] {
       CryptDevice device(path, use);
-      device.Check(copy(device.get(), CRYPT_LUKS2, file.c_str()), call, "file " + file);
+      device.Check((*copy)(device.get(), CRYPT_LUKS2, file.c_str()), call, "file " + file);
     });
   });
 }
 
 Napi::Value Backup(const Napi::CallbackInfo& info) {
-  return CopyHeader(info, "cryptHeaderBackup", "crypt_header_backup", crypt_header_backup, CryptDevice::Use::kRead);
+  return CopyHeader(info, "cryptHeaderBackup", "crypt_header_backup", &crypt_header_backup, CryptDevice::Use::kRead);
 }
 
 Napi::Value Restore(const Napi::CallbackInfo& info) {
-  return CopyHeader(info, "cryptHeaderRestore", "crypt_header_restore", crypt_header_restore,
+  return CopyHeader(info, "cryptHeaderRestore", "crypt_header_restore", &crypt_header_restore,
                     CryptDevice::Use::kChange);
 }
 

@@ -5,7 +5,6 @@
  * objects with the members of NativeError. Sizes and offsets in bytes unless the name says otherwise.
  */
 import { existsSync } from "node:fs";
-import { constants } from "node:os";
 import * as path from "node:path";
 import type { CryptAddon, KeyringAddon } from "./crypt";
 
@@ -345,19 +344,9 @@ export const packageRoot = findRoot();
 
 function load(): NativeAddon {
   // A build under AddressSanitizer lives in a folder of its own and is chosen by the environment, in tests only.
-  const sanitized = process.env["STRATIS_NATIVE_BUILD"];
-  const folder = sanitized ?? path.join(packageRoot, "build", "Release");
-  // libcryptsetup computes with OpenSSL, and Node brings one of its own, whose functions it would get instead of
-  // those that it was built for. RTLD_DEEPBIND lets the addon's libraries see each other first; AddressSanitizer
-  // doesn't permit it.
-  const { RTLD_LAZY, RTLD_DEEPBIND } = constants.dlopen;
-  const loaded = { exports: {} };
-  process.dlopen(
-    loaded,
-    path.join(folder, "stratis_native.node"),
-    RTLD_LAZY | (sanitized === undefined ? RTLD_DEEPBIND : 0),
-  );
-  return loaded.exports as NativeAddon;
+  const folder = process.env["STRATIS_NATIVE_BUILD"] ?? path.join(packageRoot, "build", "Release");
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- addons can only be required
+  return require(path.join(folder, "stratis_native.node")) as NativeAddon;
 }
 
 let addon: NativeAddon | undefined;

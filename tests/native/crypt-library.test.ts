@@ -25,13 +25,18 @@ test("libcryptsetup computes with the OpenSSL that it was built for, not with No
     .readdirSync(folder)
     .flatMap((name) => fs.readFileSync(path.join(folder, name), "utf8").split("\n"));
   const bindings = lines.flatMap((line) => {
-    const found = /binding file \S*\/(lib[^/ ]+)\S* \[\d+\] to (\S+) .*symbol [`']([^']+)'/.exec(line);
+    const found = /binding file \S*\/([^/ ]+) \[\d+\] to (\S+) .*symbol [`']([^']+)'/.exec(line);
     return found === null ? [] : [{ from: found[1] ?? "", to: found[2] ?? "", symbol: found[3] ?? "" }];
   });
   const own = bindings.filter(({ from }) => /^lib(cryptsetup|crypto)\.so/.test(from));
   assert.ok(
     own.some(({ symbol }) => symbol === "malloc"),
     "no bindings of libcryptsetup were recorded",
+  );
+  // A name that is not in the addon's list would be looked for everywhere.
+  assert.deepEqual(
+    bindings.filter(({ from, symbol }) => from.startsWith("stratis_native") && symbol.startsWith("crypt_")),
+    [],
   );
   const toNode = own.filter(({ to }) => !to.includes(".so"));
   assert.deepEqual(toNode, []);

@@ -1,12 +1,11 @@
 /** Tokens, unlocking by them, and what goes into the keyring of the process. */
 import * as assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import * as path from "node:path";
 import { afterEach, test } from "node:test";
 import { native } from "../../src/native";
 import { CHEAP, luksFile, overwrite, passphrase } from "./crypt-support";
-import { callUntyped, failsWith } from "./support";
+import { callUntyped, failsWith, kernelHasDeviceMapper } from "./support";
 
 const PREFIX = `stratis-1-key-test-${process.pid}-`;
 const VOLUME_KEY = `stratis-1-vk-test-${process.pid}`;
@@ -160,7 +159,7 @@ test("activation makes a mapping where the kernel has device-mapper, and else le
   const name = `stratis-test-${process.pid}`;
   await assert.rejects(addon.cryptActivate(file, name, passphrase("q")), { code: "EPERM" });
   const activation = addon.cryptActivate(file, name, passphrase("p"), { volumeKeyDescription: VOLUME_KEY });
-  if (!existsSync("/sys/class/misc/device-mapper")) {
+  if (!kernelHasDeviceMapper()) {
     await assert.rejects(activation, { syscall: "crypt_activate_by_volume_key", target: file });
     assert.equal(await addon.volumeKeyHas(VOLUME_KEY), false);
     await assert.rejects(addon.cryptDeactivate(name), { syscall: "crypt_deactivate_by_name", target: name });

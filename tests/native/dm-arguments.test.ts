@@ -1,8 +1,8 @@
 /** What dmCall and dmSequence refuse before they reach the kernel, and how they fail where it has no device-mapper. */
 import * as assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { test } from "node:test";
 import { isNativeError, native, type DmRequest, type DmStep } from "../../src/native";
+import { kernelHasDeviceMapper } from "./support";
 
 const name = "stratis-1-test";
 const target = { start: 0n, length: 8n, type: "linear", params: "8:17 2048" };
@@ -124,7 +124,7 @@ test("a getter that throws is the caller's own error", async () => {
   await assert.rejects(call(request), RangeError);
 });
 
-const hasDeviceMapper = existsSync("/dev/mapper/control");
+const hasDeviceMapper = kernelHasDeviceMapper();
 
 test("the control node decides whether calls work", async () => {
   if (hasDeviceMapper) {

@@ -27,6 +27,16 @@ export function runSync(file: string, args: string[], env?: NodeJS.ProcessEnv): 
   return result;
 }
 
+/** A control node alone says nothing: libdevmapper makes one where there is none. Opening it may load the driver. */
+export function kernelHasDeviceMapper(): boolean {
+  try {
+    fs.closeSync(fs.openSync("/dev/mapper/control", "r"));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Calls a function of the addon as JavaScript without types can. */
 export function callUntyped(owner: object, name: string, ...args: unknown[]): Promise<unknown> {
   return (Reflect.get(owner, name) as (...values: unknown[]) => Promise<unknown>).apply(owner, args);
