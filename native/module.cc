@@ -18,6 +18,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   stratis::InitCryptHeader(env, exports);
   stratis::InitCryptKeyslots(env, exports);
   stratis::InitCryptActivate(env, exports);
+  stratis::InitCryptReencrypt(env, exports);
   return exports;
 }
 

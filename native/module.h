@@ -26,5 +26,7 @@ void InitCryptHeader(Napi::Env env, Napi::Object exports);
 void InitCryptKeyslots(Napi::Env env, Napi::Object exports);
 // cryptActivate, cryptDeactivate, cryptStatus, cryptResize and cryptLoadVolumeKey
 void InitCryptActivate(Napi::Env env, Napi::Object exports);
+// cryptReencryptBegin and cryptReencryptRun
+void InitCryptReencrypt(Napi::Env env, Napi::Object exports);
 
 }  // namespace stratis

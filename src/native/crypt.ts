@@ -137,6 +137,41 @@ export interface ActivateOptions {
   volumeKeyDescription?: string;
 }
 
+export interface CryptReencryptOptions {
+  /** The mapping that is in use meanwhile. Without, nobody may use the device. */
+  activeName?: string | null;
+  /** The passphrase has to open a keyslot of each volume key that is involved. */
+  unlock: CryptUnlock;
+  /** How a piece survives a crash: "checksum" (the default), "journal" or "none". */
+  resilience?: string;
+  /** Of the checksums; default "sha256". */
+  hash?: string;
+  /** Of one piece; default 131072 (64 MiB), 0: whatever libcryptsetup takes, up to 1 GiB in memory. */
+  mostHotzoneSectors?: bigint;
+}
+
+export interface CryptReencryptBeginOptions extends CryptReencryptOptions {
+  mode: "encrypt" | "reencrypt" | "decrypt";
+  /** Of the key that data have now; none for "encrypt". */
+  oldKeyslot?: number | null;
+  /** Of the key that they get; none for "decrypt". */
+  newKeyslot?: number | null;
+  /** Of the new encryption: default "aes", "xts-plain64". */
+  cipher?: string;
+  cipherMode?: string;
+  /** Of the new encryption, bytes; default 512. */
+  sectorSize?: number;
+  /** The header alone is written: for one that is not yet on its device. */
+  initializeOnly?: boolean;
+}
+
+export interface CryptReencryption {
+  /** "stopped" by stop() with the rest left to do, or "finished". */
+  readonly ended: Promise<"finished" | "stopped">;
+  /** Ends with the piece that is being worked on. The end of the process does the same. */
+  stop(): void;
+}
+
 /**
  * LUKS2 by libcryptsetup. Calls run one at a time, in the order of asking, each with a context of its own; while a
  * device is being re-encrypted, calls that change its header fail with EBUSY. `syscall` of an error is the library's
@@ -206,4 +241,17 @@ export interface CryptAddon {
     unlock: CryptUnlock | { volumeKeyDescription: string },
     sizeSectors?: bigint,
   ): Promise<void>;
+
+  /** Writes into the header what is to be done; cryptReencryptRun does it. EBUSY: something is begun already. */
+  cryptReencryptBegin(path: string, options: CryptReencryptBeginOptions): Promise<void>;
+  /**
+   * Does what was begun, from where it was left; what a crash left of a piece is recovered first. It has a thread of
+   * its own, and between two pieces other calls get their turn. `onProgress` gets bytes that are done and bytes in all,
+   * of several pieces the latest when it has no time for each. Throws when arguments are wrong.
+   */
+  cryptReencryptRun(
+    path: string,
+    options: CryptReencryptOptions,
+    onProgress: (done: bigint, total: bigint) => void,
+  ): CryptReencryption;
 }

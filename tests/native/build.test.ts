@@ -53,6 +53,7 @@ const contract = [
   ...["cryptLoad", "cryptFormat", "cryptWipe", "cryptHeaderBackup", "cryptHeaderRestore"],
   ...["cryptGenerateVolumeKey", "cryptVolumeKey", "cryptTest"],
   ...["cryptActivate", "cryptLoadVolumeKey", "cryptDeactivate", "cryptStatus", "cryptResize"],
+  ...["cryptReencryptBegin", "cryptReencryptRun"],
   ...["cryptAddKeyslot", "cryptChangeKeyslot", "cryptDestroyKeyslot", "cryptSetToken", "cryptRemoveToken"],
   ...["openBlockFile", "blkidProbe", "mount", "unmount", "makeMountSlave", "statFs", "run", "lockFile"],
 ].map((name) => `${name} function`);

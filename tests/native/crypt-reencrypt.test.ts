@@ -1,0 +1,283 @@
+/**
+ * Encryption, re-encryption and decryption in place, of files that nobody uses: what comes out is what went in, also
+ * when it is stopped, killed or the process ends in the middle.
+ */
+import * as assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { test, type TestContext } from "node:test";
+import { native, type CryptHeader, type CryptReencryptBeginOptions } from "../../src/native";
+import { CHEAP, COMPACT, V2, bytesAt, luksFile, passphrase } from "./crypt-support";
+import { callUntyped, failsWith, temporaryFolder } from "./support";
+
+const DATA_OFFSET = 2 * 1024 * 1024;
+/** 32 pieces of 128 KiB. */
+const DATA_BYTES = 4 * 1024 * 1024;
+const SMALL = { mostHotzoneSectors: 256n };
+const P = passphrase("p");
+const QUIET = (): void => undefined;
+
+async function headerOf(file: string): Promise<CryptHeader> {
+  const header = await native().cryptLoad(file);
+  assert.ok(header !== null);
+  return header;
+}
+
+const dataOf = (file: string): Buffer => bytesAt(file, DATA_OFFSET, DATA_BYTES);
+
+/** A file with room for a header before its data, whose encryption is begun as for a device in use. */
+async function begunEncryption(context: TestContext): Promise<{ file: string; plain: Buffer }> {
+  const folder = temporaryFolder(context);
+  const [file, header] = [path.join(folder, "device"), path.join(folder, "header")];
+  const plain = randomBytes(DATA_BYTES);
+  fs.writeFileSync(file, Buffer.concat([Buffer.alloc(DATA_OFFSET), plain]));
+  fs.writeFileSync(header, Buffer.alloc(4096));
+  const addon = native();
+  const volumeKey = await addon.cryptFormat(header, { ...COMPACT, ...CHEAP });
+  const newKeyslot = await addon.cryptAddKeyslot(header, { volumeKey }, P, CHEAP);
+  volumeKey.wipe();
+  await addon.cryptReencryptBegin(header, { mode: "encrypt", unlock: P, newKeyslot, initializeOnly: true });
+  await addon.cryptHeaderRestore(file, header);
+  return { file, plain };
+}
+
+/** Adds a keyslot of a new key, and begins the change to it. */
+async function beginReencryption(file: string, more?: Partial<CryptReencryptBeginOptions>): Promise<void> {
+  const addon = native();
+  const oldKeyslot = await addon.cryptTest(file, P);
+  const volumeKey = await addon.cryptGenerateVolumeKey();
+  const newKeyslot = await addon.cryptAddKeyslot(file, { volumeKey }, P, { ...CHEAP, unbound: true });
+  volumeKey.wipe();
+  await addon.cryptReencryptBegin(file, {
+    mode: "reencrypt",
+    unlock: P,
+    oldKeyslot,
+    newKeyslot,
+    ...SMALL,
+    ...more,
+  });
+}
+
+async function finish(file: string): Promise<void> {
+  const run = native().cryptReencryptRun(file, { unlock: P, ...SMALL }, QUIET);
+  assert.equal(await run.ended, "finished");
+  assert.deepEqual((await headerOf(file)).reencryption, { state: "none", mode: null });
+}
+
+async function decrypt(file: string): Promise<void> {
+  const oldKeyslot = await native().cryptTest(file, P);
+  await native().cryptReencryptBegin(file, { mode: "decrypt", unlock: P, oldKeyslot });
+  assert.deepEqual((await headerOf(file)).reencryption, { state: "clean", mode: "decrypt" });
+  await finish(file);
+}
+
+test("encrypted, re-encrypted and decrypted, data are what they were", async (context) => {
+  const { file, plain } = await begunEncryption(context);
+  assert.deepEqual((await headerOf(file)).reencryption, { state: "clean", mode: "encrypt" });
+  assert.ok(dataOf(file).equals(plain));
+  await finish(file);
+  const first = dataOf(file);
+  assert.ok(!first.equals(plain));
+  await beginReencryption(file, { sectorSize: 4096 });
+  assert.deepEqual((await headerOf(file)).reencryption, { state: "clean", mode: "reencrypt" });
+  await finish(file);
+  const second = dataOf(file);
+  assert.ok(!second.equals(plain) && !second.equals(first));
+  const header = await headerOf(file);
+  assert.equal(header.sectorSize, 4096);
+  assert.deepEqual(header.keyslots.length, 1, "the old key is gone");
+  assert.equal(await native().cryptTest(file, P), header.keyslots[0]?.keyslot);
+  await decrypt(file);
+  assert.ok(dataOf(file).equals(plain));
+  assert.deepEqual((await headerOf(file)).keyslots, []);
+});
+
+test("tokens hold both keyslots meanwhile, and open by their key", async (context) => {
+  const { file, plain } = await begunEncryption(context);
+  await finish(file);
+  const addon = native();
+  const description = `stratis-1-key-test-${process.pid}-reencrypt`;
+  await addon.keyringSet(description, P);
+  context.after(() => addon.keyringUnset(description));
+  const token = (keyslots: number[]): string =>
+    JSON.stringify({ type: "luks2-keyring", keyslots: keyslots.map(String), key_description: description });
+  const oldKeyslot = await addon.cryptTest(file, P);
+  await addon.cryptSetToken(file, 0, token([oldKeyslot]));
+  const volumeKey = await addon.cryptGenerateVolumeKey();
+  const newKeyslot = await addon.cryptAddKeyslot(file, { volumeKey }, P, { ...CHEAP, unbound: true });
+  await addon.cryptSetToken(file, 0, token([oldKeyslot, newKeyslot]));
+  const unlock = { token: 0 };
+  await addon.cryptReencryptBegin(file, { mode: "reencrypt", unlock, oldKeyslot, newKeyslot });
+  assert.equal(await addon.cryptReencryptRun(file, { unlock: { token: "any" } }, QUIET).ended, "finished");
+  const [left] = (await headerOf(file)).tokens;
+  assert.deepEqual(JSON.parse(left?.json ?? ""), JSON.parse(token([newKeyslot])));
+  assert.equal(await addon.cryptTest(file, unlock), newKeyslot);
+  await decrypt(file);
+  assert.ok(dataOf(file).equals(plain));
+});
+
+test("progress goes from nothing to all, and a stop leaves the rest for the next run", async (context) => {
+  const { file, plain } = await begunEncryption(context);
+  const seen: [bigint, bigint][] = [];
+  let stops = 0;
+  for (;;) {
+    const before = seen.at(-1)?.[0] ?? 0n;
+    const run = native().cryptReencryptRun(file, { unlock: P, ...SMALL }, (done, total) => {
+      seen.push([done, total]);
+      if (done >= before + 1024n * 1024n) run.stop();
+    });
+    if ((await run.ended) === "finished") break;
+    stops++;
+    assert.deepEqual((await headerOf(file)).reencryption, { state: "clean", mode: "encrypt" });
+    await assert.rejects(native().cryptAddKeyslot(file, P, P, CHEAP), {
+      syscall: "crypt_keyslot_add_by_key",
+    });
+  }
+  assert.ok(stops >= 1, `${stops} stops`);
+  assert.equal(seen[0]?.[0], 0n);
+  assert.deepEqual(
+    seen,
+    seen.toSorted(([a], [b]) => Number(a - b)),
+  );
+  assert.ok(seen.every(([done, total]) => total === BigInt(DATA_BYTES) && done <= total));
+  await decrypt(file);
+  assert.ok(dataOf(file).equals(plain));
+});
+
+test("others get their turn meanwhile, but not on the same device", async (context) => {
+  const { file } = await begunEncryption(context);
+  const other = await luksFile(context, ["q"]);
+  let done = 0n;
+  const run = native().cryptReencryptRun(file, { unlock: P, mostHotzoneSectors: 8n }, (bytes) => {
+    done = bytes;
+  });
+  while (done === 0n) await native().cryptTest(other.file, passphrase("q"));
+  const alias = `${file}-alias`;
+  fs.symlinkSync(file, alias);
+  const busy = { code: "EBUSY", message: /being re-encrypted/ };
+  await assert.rejects(native().cryptAddKeyslot(alias, P, P, CHEAP), busy);
+  await assert.rejects(native().cryptWipe(file), busy);
+  await assert.rejects(native().cryptReencryptRun(alias, { unlock: P }, QUIET).ended, busy);
+  assert.equal((await headerOf(alias)).reencryption.mode, "encrypt");
+  assert.equal(await native().cryptTest(other.file, passphrase("q")), 0);
+  run.stop();
+  assert.equal(await run.ended, "stopped", "all of that took less than the run");
+});
+
+/** A process that re-encrypts `file` and prints the progress, with `action` done at each. */
+const runScript = (file: string, action: string): string => `
+  const addon = require(${JSON.stringify(path.resolve(__dirname, "..", "..", "src", "native", "index.js"))}).native();
+  addon.cryptReencryptRun(${JSON.stringify(file)},
+    { unlock: { passphrase: Buffer.from("p") }, mostHotzoneSectors: 256n },
+    (done) => { console.log(String(done)); ${action} }).ended.then(console.log);`;
+
+test("a process that is killed in the middle loses nothing", async (context) => {
+  const { file, plain } = await begunEncryption(context);
+  await finish(file);
+  const states = new Set<string>();
+  await beginReencryption(file);
+  for (let round = 0; round < 8; round++) {
+    const child = spawn(process.execPath, ["-e", runScript(file, "")], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await once(child.stdout, "data");
+    child.kill("SIGKILL");
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+    const { state } = (await headerOf(file)).reencryption;
+    states.add(state);
+    assert.notEqual(state, "invalid");
+    if (state === "none") await beginReencryption(file);
+  }
+  context.diagnostic(`states after kills: ${[...states].join(", ")}`);
+  await finish(file);
+  await decrypt(file);
+  assert.ok(dataOf(file).equals(plain));
+});
+
+test("the end of the process ends a run with the piece that it is at", async (context) => {
+  const { file } = await begunEncryption(context);
+  const child = spawnSync(process.execPath, ["-e", runScript(file, "if (done > 0n) process.exit(3);")], {
+    encoding: "utf8",
+    timeout: 60_000,
+  });
+  assert.equal(child.status, 3, child.stderr);
+  assert.doesNotMatch(child.stdout, /finished/);
+  assert.deepEqual((await headerOf(file)).reencryption, { state: "clean", mode: "encrypt" });
+  await finish(file);
+});
+
+test("an exception of the one who watches is an uncaught one, and the run goes on to its end", async (context) => {
+  const { file } = await begunEncryption(context);
+  const script = `
+    process.on("uncaughtException", (error) => { console.log("caught " + error.message); });
+    ${runScript(file, 'if (done === 0n) throw new Error("from the watcher");')}`;
+  const child = spawnSync(process.execPath, ["-e", script], { encoding: "utf8", timeout: 60_000 });
+  assert.match(child.stdout, /caught from the watcher[^]*finished/, child.stderr);
+  assert.equal((await headerOf(file)).reencryption.state, "none");
+});
+
+test("what can't be begun or run is refused with the reason", async (context) => {
+  const { file } = await luksFile(context, ["p"], { ...V2, mib: 18 });
+  const addon = native();
+  const run = (unlock = P): Promise<string> => addon.cryptReencryptRun(file, { unlock }, QUIET).ended;
+  await assert.rejects(run(), failsWith({ code: "ENODATA", target: file }));
+  await assert.rejects(beginReencryption(file, { cipher: "rot13" }), {
+    code: "EOPNOTSUPP",
+    message: /cipher/,
+  });
+  await assert.rejects(beginReencryption(file, { resilience: "prayer" }), {
+    code: "EINVAL",
+    message: /resilience/,
+  });
+  await assert.rejects(beginReencryption(file, { unlock: passphrase("q") }), { code: "EPERM" });
+  await assert.rejects(beginReencryption(file, { sectorSize: 1000 }), { code: "EINVAL" });
+  assert.equal((await headerOf(file)).reencryption.state, "none");
+  await beginReencryption(file);
+  await assert.rejects(addon.cryptReencryptBegin(file, { mode: "decrypt", unlock: P }), {
+    code: "EBUSY",
+    message: /pending/,
+  });
+  await assert.rejects(run(passphrase("q")), { code: "EPERM" });
+  await assert.rejects(addon.cryptReencryptRun(file, { unlock: P, activeName: "none" }, QUIET).ended, {
+    syscall: "crypt_reencrypt_init_by_passphrase",
+  });
+  await assert.rejects(addon.cryptReencryptRun(`${file}-none`, { unlock: P }, QUIET).ended, {
+    code: "ENOENT",
+  });
+  assert.equal(await run(), "finished");
+});
+
+test("arguments of other kinds are refused by name", async () => {
+  const good = { mode: "reencrypt", unlock: P };
+  const begin: [unknown[], string][] = [
+    [[1, good], "path"],
+    [["f"], "options"],
+    [["f", { unlock: P }], "options.mode"],
+    [["f", { ...good, mode: "encode" }], "options.mode"],
+    [["f", { mode: "encrypt" }], "options.unlock"],
+    [["f", { ...good, oldKeyslot: 32 }], "options.oldKeyslot"],
+    [["f", { ...good, newKeyslot: "1" }], "options.newKeyslot"],
+    [["f", { ...good, activeName: "" }], "options.activeName"],
+    [["f", { ...good, mostHotzoneSectors: 5 }], "options.mostHotzoneSectors"],
+    [["f", { ...good, hash: 5 }], "options.hash"],
+    [["f", { ...good, initializeOnly: "no" }], "options.initializeOnly"],
+  ];
+  for (const [args, target] of begin) {
+    const call = callUntyped(native(), "cryptReencryptBegin", ...args);
+    await assert.rejects(call, failsWith({ code: "EINVAL", syscall: "cryptReencryptBegin", target }), target);
+  }
+  const run: [unknown[], string][] = [
+    [["", { unlock: P }, QUIET], "path"],
+    [["f", {}, QUIET], "options.unlock"],
+    [["f", { unlock: P }], "onProgress"],
+  ];
+  for (const [args, target] of run) {
+    assert.throws(
+      () => callUntyped(native(), "cryptReencryptRun", ...args),
+      failsWith({ code: "EINVAL", syscall: "cryptReencryptRun", target }),
+    );
+  }
+});
