@@ -48,6 +48,8 @@ test("files are where the system looks for them, root's, and nobody else can wri
     "usr/share/dbus-1/system.d/stratisd.conf",
     "usr/lib/udev/rules.d/61-stratisd.rules",
     "usr/lib/systemd/system/stratisd.service",
+    "usr/lib/systemd/system/stratis-fstab-setup@.service",
+    "usr/lib/systemd/system/stratis-fstab-setup-with-network@.service",
     "usr/share/doc/stratis-node/copyright",
     "usr/share/doc/stratis-node/changelog.Debian.gz",
     "usr/lib/stratis-node/package.json",
@@ -60,6 +62,7 @@ test("files are where the system looks for them, root's, and nobody else can wri
   ];
   for (const name of plain) assert.equal(files.get(name)?.mode, "-rw-r--r--", name);
   const programs = [
+    "usr/lib/systemd/stratis-fstab-setup",
     "usr/lib/udev/stratis-str-cmp",
     "usr/lib/udev/stratis-base32-decode",
     "usr/lib/stratis-node/build/Release/stratisd",

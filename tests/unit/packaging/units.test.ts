@@ -18,7 +18,7 @@ after(remove);
 
 /** Units whose programs are all there: each is a script in the folder that bears its name. */
 function unitsOfInstalled(): string[] {
-  const names = readdirSync(UNITS);
+  const names = readdirSync(UNITS).filter((name) => /\.(service|timer)$/.test(name));
   mkdirSync(path.join(folder, "units"));
   return names.map((name) => {
     const text = readFileSync(path.join(UNITS, name), "utf8").replace(
