@@ -1,6 +1,7 @@
 /** Taking pools down: stopping, which keeps everything on disk, and destroying (devicemapper.md §2.19). */
 import { SIGBLOCK_FLAG } from "../../disk/static-header";
 import * as names from "../../dm/names";
+import { removeDmDevice } from "../../dm/operations";
 import { native } from "../../native";
 import { logger } from "../../log";
 import { BestEffortError, ChainedError, EngineError, errorText } from "../errors";
@@ -67,7 +68,11 @@ export async function stop(core: PoolCore): Promise<{ left: "nothing" } | { left
  * is finished at the next start.
  */
 export async function destroy(core: PoolCore): Promise<void> {
-  await removeLowerLayers(core, () => Promise.resolve());
+  await removeLowerLayers(core, async () => {
+    if (core.crypt === null) return;
+    await removeDmDevice(names.v2Crypt(core.uuid));
+    await core.crypt.wipe();
+  });
   const [marked, ...others] = [...core.dataDevices(), ...core.cacheDevices()];
   if (marked === undefined) return;
   await marked.writeFlags(SIGBLOCK_FLAG.destroying);

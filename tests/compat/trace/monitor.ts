@@ -7,7 +7,7 @@ import { plain } from "../../dbus/support/client";
 import type { Event } from "./events";
 
 const MESSAGE_BUS = "org.freedesktop.DBus";
-const MESSAGE_TIMEOUT_MS = 20_000;
+const MESSAGE_TIMEOUT_MS = 120_000;
 
 const short = (name: string): string => name.replace(`${BUS_NAME}.`, "");
 /** Numbers of 64 bits become plain ones: none here is too large for that. */

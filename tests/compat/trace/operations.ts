@@ -10,7 +10,9 @@ import { manager, method, property, type Call, type Tracer } from "./tracer";
 
 const MIB = 1n << 20n;
 const NO_STRING = [false, ""];
-const [DEVICE_A, DEVICE_B, DEVICE_C] = ["/dev/a", "/dev/b", "/dev/c"];
+/** Of the pool, added to it, and its cache; the simulator takes any. */
+export type Devices = readonly [data: string, added: string, cache: string];
+const SIMULATED: Devices = ["/dev/a", "/dev/b", "/dev/c"];
 const NO_KEYS: unknown[] = [];
 
 /** Pool "p" with its filesystems "a", "bb", "d", and "s", a snapshot of a. */
@@ -63,11 +65,11 @@ const set = (
 ): Call =>
   property(path, "Set", "ssv", interfaceName(kind, revision), name, new Variant<unknown>(signature, value));
 
-async function creations(tracer: Tracer): Promise<Made> {
-  const created = await tracer.record("Manager.r9.CreatePool p", createPool(DEVICE_A));
+async function creations(tracer: Tracer, [data, other]: Devices): Promise<Made> {
+  const created = await tracer.record("Manager.r9.CreatePool p", createPool(data));
   const pool = pathAt(created, 0, 1, 0);
-  await tracer.record("Manager.r9.CreatePool p again (identity)", createPool(DEVICE_A));
-  await tracer.record("Manager.r9.CreatePool p with other devices (error)", createPool(DEVICE_B));
+  await tracer.record("Manager.r9.CreatePool p again (identity)", createPool(data));
+  await tracer.record("Manager.r9.CreatePool p with other devices (error)", createPool(other));
   const a = await tracer.record("pool.r9.CreateFilesystems a", createFilesystems(pool, 1024n, "a"));
   await tracer.record(
     "pool.r9.CreateFilesystems b c (two: refused)",
@@ -124,10 +126,17 @@ async function refusals(tracer: Tracer, { pool }: Made): Promise<void> {
   for (const [name, call] of calls) await tracer.record(name, call);
 }
 
-async function changes(tracer: Tracer, { pool, snapshot }: Made): Promise<void> {
+async function changes(
+  tracer: Tracer,
+  { pool, snapshot }: Made,
+  [, added, cacheDevice]: Devices,
+): Promise<void> {
   await tracer.record("pool.r9.SetName p to q", method("pool", pool, "SetName", "s", "q"));
-  await tracer.record("pool.r9.AddDataDevs", method("pool", pool, "AddDataDevs", "as", [DEVICE_B]));
-  const cache = await tracer.record("pool.r9.InitCache", method("pool", pool, "InitCache", "as", [DEVICE_C]));
+  await tracer.record("pool.r9.AddDataDevs", method("pool", pool, "AddDataDevs", "as", [added]));
+  const cache = await tracer.record(
+    "pool.r9.InitCache",
+    method("pool", pool, "InitCache", "as", [cacheDevice]),
+  );
   const device = pathAt(cache, 0, 1, 0);
   await tracer.record(
     "Properties.Set blockdev.r9 UserInfo",
@@ -166,11 +175,11 @@ async function ends(tracer: Tracer, { pool }: Made, descriptor: number): Promise
   await tracer.record("Manager.r9.DestroyPool", manager("DestroyPool", "o", again));
 }
 
-export async function runOperations(tracer: Tracer): Promise<void> {
-  const made = await creations(tracer);
+export async function runOperations(tracer: Tracer, devices: Devices = SIMULATED): Promise<void> {
+  const made = await creations(tracer, devices);
   await properties(tracer, made);
   await refusals(tracer, made);
-  await changes(tracer, made);
+  await changes(tracer, made, devices);
   const { readEnd, writeEnd } = native().pipeWith(Buffer.from("x".repeat(32)));
   try {
     await ends(tracer, made, writeEnd);

@@ -1,10 +1,13 @@
-/** The recorded trace of stratisd 3.9.2 (tests/fixtures/README.md). */
+/** The recorded traces of stratisd 3.9.2 (tests/fixtures/README.md). */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "../../../src/native";
 import type { Event, Operation } from "./events";
 
-const FILE = join(packageRoot, "tests/fixtures/dbus-trace-sim.txt");
+/** "sim": with its simulator; "real": on three disks. */
+export type Recorded = "sim" | "real";
+
+const fileOf = (recorded: Recorded): string => join(packageRoot, `tests/fixtures/dbus-trace-${recorded}.txt`);
 const PATH = "(?<path>/[\\w/]*)";
 
 /** Lists and dictionaries of names and numbers, as Python writes them. */
@@ -46,19 +49,20 @@ const FORMS: readonly [RegExp, (groups: Groups) => Event][] = [
   ],
 ];
 
-function eventIn(line: string): Event {
+function eventIn(line: string, file: string): Event {
   for (const [form, eventOf] of FORMS) {
     const groups = form.exec(line)?.groups;
     if (groups !== undefined) return eventOf(groups);
   }
-  throw new Error(`${FILE} has a line of an unknown form: ${line}`);
+  throw new Error(`${file} has a line of an unknown form: ${line}`);
 }
 
-export function readRecording(): Operation[] {
-  const [before, ...parts] = readFileSync(FILE, "utf8").trimEnd().split(/^## /m);
-  if (before !== "") throw new Error(`${FILE} does not begin with an operation`);
+export function readRecording(recorded: Recorded = "sim"): Operation[] {
+  const file = fileOf(recorded);
+  const [before, ...parts] = readFileSync(file, "utf8").trimEnd().split(/^## /m);
+  if (before !== "") throw new Error(`${file} does not begin with an operation`);
   return parts.map((part) => {
     const [name = "", ...lines] = part.trimEnd().split("\n");
-    return { name, events: lines.map(eventIn) };
+    return { name, events: lines.map((line) => eventIn(line, file)) };
   });
 }

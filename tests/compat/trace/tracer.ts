@@ -6,7 +6,7 @@ import { plain } from "../../dbus/support/client";
 import type { Operation } from "./events";
 import { Monitor } from "./monitor";
 
-const CALL_TIMEOUT_MS = 20_000;
+const CALL_TIMEOUT_MS = 120_000;
 
 export interface Call {
   readonly path: string;

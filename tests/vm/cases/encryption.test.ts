@@ -184,7 +184,7 @@ test("with a cache it is still encrypted above it", async () => {
   assert.equal(await sha256(await written()), hash);
   await unmountAll();
   await stratis("pool", "stop", "--name", POOL);
-  await stratis("pool", "start", "--name", POOL, "--unlock-method", "keyring");
+  await stratis("pool", "start", "--name", POOL, "--token-slot", "1");
   await mountAndCompare();
 });
 

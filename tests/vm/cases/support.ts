@@ -13,6 +13,9 @@ export { mustRun, PROJECT, run } from "../guest/command";
 const MOUNTS = "/run/stratis-cases";
 export const STRATIS = path.join(PROJECT, "dist", "cli", "stratis.js");
 
+/** An emulated guest takes its time for what a key costs; in milliseconds. */
+const PATIENT = { ...process.env, STRATIS_DBUS_TIMEOUT: "600000" };
+
 /**
  * A run of the command line within this process, because the start of a process takes seconds in an emulated guest.
  * That the program itself works is what life-cycle.test.ts looks at.
@@ -24,7 +27,7 @@ export async function stratisCommand(...args: string[]): Promise<Outcome> {
       outcome[name] += text;
     },
   });
-  outcome.status = await main(args, { stdout: print("stdout"), stderr: print("stderr"), env: process.env });
+  outcome.status = await main(args, { stdout: print("stdout"), stderr: print("stderr"), env: PATIENT });
   return outcome;
 }
 
