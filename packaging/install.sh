@@ -86,7 +86,7 @@ done
 files 644 "$DBUSDIR" dbus-policy/stratisd.conf
 files 644 "$UDEVDIR/rules.d" udev/61-stratisd.rules
 files 755 "$UDEVDIR" build/Release/stratis-base32-decode build/Release/stratis-str-cmp
-for unit in systemd/*.service; do with_paths 644 "$UNITDIR" "$unit"; done
+for unit in systemd/*.service systemd/*.timer; do with_paths 644 "$UNITDIR" "$unit"; done
 with_paths 755 "$UNITEXECDIR" systemd/stratis-fstab-setup
 
 made=$(mktemp -d)

@@ -1,14 +1,11 @@
 /** The program stratis-decode-dm: its command line, and its one call of stratisd (system.md §21.1). */
-import { Bus } from "../../cli/bus";
-import { systemBusAddress } from "../../cli/bus-address";
-import { CommandError, messageOf } from "../../cli/errors";
-import { BUS_NAME, OBJECT_MANAGER, TOP_OBJECT } from "../../cli/names";
+import { CommandError } from "../../cli/errors";
 import { parseCommandLine, UsageError, type CommandSpec } from "./command-line";
 import { decode, OUTPUTS, parseDevicePath } from "./decode-dm";
+import { StratisdBus } from "./stratisd-bus";
 import { ToolError, type Output, type Request, type Tool } from "./tool";
 
 const NAME = "stratis-decode-dm";
-const CALL_TIMEOUT_MS = 60_000;
 
 const HELP = `Maps from Stratis filesystem devicemapper path to a Stratis value
 
@@ -28,30 +25,6 @@ const SPEC: CommandSpec = {
   version: false,
 };
 
-async function managedObjects(address: string): Promise<unknown> {
-  try {
-    const bus = await Bus.open(address);
-    try {
-      const [objects] = await bus.call({
-        destination: BUS_NAME,
-        path: TOP_OBJECT,
-        interface: OBJECT_MANAGER,
-        member: "GetManagedObjects",
-        signature: "",
-        body: [],
-        timeoutMs: CALL_TIMEOUT_MS,
-      });
-      return objects;
-    } finally {
-      bus.close();
-    }
-  } catch (error) {
-    throw new ToolError(`Unable to retrieve Stratis information from the D-Bus: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
-}
-
 async function run(args: readonly string[], output: Output): Promise<Request> {
   const line = parseCommandLine(args, SPEC);
   if (line.request !== null) return line.request;
@@ -63,7 +36,7 @@ async function run(args: readonly string[], output: Output): Promise<Request> {
   const wanted = OUTPUTS.find((known) => known === line.value("output"));
   if (wanted === undefined) throw new Error("The parser let an unknown output through");
   const device = parseDevicePath(path);
-  const objects = await managedObjects(systemBusAddress(process.env));
+  const objects = await StratisdBus.with(process.env, (stratisd) => stratisd.managedObjects());
   output.out(`${textFor(() => decode(device, wanted, objects))}\n`);
   return null;
 }

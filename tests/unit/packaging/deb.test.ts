@@ -48,6 +48,8 @@ test("files are where the system looks for them, root's, and nobody else can wri
     "usr/share/dbus-1/system.d/stratisd.conf",
     "usr/lib/udev/rules.d/61-stratisd.rules",
     "usr/lib/systemd/system/stratisd.service",
+    "usr/lib/systemd/system/stratis-metrics.service",
+    "usr/lib/systemd/system/stratis-metrics.timer",
     "usr/lib/systemd/system/stratis-fstab-setup@.service",
     "usr/lib/systemd/system/stratis-fstab-setup-with-network@.service",
     "usr/share/doc/stratis-node/copyright",

@@ -66,6 +66,7 @@ const ENABLED = [
   "deb-systemd-helper unmask stratisd.service",
   "deb-systemd-helper --quiet was-enabled stratisd.service",
   "deb-systemd-helper enable stratisd.service",
+  "deb-systemd-helper update-state stratis-metrics.timer",
 ];
 
 test("installing enables the daemon and starts it, after everything that it needs was reloaded", () => {
@@ -101,7 +102,9 @@ test("nothing is started where systemd, udev and D-Bus do not run", () => {
 });
 
 test("removal stops the daemon", () => {
-  assert.deepEqual(run("prerm", ["remove"]), ["deb-systemd-invoke stop stratisd.service"]);
+  assert.deepEqual(run("prerm", ["remove"]), [
+    "deb-systemd-invoke stop stratis-metrics.timer stratisd.service",
+  ]);
   assert.deepEqual(run("postrm", ["remove"]), [
     "systemctl --system daemon-reload",
     "udevadm control --reload",
@@ -110,13 +113,15 @@ test("removal stops the daemon", () => {
 
 test("purging leaves nothing behind, and takes nothing of others", () => {
   const used = `mkdir -p stratisd/node stratisd/ns_mounts && touch stratisd.pid stratisd-min.pid && ln -s /usr/bin/node stratisd/node/stratisd`;
-  assert.deepEqual(run("postrm", ["purge"], { run: used }), ["deb-systemd-helper purge stratisd.service"]);
+  assert.deepEqual(run("postrm", ["purge"], { run: used }), [
+    "deb-systemd-helper purge stratisd.service stratis-metrics.timer",
+  ]);
   const others = `${used} && touch stratisd/ns_mounts/other && exec 9< stratisd-min.pid && flock 9`;
   assert.deepEqual(run("postrm", ["purge"], { run: others }).sort(), [
     "/run/stratisd",
     "/run/stratisd-min.pid",
     "/run/stratisd/ns_mounts",
     "/run/stratisd/ns_mounts/other",
-    "deb-systemd-helper purge stratisd.service",
+    "deb-systemd-helper purge stratisd.service stratis-metrics.timer",
   ]);
 });
