@@ -1,6 +1,6 @@
 #!/bin/sh
 # All tests. Every stage runs, also after one that failed; the exit status says whether all passed.
-# Usage: run.sh [STAGE]...   stages: lint unit native asan dbus vm compat; and long, vmlong, only when they are named
+# Usage: run.sh [STAGE]...   stages: lint unit native asan dbus vm compat; and long, vmlong, clientdbus, only when they are named
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -43,6 +43,13 @@ stage_vm() { sh tests/vm/image/build.sh > /dev/null && nice -n 5 node dist/tests
 stage_vmlong() {
     STRATIS_CRASH_POINTS=${STRATIS_CRASH_POINTS:-all} STRATIS_VM_CASE_SECONDS=${STRATIS_VM_CASE_SECONDS:-14400} \
         node dist/tests/vm/run.js --long
+}
+stage_clientdbus() {
+    status=0
+    node dist/tests/compat/client-dbus.js || status=$?
+    [ "$status" = 77 ] || return "$status"
+    remarks="${remarks}clientdbus: NOT RUN: stratisd's own tests; the reason is above
+"
 }
 
 summary=

@@ -1,12 +1,10 @@
-/** stratis-cli as it was released: from a checkout of ours, from the cache, or from its public repository. */
+/** Upstream's programs as they were released: from a checkout of ours, from the cache, or from the public repository. */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { NotRunError } from "./not-run";
 
-const VERSION = "3.9.0";
-const REPOSITORY = "https://github.com/stratis-storage/stratis-cli";
 const CLONE_TIMEOUT_MS = 120_000;
 
 /** Where things are kept that cost network or time: the same folder as that of the virtual machine's image. */
@@ -15,25 +13,61 @@ export function cacheFolder(): string {
   return join(own ?? join(user ?? join(homedir(), ".cache"), "stratis-node"), "compat");
 }
 
-/** Throws unless the folder is a checkout of the release, with its tests. */
-function checkRelease(folder: string): void {
-  const version = join(folder, "src/stratis_cli/_version.py");
-  if (!existsSync(version)) throw new Error(`${folder} is no checkout of stratis-cli: it has no ${version}`);
-  const numbers = /__version_info__ = \(([\d, ]+)\)/.exec(readFileSync(version, "utf8"))?.[1];
-  const found = numbers?.split(",").map((number) => number.trim());
-  if (found?.join(".") !== VERSION)
-    throw new Error(
-      `${folder} has stratis-cli ${found?.join(".") ?? "of an unknown version"}, and ${VERSION} is needed`,
-    );
-  if (!existsSync(join(folder, "tests/integration")))
-    throw new Error(`${folder} has no tests/integration: it is a package, not a checkout`);
+interface Release {
+  /** Of the repository, and of the folder in STRATIS_COMPAT_SOURCES. */
+  name: string;
+  version: string;
+  tag: string;
+  /** Throws unless the folder is a checkout of the release, with its tests. */
+  check: (folder: string) => void;
 }
 
-function clone(folder: string): void {
+const STRATIS_CLI: Release = {
+  name: "stratis-cli",
+  version: "3.9.0",
+  tag: "v3.9.0",
+  check: (folder) => {
+    const numbers = versionIn(folder, "src/stratis_cli/_version.py", /__version_info__ = \(([\d, ]+)\)/);
+    requireVersion(
+      folder,
+      STRATIS_CLI,
+      numbers
+        .split(",")
+        .map((number) => number.trim())
+        .join("."),
+    );
+    if (!existsSync(join(folder, "tests/integration")))
+      throw new Error(`${folder} has no tests/integration: it is a package, not a checkout`);
+  },
+};
+
+const STRATISD: Release = {
+  name: "stratisd",
+  version: "3.9.2",
+  tag: "stratisd-v3.9.2",
+  check: (folder) => {
+    requireVersion(folder, STRATISD, versionIn(folder, "Cargo.toml", /^version = "([\d.]+)"/m));
+    if (!existsSync(join(folder, "tests/client-dbus/tests/udev")))
+      throw new Error(`${folder} has no tests/client-dbus/tests/udev: it is no checkout`);
+  },
+};
+
+function versionIn(folder: string, file: string, form: RegExp): string {
+  const path = join(folder, file);
+  if (!existsSync(path)) throw new Error(`${folder} is not what it should be: it has no ${path}`);
+  return form.exec(readFileSync(path, "utf8"))?.[1] ?? "of an unknown version";
+}
+
+function requireVersion(folder: string, { name, version }: Release, found: string): void {
+  if (found !== version) throw new Error(`${folder} has ${name} ${found}, and ${version} is needed`);
+}
+
+function clone({ name, version, tag }: Release, folder: string): void {
+  const repository = `https://github.com/stratis-storage/${name}`;
   const fresh = `${folder}.${process.pid}`;
   mkdirSync(cacheFolder(), { recursive: true });
-  const options = ["--quiet", "--depth=1", `--branch=v${VERSION}`, "--config=advice.detachedHead=false"];
-  const { status, stderr, error } = spawnSync("git", ["clone", ...options, REPOSITORY, fresh], {
+  const options = ["--quiet", "--depth=1", `--branch=${tag}`, "--config=advice.detachedHead=false"];
+  const { status, stderr, error } = spawnSync("git", ["clone", ...options, repository, fresh], {
     encoding: "utf8",
     timeout: CLONE_TIMEOUT_MS,
     env: { ...process.env, GIT_TERMINAL_PROMPT: "0" },
@@ -41,8 +75,8 @@ function clone(folder: string): void {
   if (status !== 0) {
     rmSync(fresh, { recursive: true, force: true });
     throw new NotRunError(
-      `the source of stratis-cli ${VERSION} is missing: STRATIS_COMPAT_SOURCES is not set, ${folder} does not exist, ` +
-        `and git could not clone ${REPOSITORY}: ${error?.message ?? stderr.trim()}`,
+      `the source of ${name} ${version} is missing: STRATIS_COMPAT_SOURCES is not set, ${folder} does not exist, ` +
+        `and git could not clone ${repository}: ${error?.message ?? stderr.trim()}`,
     );
   }
   renameSync(fresh, folder);
@@ -50,13 +84,18 @@ function clone(folder: string): void {
 
 /**
  * The folder of the checkout. Throws NotRunError when it cannot be had, and Error when STRATIS_COMPAT_SOURCES names a
- * folder that has no `stratis-cli` of the right version.
+ * folder that has no release of the right version.
  */
-export function stratisCliFolder(): string {
+function folderOf(release: Release): string {
   const given = process.env["STRATIS_COMPAT_SOURCES"];
   const folder =
-    given === undefined ? join(cacheFolder(), `stratis-cli-${VERSION}`) : join(given, "stratis-cli");
-  if (given === undefined && !existsSync(folder)) clone(folder);
-  checkRelease(folder);
+    given === undefined
+      ? join(cacheFolder(), `${release.name}-${release.version}`)
+      : join(given, release.name);
+  if (given === undefined && !existsSync(folder)) clone(release, folder);
+  release.check(folder);
   return folder;
 }
+
+export const stratisCliFolder = (): string => folderOf(STRATIS_CLI);
+export const stratisdFolder = (): string => folderOf(STRATISD);

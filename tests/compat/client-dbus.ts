@@ -1,0 +1,130 @@
+/**
+ * stratisd's own tests of a daemon on a real kernel (tests/client-dbus of its source), unmodified, in a guest against
+ * ours: with pools of metadata version 2, and of version 1, which our stratis-legacy-pool makes. Their encryption cases
+ * run with version 2 only. Exit status as of suite.ts. Words: names of tests to run instead of all.
+ *
+ * They wait some seconds for what a bare machine does at once, so that a busy or emulated one can be too slow for them.
+ */
+import { cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { packageRoot } from "../../src/native";
+import { Guest } from "../vm/harness/guest";
+import { NotRunError } from "./not-run";
+import { pythonProgram } from "./python";
+import { stratisdFolder } from "./sources";
+
+const NOT_RUN_STATUS = 77;
+const TEST_MILLISECONDS = 20 * 60_000;
+const LIMIT_SECONDS = 8 * 3600;
+/** Below the project, because the guest sees that. */
+const SHARED = "build/compat/client-dbus";
+/** What the tests import and Debian has no package of: all of it is plain Python. */
+const PACKAGES = [
+  ...["dbus_client_gen", "dbus_python_client_gen", "dbus_signature_pyparsing", "into_dbus_python"],
+  ...["justbases", "justbytes", "pyparsing"],
+];
+
+const PLAIN = [
+  "test_startup.TestStarting.test_unique_instance",
+  "test_udev.UdevTest1.test_generic",
+  "test_udev.UdevTest2.test_simultaneous",
+  "test_udev.UdevTest2.test_spurious_adds",
+  "test_udev.UdevTest2.test_simple_udev_add",
+  "test_udev.UdevTest3.test_simple_initial_discovery",
+  "test_udev.UdevTest4.test_simple_event",
+  "test_udev.UdevTest5.test_duplicate_pool_name",
+  "test_udev.UdevTest6.test_simple_stop",
+  "test_udev.UdevTest7.test_simple_start_by_name",
+  "test_revert.TestRevert.test_revert",
+  "test_revert.TestRevert.test_revert_snapshot_chain",
+  "test_start.TestRemoveCache.test_unencrypted_cache_removal",
+];
+const ENCRYPTED = [
+  "test_udev.UdevTest3.test_encryption_simple_initial_discovery",
+  "test_udev.UdevTest3.test_encryption_simple_initial_discovery_with_takedown",
+  "test_udev.UdevTest4.test_encryption_simple_event",
+  "test_start.TestFailedStart.test_failed_start_regression",
+  "test_start.TestRemoveCache.test_encrypted_cache_removal",
+  "test_extend.TestExtendOnAddData.test_failed_extend_regression",
+];
+
+interface Run {
+  test: string;
+  version: 1 | 2;
+}
+
+/** Puts the tests, and the packages that they need, where the guest can see them. */
+function prepare(): void {
+  const sources = join(stratisdFolder(), "tests/client-dbus");
+  const python = pythonProgram();
+  const library = join(python, "../../lib");
+  const [version] = readdirSync(library).filter((name) => name.startsWith("python3"));
+  const packages = join(library, version ?? "python3", "site-packages");
+  const shared = join(packageRoot, SHARED);
+  rmSync(shared, { recursive: true, force: true });
+  mkdirSync(join(shared, "python"), { recursive: true });
+  cpSync(sources, shared, { recursive: true });
+  for (const name of PACKAGES)
+    cpSync(join(packages, name), join(shared, "python", name), { recursive: true });
+}
+
+async function runOne(guest: Guest, { test, version }: Run): Promise<boolean> {
+  const folder = `/project/${SHARED}`;
+  const env: Record<string, string> = {
+    HOME: "/root",
+    PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+    PYTHONDONTWRITEBYTECODE: "1",
+    PYTHONPATH: `${folder}/src:${folder}/python`,
+    STRATISD: "/project/build/Release/stratisd",
+    ...(version === 1 ? { LEGACY_POOL: "/project/dist/bin/stratis-legacy-pool.js" } : {}),
+  };
+  const result = await guest.exec(`cd ${folder} && python3 -m unittest -v tests.udev.${test} 2>&1`, {
+    env,
+    timeoutMs: TEST_MILLISECONDS,
+  });
+  const passed = result.status === 0;
+  console.log(`${passed ? "pass" : "FAIL"}  V${version}  ${test}`);
+  if (!passed) console.log(result.stdout.split("\n").slice(-40).join("\n"));
+  return passed;
+}
+
+/** A failed test may leave anything behind: the next one gets a fresh guest. */
+async function runAll(runs: readonly Run[]): Promise<Run[]> {
+  const failed: Run[] = [];
+  let guest: Guest | null = null;
+  try {
+    for (const run of runs) {
+      guest ??= await Guest.boot({ limitSeconds: LIMIT_SECONDS });
+      await guest.exec("systemctl stop stratisd");
+      if (await runOne(guest, run)) continue;
+      failed.push(run);
+      await guest.shutdown();
+      guest = null;
+    }
+  } finally {
+    await guest?.shutdown();
+  }
+  return failed;
+}
+
+async function main(words: readonly string[]): Promise<number> {
+  prepare();
+  const all: Run[] = [
+    ...[...PLAIN, ...ENCRYPTED].map((test): Run => ({ test, version: 2 })),
+    ...PLAIN.map((test): Run => ({ test, version: 1 })),
+  ];
+  const runs = words.length === 0 ? all : all.filter(({ test }) => words.some((word) => test.includes(word)));
+  const failed = await runAll(runs);
+  console.log(`stratisd's tests/client-dbus: ${runs.length - failed.length} passed, ${failed.length} failed`);
+  return failed.length === 0 && runs.length > 0 ? 0 : 1;
+}
+
+void main(process.argv.slice(2))
+  .catch((error: unknown) => {
+    if (!(error instanceof NotRunError)) throw error;
+    console.log(`NOT RUN: stratisd's tests/client-dbus. ${error.message}`);
+    return NOT_RUN_STATUS;
+  })
+  .then((status) => {
+    process.exitCode = status;
+  });
