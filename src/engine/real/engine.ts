@@ -344,9 +344,12 @@ export class RealEngine implements Engine {
     return await this.#table.run(async () => {
       for (const pool of before) if (this.#pools.byUuid(pool.uuid) === pool) this.#pools.remove(pool.uuid);
       this.#eventNumbers.clear();
+      const stopped = JSON.stringify(this.#liminal.stoppedPools());
       this.#liminal.clear();
       const found = await this.#discover();
-      return changesSince(before, found, (uuid) => this.#pools.byUuid(uuid) !== undefined);
+      const changes = changesSince(before, found, (uuid) => this.#pools.byUuid(uuid) !== undefined);
+      if (JSON.stringify(this.#liminal.stoppedPools()) !== stopped) changes.push({ change: "stoppedPools" });
+      return changes;
     });
   }
   listKeys(): Promise<string[]> {
@@ -528,8 +531,7 @@ function changesSince(
     ...before
       .filter(({ uuid }) => !runs(uuid))
       .map(({ uuid }): EngineChange => ({ change: "poolRemoved", uuid })),
-    ...found.filter((change) => change.change !== "poolAdded" || !known.has(change.pool.uuid)),
-    { change: "stoppedPools" },
+    ...found.filter((change) => change.change === "poolAdded" && !known.has(change.pool.uuid)),
   ];
 }
 

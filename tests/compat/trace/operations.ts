@@ -12,7 +12,13 @@ const MIB = 1n << 20n;
 const NO_STRING = [false, ""];
 /** Of the pool, added to it, and its cache; the simulator takes any. */
 export type Devices = readonly [data: string, added: string, cache: string];
-const SIMULATED: Devices = ["/dev/a", "/dev/b", "/dev/c"];
+
+export interface Setting {
+  devices: Devices;
+  /** The device that got user info when the trace was recorded, which was drawn by chance. */
+  noted: "added" | "cache";
+}
+const SIMULATED: Setting = { devices: ["/dev/a", "/dev/b", "/dev/c"], noted: "cache" };
 const NO_KEYS: unknown[] = [];
 
 /** Pool "p" with its filesystems "a", "bb", "d", and "s", a snapshot of a. */
@@ -129,15 +135,15 @@ async function refusals(tracer: Tracer, { pool }: Made): Promise<void> {
 async function changes(
   tracer: Tracer,
   { pool, snapshot }: Made,
-  [, added, cacheDevice]: Devices,
+  { devices: [, added, cacheDevice], noted }: Setting,
 ): Promise<void> {
   await tracer.record("pool.r9.SetName p to q", method("pool", pool, "SetName", "s", "q"));
-  await tracer.record("pool.r9.AddDataDevs", method("pool", pool, "AddDataDevs", "as", [added]));
+  const data = await tracer.record("pool.r9.AddDataDevs", method("pool", pool, "AddDataDevs", "as", [added]));
   const cache = await tracer.record(
     "pool.r9.InitCache",
     method("pool", pool, "InitCache", "as", [cacheDevice]),
   );
-  const device = pathAt(cache, 0, 1, 0);
+  const device = pathAt(noted === "cache" ? cache : data, 0, 1, 0);
   await tracer.record(
     "Properties.Set blockdev.r9 UserInfo",
     set(device, "blockdev", 9, "UserInfo", "(bs)", [true, "note"]),
@@ -175,11 +181,11 @@ async function ends(tracer: Tracer, { pool }: Made, descriptor: number): Promise
   await tracer.record("Manager.r9.DestroyPool", manager("DestroyPool", "o", again));
 }
 
-export async function runOperations(tracer: Tracer, devices: Devices = SIMULATED): Promise<void> {
-  const made = await creations(tracer, devices);
+export async function runOperations(tracer: Tracer, setting: Setting = SIMULATED): Promise<void> {
+  const made = await creations(tracer, setting.devices);
   await properties(tracer, made);
   await refusals(tracer, made);
-  await changes(tracer, made, devices);
+  await changes(tracer, made, setting);
   const { readEnd, writeEnd } = native().pipeWith(Buffer.from("x".repeat(32)));
   try {
     await ends(tracer, made, writeEnd);
