@@ -17,7 +17,7 @@ import {
   stratisCommand,
   stratisFails,
   unmountAll,
-} from "./support";
+} from "../cases/support";
 
 const POOL = "secret";
 const WAIT_MILLISECONDS = 90_000;
