@@ -32,8 +32,8 @@ gzip -9n "$tree"/usr/share/man/man8/*.8
 mkdir -p "$tree/usr/share/lintian/overrides"
 install -m 644 "$debian/lintian-overrides" "$tree/usr/share/lintian/overrides/stratis-node"
 
-# The libraries of the compiled parts, with the versions that have the symbols they use. dpkg-shlibdeps wants to see a
-# source package.
+# The libraries that the compiled parts are linked with, in the versions that have the symbols they use. What they load
+# by themselves (native/crypt_library.cc) is named in the control file. dpkg-shlibdeps wants to see a source package.
 mkdir -p "$work/source/debian"
 printf 'Source: stratis-node\n\nPackage: stratis-node\nArchitecture: any\n' > "$work/source/debian/control"
 libraries=$(cd "$work/source" && dpkg-shlibdeps -O \
