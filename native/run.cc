@@ -82,9 +82,15 @@ std::vector<char*> Pointers(std::vector<std::string>& words) {
 // A child under way: its pipes and its end.
 class Child {
  public:
-  Child(RunRequest& request, const EndOfProcess& end) : request_(request), end_(end) { Start(); }
+  Child(RunRequest& request, const EndOfProcess& end) : request_(request), end_(end) {
+    // A string that grows leaves copies behind.
+    if (request.secretOutput) outcome_.output.reserve(kMostOutputBytes);
+    Start();
+  }
   ~Child() {
     if (!ended_) KillAndReap();
+    // Moved away, unless the wait failed.
+    if (request_.secretOutput) explicit_bzero(outcome_.output.data(), outcome_.output.size());
   }
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
@@ -203,6 +209,7 @@ class Child {
         return;
       }
       into.append(piece, std::min(static_cast<size_t>(length), kMostOutputBytes - into.size()));
+      if (request_.secretOutput) explicit_bzero(piece, static_cast<size_t>(length));
     }
   }
 

@@ -20,7 +20,7 @@ struct RunRequest {
   bool hasInput = false;       // without: /dev/null
   int64_t timeoutMs = 600000;
   bool dieWithParent = true;
-  bool secretOutput = false;  // standard output goes to the caller as bytes, and every copy of it is wiped
+  bool secretOutput = false;  // a passphrase comes on standard output: no copies of it stay in memory
   bool keyring = false;  // root's persistent keyring is linked to the child's session keyring
 };
 
@@ -28,8 +28,7 @@ struct RunOutcome {
   bool exited = false;  // else ended by `signal`
   int status = 0;
   int signal = 0;
-  std::string output;
-  bool secretOutput = false;
+  std::string output;  // wiped by the caller where it is secret
   std::string errors;
 };
 

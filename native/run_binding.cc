@@ -37,13 +37,18 @@ Napi::Value OutcomeToJs(Napi::Env env, RunOutcome& outcome) {
     object.Set("status", env.Null());
     object.Set("signal", SignalName(outcome.signal));
   }
-  if (outcome.secretOutput) {
-    object.Set("secret", Napi::Buffer<char>::Copy(env, outcome.output.data(), outcome.output.size()));
-    explicit_bzero(outcome.output.data(), outcome.output.size());
-    outcome.output.clear();
-  }
   object.Set("stdout", outcome.output);
   object.Set("stderr", outcome.errors);
+  return object;
+}
+
+// Bytes, which JavaScript can wipe, instead of a string, which it can't.
+Napi::Value SecretOutcomeToJs(Napi::Env env, RunOutcome& outcome) {
+  const Napi::Value secret = Napi::Buffer<char>::Copy(env, outcome.output.data(), outcome.output.size());
+  explicit_bzero(outcome.output.data(), outcome.output.size());
+  outcome.output.clear();
+  Napi::Object object = OutcomeToJs(env, outcome).As<Napi::Object>();
+  object.Set("secret", secret);
   return object;
 }
 
@@ -95,13 +100,8 @@ Napi::Value Run(const Napi::CallbackInfo& info, const std::shared_ptr<EndOfProce
   return Promised(info.Env(), kName, [&] {
     const std::shared_ptr<RunRequest> request = ReadRequest(info);
     return RunJob<RunOutcome>(
-        info.Env(), kName,
-        [request, end] {
-          RunOutcome outcome = RunProgram(*request, *end);
-          outcome.secretOutput = request->secretOutput;
-          return outcome;
-        },
-        OutcomeToJs);
+        info.Env(), kName, [request, end] { return RunProgram(*request, *end); },
+        request->secretOutput ? SecretOutcomeToJs : OutcomeToJs);
   });
 }
 

@@ -203,7 +203,7 @@ export interface RunOptions {
   timeoutMs?: number;
   /** The child gets SIGKILL when this process dies. Default true. */
   dieWithParent?: boolean;
-  /** What the child prints on standard output is in `secret` instead of `stdout`, and no copy of it is kept. */
+  /** Standard output is a passphrase: it comes as `secret`, for the caller to wipe, and `stdout` is empty. */
   secretOutput?: boolean;
   /** The child finds the keys of root's persistent keyring. Default false. */
   keyring?: boolean;
@@ -219,7 +219,7 @@ export interface RunResult {
   /** At most 1 MiB each; what is longer is cut. */
   stdout: string;
   stderr: string;
-  /** With secretOutput. The caller wipes it. */
+  /** With secretOutput. */
   secret?: Buffer;
 }
 

@@ -14,6 +14,7 @@ import { CRYPT_META_SECTORS } from "../backstore/layout";
 import { hasKey, keyName } from "../keys";
 import * as clevis from "./clevis";
 import { acceptConfig, type AcceptedConfig } from "./clevis-config";
+import { completeReencryption } from "./complete-reencryption";
 import { featuresOf, MAX_TOKENS, unlockTokens, type UnlockToken } from "./tokens";
 
 const log = logger("stratisd::engine::crypt");
@@ -192,6 +193,10 @@ export class PoolCrypt {
       return live;
     }
     if (method === null) throw new EngineError("No unlock mechanism was provided");
+    if (await completeReencryption(this.container)) {
+      log.warn(`A re-encryption of pool ${this.pool} that was interrupted at its very end is completed`);
+      await this.refresh();
+    }
     const volumeKeyDescription = volumeKeyName(this.pool);
     await this.#tryAll(method, passphrase, async (unlock) => {
       const opened = await native().cryptActivate(this.container, this.#name, unlock, {
