@@ -76,7 +76,8 @@ void ReadActivationOptions(const Napi::Value& value, const ArgumentName& name, A
   if (options.OptionalBool("shared", false)) activation.flags |= CRYPT_ACTIVATE_SHARED;
   if (options.OptionalBool("allowDiscards", false)) activation.flags |= CRYPT_ACTIVATE_ALLOW_DISCARDS;
   const char* const member = "volumeKeyDescription";
-  if (options.Has(member)) activation.volumeKeyDescription = ToKeyDescription(options.Get(member), options.Name(member));
+  if (options.Has(member))
+    activation.volumeKeyDescription = ToKeyDescription(options.Get(member), options.Name(member));
 }
 
 Napi::Value ActivatedToJs(Napi::Env env, Activated& activated) {

@@ -152,7 +152,8 @@ Napi::Value Test(const Napi::CallbackInfo& info) {
           device.RequireHeader();
           const char* const call = "crypt_activate_by_passphrase";
           return unlock->Try(device, call, [&device](const Secret& passphrase, int keyslot) {
-            return crypt_activate_by_passphrase(device.get(), nullptr, keyslot, passphrase.text(), passphrase.size(), 0);
+            return crypt_activate_by_passphrase(device.get(), nullptr, keyslot, passphrase.text(), passphrase.size(),
+                                                0);
           });
         },
         SlotToJs);
