@@ -26,6 +26,8 @@ node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.ex
 packages="busybox-static ca-certificates cmake cpio dbus debian-archive-keyring dpkg-dev e2fsprogs g++ gzip
     libblkid-dev libcryptsetup-dev libudev-dev make mmdebstrap pkg-config python3 qemu-system-x86 udev util-linux
     xfsprogs xz-utils zstd"
+# The shells whose completions, and the reader whose pages are tested.
+packages="$packages fish mandoc zsh"
 # For the Python packages of tests/compat, one of which is compiled.
 packages="$packages git libdbus-1-dev libglib2.0-dev python3-dev python3-venv"
 # Without root mmdebstrap works in a user namespace, and fakeroot gives the image root's files.
