@@ -313,12 +313,12 @@ test("what is no device, or too small for a header, is refused", async (context)
   assert.equal(await native().cryptLoad(small), null);
   await assert.rejects(native().cryptTest(small, passphrase("p")), { code: "ENODATA" });
   for (const change of [
-    native().cryptAddKeyslot(small, passphrase("p"), passphrase("q"), CHEAP),
-    native().cryptChangeKeyslot(small, 0, passphrase("p"), passphrase("q"), CHEAP),
-    native().cryptDestroyKeyslot(small, 0),
-    native().cryptSetToken(small, 0, "{}"),
-    native().cryptRemoveToken(small, 0),
-    native().cryptVolumeKey(small, passphrase("p")),
+    () => native().cryptAddKeyslot(small, passphrase("p"), passphrase("q"), CHEAP),
+    () => native().cryptChangeKeyslot(small, 0, passphrase("p"), passphrase("q"), CHEAP),
+    () => native().cryptDestroyKeyslot(small, 0),
+    () => native().cryptSetToken(small, 0, "{}"),
+    () => native().cryptRemoveToken(small, 0),
+    () => native().cryptVolumeKey(small, passphrase("p")),
   ])
     await assert.rejects(change, { code: "ENODATA", message: /no LUKS2 header/ });
 });
