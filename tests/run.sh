@@ -42,7 +42,8 @@ stage_vm() { sh tests/vm/image/build.sh > /dev/null && nice -n 5 node dist/tests
 # Cases of many minutes each, and those that interrupt operations at every step.
 stage_vmlong() {
     STRATIS_CRASH_POINTS=${STRATIS_CRASH_POINTS:-all} STRATIS_VM_CASE_SECONDS=${STRATIS_VM_CASE_SECONDS:-14400} \
-        node dist/tests/vm/run.js --long
+        node dist/tests/vm/run.js --long || return 1
+    STRATIS_GOLDEN=all node dist/tests/vm/run.js dist/tests/vm/host-cases/golden.test.js
 }
 stage_clientdbus() {
     status=0

@@ -42,7 +42,7 @@ function essential(event: Event, devices: Devices): Event[] {
 
 /** Filesystems whose links have another name are told of in no order. */
 function linksInOrder(events: readonly Event[]): Event[] {
-  const isLink = (event: Event): boolean => "changed" in event && "Devnode" in event.values;
+  const isLink = (event: Event): boolean => "changed" in event && event.invalidated.includes("Devnode");
   const text = (event: Event): string => ("changed" in event ? `${event.changed} ${event.interface}` : "");
   const links = events.filter(isLink).sort((a, b) => text(a).localeCompare(text(b)));
   return events.map((event) => (isLink(event) ? (links.shift() ?? event) : event));

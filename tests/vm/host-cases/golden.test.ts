@@ -17,7 +17,8 @@ type Interfaces = Record<string, Record<string, unknown>>;
 interface Expected {
   managed_objects_r9: Record<string, Interfaces>;
   dm_table: string[];
-  symlinks: string[];
+  /** Not recorded of encrypted pools. */
+  symlinks?: string[];
   files_sha256: Record<string, Record<string, string>>;
 }
 
@@ -25,8 +26,8 @@ const GOLDEN = path.join(PROJECT, "tests", "fixtures", "golden");
 const POOLS: Record<string, string[]> = {
   v2_plain: ["disk1"],
   v2_two: ["disk1", "disk2"],
-  v2_cache: ["disk1", "disk2"],
-  v1_plain: ["disk1"],
+  // Minutes each: STRATIS_GOLDEN is set by npm run test:long.
+  ...(process.env["STRATIS_GOLDEN"] === "all" ? { v2_cache: ["disk1", "disk2"], v1_plain: ["disk1"] } : {}),
 };
 /** stratisd was asked to stop it: it must stay so, until it is started. */
 const STOPPED = { pool: "v2_stopped", disks: ["disk1"] };
@@ -108,8 +109,8 @@ async function compare(running: Guest, expected: Expected): Promise<void> {
   assert.deepEqual(withoutNumbers(found.dmTable), withoutNumbers(expected.dm_table));
   const withFiles = Object.entries(found.files).filter(([, files]) => Object.keys(files).length > 0);
   assert.deepEqual(Object.fromEntries(withFiles), expected.files_sha256);
-  const links = expected.symlinks.map((link) => link.replace(/^\.\//, "").replace(/ -> .*$/, ""));
-  assert.deepEqual(found.links, links.sort());
+  const links = expected.symlinks?.map((link) => link.replace(/^\.\//, "").replace(/ -> .*$/, ""));
+  if (links !== undefined) assert.deepEqual(found.links, links.sort());
 }
 
 /** Keys and types of a JSON value, in order; lists by the shapes that occur in them. */
