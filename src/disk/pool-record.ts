@@ -62,6 +62,12 @@ export interface PoolRecord {
   lastReencrypt: bigint | null;
 }
 
+/** All members, of both tiers: data devices first. */
+export const memberRecords = ({ dataTier, cacheTier }: PoolRecord): DeviceRecord[] => [
+  ...dataTier.devices,
+  ...(cacheTier?.devices ?? []),
+];
+
 /** All that upstream 3.9.2 knows, the first two of which it never writes (on-disk-format.md §11.6). */
 export const KNOWN_FEATURES: readonly string[] = [
   "Raid",

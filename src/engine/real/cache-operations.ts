@@ -1,7 +1,6 @@
 /** The cache of a running pool: putting one in, and adding devices to it (engine.md §17.2, §17.3; devicemapper.md §2.15). */
 import type { PoolRecord } from "../../disk/pool-record";
 import { SECTOR_BYTES } from "../../units";
-import { logger } from "../../log";
 import type { DevUuid } from "../../uuid";
 import type { SetCreateAction } from "../actions";
 import { ChainedError, EngineError, RollbackError } from "../errors";
@@ -11,22 +10,15 @@ import { validatePaths } from "../validation";
 import { extendedCacheTier, newCacheTier } from "./backstore/cache";
 import { withBlockFile, type RealBlockDev } from "./blockdev";
 import type { PoolCore } from "./core";
+import { requireUniformSectorSizes, type RequestedDevice } from "./discovery/requested";
 import {
-  examineRequested,
-  requireNotInOtherPools,
-  requireUniformSectorSizes,
-  type RequestedDevice,
-} from "./discovery/requested";
-import {
+  addMembers,
   claimDevices,
   confirmMembers,
-  initializeMember,
-  requireInTier,
+  examineForTier,
   requireSectorSizesOf,
   tierSectorSizes,
 } from "./members";
-
-const log = logger("stratisd::engine::cache");
 
 /** What the kernel must find empty at the start of a cache's metadata to make a new one. */
 const BLANK_META_SECTORS = 8n;
@@ -46,10 +38,7 @@ function requireLogicalSectorSize(core: PoolCore, devices: readonly RequestedDev
 
 /** Puts a cache of these devices into a pool. A pool that has one of exactly these devices is left as it is. */
 export async function initCache(core: PoolCore, paths: string[]): Promise<SetCreateAction<DevUuid>> {
-  validatePaths(paths);
-  const requested = await examineRequested(paths);
-  requireNotInOtherPools(requested, core.uuid);
-  requireInTier(core, requested.owned, "cache");
+  const requested = await examineForTier(core, paths, "cache");
   if (core.record.cacheTier !== null) {
     requireSameDevices(
       core.name,
@@ -82,9 +71,7 @@ export async function addCacheDevices(core: PoolCore, paths: string[]): Promise<
       `No cache has been initialized for pool "${core.name}" with UUID ${core.uuid}; it is therefore impossible to ` +
         "add additional devices to the cache",
     );
-  const requested = await examineRequested(paths);
-  requireNotInOtherPools(requested, core.uuid);
-  requireInTier(core, requested.owned, "cache");
+  const requested = await examineForTier(core, paths, "cache");
   if (requested.unowned.length === 0) return { created: [] };
   requireUniformSectorSizes(requested.unowned);
   requireSectorSizesOf(core, "cache", requested.unowned);
@@ -154,32 +141,23 @@ async function changeCache(
   }
 }
 
-async function initializeCacheMembers(
+function initializeCacheMembers(
   core: PoolCore,
   devices: readonly RequestedDevice[],
   undo: UndoStack,
 ): Promise<RealBlockDev[]> {
-  const added: RealBlockDev[] = [];
-  for (const device of devices) {
-    const member = await initializeMember(
-      device,
-      {
-        pool: core.uuid,
-        version: core.version,
-        marked: true,
-        tier: "cache",
-        record: ({ devUuid }, hardwareInfo) => ({
-          uuid: devUuid,
-          integrityMetaAllocations: [],
-          userInfo: null,
-          hardwareInfo,
-        }),
-      },
-      undo,
-    );
-    added.push(member);
-    core.addDevice(member, undo);
-  }
-  log.debug(`Initialized ${added.length} cache devices for pool "${core.name}"`);
-  return added;
+  return addMembers(
+    core,
+    devices,
+    {
+      tier: "cache",
+      record: ({ devUuid }, hardwareInfo) => ({
+        uuid: devUuid,
+        integrityMetaAllocations: [],
+        userInfo: null,
+        hardwareInfo,
+      }),
+    },
+    undo,
+  );
 }

@@ -3,7 +3,7 @@
  * of its operations) goes through here, so that the record on disk is always written before the kernel follows it.
  */
 import type { FilesystemRecord } from "../../disk/filesystem-record";
-import type { DeviceRecord, PoolRecord } from "../../disk/pool-record";
+import { memberRecords, type DeviceRecord, type PoolRecord } from "../../disk/pool-record";
 import type { StaticHeader } from "../../disk/static-header";
 import * as names from "../../dm/names";
 import { dmStatusLine } from "../../dm/operations";
@@ -139,7 +139,7 @@ export class PoolCore {
     const record = this.crypt === null ? changed : { ...changed, features: this.crypt.features };
     await this.store.save(this.dataDevices(record), record);
     this.#record = record;
-    for (const device of [...record.dataTier.devices, ...(record.cacheTier?.devices ?? [])]) {
+    for (const device of memberRecords(record)) {
       const known = this.devices.get(device.uuid);
       if (known !== undefined) known.record = device;
     }

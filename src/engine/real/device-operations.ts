@@ -7,24 +7,12 @@ import type { GrowAction, SetCreateAction } from "../actions";
 import type { PoolProperty } from "../engine";
 import { EngineError } from "../errors";
 import { withUndo, type UndoStack } from "../undo";
-import { validatePaths } from "../validation";
 import { allocatedSize, newDeviceRecord, totalSize, withGrownReservation } from "./backstore/allocation";
 import { withBlockFile, type RealBlockDev } from "./blockdev";
 import { extendThinPool } from "./checks";
 import type { PoolCore } from "./core";
-import {
-  examineRequested,
-  requireNotInOtherPools,
-  requireUniformSectorSizes,
-  type RequestedDevice,
-} from "./discovery/requested";
-import {
-  claimDevices,
-  confirmMembers,
-  initializeMember,
-  requireInTier,
-  requireSectorSizesOf,
-} from "./members";
+import { requireUniformSectorSizes, type RequestedDevice } from "./discovery/requested";
+import { addMembers, claimDevices, confirmMembers, examineForTier, requireSectorSizesOf } from "./members";
 import { inErrorMode, withErrorMode } from "./thinpool/extension";
 
 const log = logger("stratisd::engine::devices");
@@ -68,10 +56,7 @@ export async function addDataDevices(
   core: PoolCore,
   paths: string[],
 ): Promise<SetCreateAction<DevUuid> & { changed: PoolProperty[] }> {
-  validatePaths(paths);
-  const requested = await examineRequested(paths);
-  requireNotInOtherPools(requested, core.uuid);
-  requireInTier(core, requested.owned, "data");
+  const requested = await examineForTier(core, paths, "data");
   if (requested.unowned.length === 0) return { created: [], changed: [] };
   requireUniformSectorSizes(requested.unowned);
   requireSectorSizesOf(core, "data", requested.unowned);
@@ -90,22 +75,15 @@ async function initializeAndRecord(
 ): Promise<RealBlockDev[]> {
   const { record } = core;
   const { dataTier } = record;
-  const added: RealBlockDev[] = [];
-  for (const device of devices) {
-    const member = await initializeMember(
-      device,
-      {
-        pool: core.uuid,
-        version: core.version,
-        marked: true,
-        tier: "data",
-        record: (header, hardwareInfo) => newDeviceRecord(header, dataTier.integrity, hardwareInfo),
-      },
-      undo,
-    );
-    added.push(member);
-    core.addDevice(member, undo);
-  }
+  const added = await addMembers(
+    core,
+    devices,
+    {
+      tier: "data",
+      record: (header, hardwareInfo) => newDeviceRecord(header, dataTier.integrity, hardwareInfo),
+    },
+    undo,
+  );
   await core.save({
     ...record,
     dataTier: { ...dataTier, devices: [...dataTier.devices, ...added.map((member) => member.record)] },

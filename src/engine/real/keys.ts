@@ -15,7 +15,7 @@ export const descriptionIn = (name: string): string | null =>
   name.startsWith(PREFIX) && name.length > PREFIX.length ? name.slice(PREFIX.length) : null;
 
 /** Throws EngineError for text that can't be the description of a key. */
-export function validateKeyDescription(description: string): void {
+function validateKeyDescription(description: string): void {
   if (description === "") throw new EngineError("A key description can't be empty");
   if (description.includes(FORBIDDEN))
     throw new EngineError(`Key description ${description} contains a '${FORBIDDEN}'`);

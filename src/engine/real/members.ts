@@ -12,10 +12,16 @@ import { newDevUuid, type PoolUuid } from "../../uuid";
 import type { BlockDevTier } from "../engine";
 import { ChainedError, EngineError } from "../errors";
 import type { UndoStack } from "../undo";
+import { validatePaths } from "../validation";
 import { deviceInUse } from "./backstore/allocation";
 import { RealBlockDev, withBlockFile, type SectorSizes } from "./blockdev";
 import type { PoolCore } from "./core";
-import type { RequestedDevice } from "./discovery/requested";
+import {
+  examineRequested,
+  requireNotInOtherPools,
+  type RequestedDevice,
+  type RequestedDevices,
+} from "./discovery/requested";
 import { requestUdevChange } from "./uevent";
 
 /** Devices that some operation is writing headers to: a second operation on one of them is refused. */
@@ -96,6 +102,39 @@ export async function initializeMember(
   return new RealBlockDev(device.path, device.number, device.sectorSizes, header, record, tier);
 }
 
+/** Makes devices members of a running pool, in memory too. The pool's record is the caller's to save. */
+export async function addMembers(
+  core: PoolCore,
+  devices: readonly RequestedDevice[],
+  membership: Pick<Membership, "tier" | "record">,
+  undo: UndoStack,
+): Promise<RealBlockDev[]> {
+  const added: RealBlockDev[] = [];
+  for (const device of devices) {
+    const member = await initializeMember(
+      device,
+      { pool: core.uuid, version: core.version, marked: true, ...membership },
+      undo,
+    );
+    added.push(member);
+    core.addDevice(member, undo);
+  }
+  return added;
+}
+
+/** The devices of a request to change one tier of a running pool: none of another pool, none of the other tier. */
+export async function examineForTier(
+  core: PoolCore,
+  paths: string[],
+  tier: BlockDevTier,
+): Promise<RequestedDevices> {
+  validatePaths(paths);
+  const requested = await examineRequested(paths);
+  requireNotInOtherPools(requested, core.uuid);
+  requireInTier(core, requested.owned, tier);
+  return requested;
+}
+
 /** Devices of a committed pool lose the mark of an unfinished operation. A crash before it is made up for at set-up. */
 export async function confirmMembers(devices: readonly RealBlockDev[]): Promise<void> {
   for (const device of devices) {
@@ -115,7 +154,7 @@ export function tierSectorSizes(core: PoolCore, members: readonly RealBlockDev[]
 }
 
 /** Devices that carry the pool's UUID must be known to it, in the tier that they are named for. */
-export function requireInTier(core: PoolCore, owned: readonly RequestedDevice[], tier: BlockDevTier): void {
+function requireInTier(core: PoolCore, owned: readonly RequestedDevice[], tier: BlockDevTier): void {
   for (const { path, header } of owned) {
     if (header === null) continue;
     const member = core.devices.get(header.devUuid);

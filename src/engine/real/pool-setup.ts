@@ -2,7 +2,7 @@
  * Setting up a pool from its devices: after a boot, or over what a previous daemon left running (devicemapper.md
  * §2.8). A failure removes what was made here, and touches nothing that was live before.
  */
-import { checkPoolRecord, type PoolRecord } from "../../disk/pool-record";
+import { checkPoolRecord, memberRecords, type PoolRecord } from "../../disk/pool-record";
 import type { Timestamp } from "../../disk/mda";
 import { SIGBLOCK_FLAG } from "../../disk/static-header";
 import type { DeviceNumber } from "../../dm/device-number";
@@ -53,8 +53,7 @@ export async function setUpPool(
   const layout = layoutOf(headers);
   checkPoolRecord(record, layout.version);
   // Throws for segments that overlap or reach beyond their device.
-  for (const device of [...record.dataTier.devices, ...(record.cacheTier?.devices ?? [])])
-    deviceAllocator(record, headers, device);
+  for (const device of memberRecords(record)) deviceAllocator(record, headers, device);
   if (record.cacheTier !== null) requireAllTaken(record.cacheTier, headers);
   const core = await withUndo(async (undo) => {
     const assembled = await assemble(found, layout, links, undo);

@@ -3,7 +3,7 @@
  * interrupted creation or destruction, which are cleared away (engine.md §9).
  */
 import { wipeStaticHeader } from "../../../disk/bda";
-import type { DeviceRecord, PoolRecord } from "../../../disk/pool-record";
+import { memberRecords, type DeviceRecord, type PoolRecord } from "../../../disk/pool-record";
 import { SIGBLOCK_FLAG } from "../../../disk/static-header";
 import { logger } from "../../../log";
 import type { DevUuid } from "../../../uuid";
@@ -26,8 +26,7 @@ const log = logger("stratisd::engine::discovery");
 export type SetUpOutcome =
   { outcome: "running"; core: PoolCore } | { outcome: "waits" } | { outcome: "gone" };
 
-const recordedDevices = (record: PoolRecord): DevUuid[] =>
-  [...record.dataTier.devices, ...(record.cacheTier?.devices ?? [])].map(({ uuid }) => uuid);
+const recordedDevices = (record: PoolRecord): DevUuid[] => memberRecords(record).map(({ uuid }) => uuid);
 
 const FEATURE_NAMES = {
   Encryption: "encryption",
