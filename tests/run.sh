@@ -1,6 +1,6 @@
 #!/bin/sh
 # All tests. Every stage runs, also after one that failed; the exit status says whether all passed.
-# Usage: run.sh [STAGE]...   stages: lint unit native asan dbus vm compat; and long, vmlong, clientdbus, only when they are named
+# Usage: run.sh [STAGE]...   stages: lint unit native asan dbus vm compat; and long, vmlong, clientdbus, dfuzzer, only when they are named
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -50,6 +50,14 @@ stage_clientdbus() {
     node dist/tests/compat/client-dbus.js || status=$?
     [ "$status" = 77 ] || return "$status"
     remarks="${remarks}clientdbus: NOT RUN: stratisd's own tests; the reason is above
+"
+}
+
+stage_dfuzzer() {
+    status=0
+    node dist/tests/compat/dfuzzer.js || status=$?
+    [ "$status" = 77 ] || return "$status"
+    remarks="${remarks}dfuzzer: NOT RUN: the reason is above
 "
 }
 

@@ -1,4 +1,4 @@
-/** Upstream's programs as they were released: from a checkout of ours, from the cache, or from the public repository. */
+/** Programs of others as they were released: from a checkout of ours, from the cache, or from the public repository. */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
@@ -18,6 +18,7 @@ interface Release {
   name: string;
   version: string;
   tag: string;
+  owner: string;
   /** Throws unless the folder is a checkout of the release, with its tests. */
   check: (folder: string) => void;
 }
@@ -26,6 +27,7 @@ const STRATIS_CLI: Release = {
   name: "stratis-cli",
   version: "3.9.0",
   tag: "v3.9.0",
+  owner: "stratis-storage",
   check: (folder) => {
     const numbers = versionIn(folder, "src/stratis_cli/_version.py", /__version_info__ = \(([\d, ]+)\)/);
     requireVersion(
@@ -45,10 +47,21 @@ const STRATISD: Release = {
   name: "stratisd",
   version: "3.9.2",
   tag: "stratisd-v3.9.2",
+  owner: "stratis-storage",
   check: (folder) => {
     requireVersion(folder, STRATISD, versionIn(folder, "Cargo.toml", /^version = "([\d.]+)"/m));
     if (!existsSync(join(folder, "tests/client-dbus/tests/udev")))
       throw new Error(`${folder} has no tests/client-dbus/tests/udev: it is no checkout`);
+  },
+};
+
+const DFUZZER: Release = {
+  name: "dfuzzer",
+  version: "2.6",
+  tag: "v2.6",
+  owner: "dbus-fuzzer",
+  check: (folder) => {
+    requireVersion(folder, DFUZZER, versionIn(folder, "meson.build", /version : '([\d.]+)'/));
   },
 };
 
@@ -62,8 +75,8 @@ function requireVersion(folder: string, { name, version }: Release, found: strin
   if (found !== version) throw new Error(`${folder} has ${name} ${found}, and ${version} is needed`);
 }
 
-function clone({ name, version, tag }: Release, folder: string): void {
-  const repository = `https://github.com/stratis-storage/${name}`;
+function clone({ name, version, tag, owner }: Release, folder: string): void {
+  const repository = `https://github.com/${owner}/${name}`;
   const fresh = `${folder}.${process.pid}`;
   mkdirSync(cacheFolder(), { recursive: true });
   const options = ["--quiet", "--depth=1", `--branch=${tag}`, "--config=advice.detachedHead=false"];
@@ -99,3 +112,4 @@ function folderOf(release: Release): string {
 
 export const stratisCliFolder = (): string => folderOf(STRATIS_CLI);
 export const stratisdFolder = (): string => folderOf(STRATISD);
+export const dfuzzerFolder = (): string => folderOf(DFUZZER);

@@ -1,17 +1,16 @@
 /** What is made and destroyed again leaves nothing behind in the daemon. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BASE_PATH, BUS_NAME, OBJECT_MANAGER } from "../../src/dbus/names";
+import { OBJECT_MANAGER } from "../../src/dbus/names";
 import { startBus } from "../dbus/support/bus";
 import { DaemonProcess } from "../dbus/support/daemon-process";
+import { populate, POOL, POOL_R9 } from "../dbus/support/populate";
 import { RawClient } from "../dbus/support/raw-client";
 
 const CYCLES = 10_000;
 /** Before these, what is compiled and cached once is not there yet. */
 const WARM_UP = 1000;
 const SAMPLE_EVERY = 1000;
-const POOL = `${BASE_PATH}/0`;
-const POOL_R9 = `${BUS_NAME}.pool.r9`;
 /**
  * Of memory in use less than the smallest thing that a cycle could leave behind, though compiled code comes and goes;
  * of resident memory what the collector may differ by.
@@ -44,11 +43,7 @@ test("ten thousand filesystems made and destroyed: memory and descriptors stay f
   t.after(() => {
     client.close();
   });
-  await client.callForBody("CreatePool", {
-    interface: `${BUS_NAME}.Manager.r9`,
-    signature: "sasa((bu)s)a((bu)ss)(bt)(bs)(bb)",
-    body: ["p", ["/dev/a"], [], [], [false, 0n], [false, ""], [false, false]],
-  });
+  await populate(client, { filesystems: 0 });
   for (let number = 0; number < WARM_UP; number++) await cycle(client, number);
   const before = {
     used: await daemon.used(),

@@ -2,14 +2,13 @@
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { BASE_PATH, BUS_NAME, OBJECT_MANAGER, PROPERTIES } from "../../../src/dbus/names";
+import { OBJECT_MANAGER, PROPERTIES } from "../../../src/dbus/names";
 import { startBus } from "./bus";
 import { DaemonProcess } from "./daemon-process";
 import { startFlood } from "./flooder";
+import { populate, POOL, POOL_R9 } from "./populate";
 import { RawClient, type RawCall } from "./raw-client";
 
-const POOL = `${BASE_PATH}/0`;
-const POOL_R9 = `${BUS_NAME}.pool.r9`;
 const FILESYSTEMS = 9;
 const ANSWER_MS = 1000;
 /** On a machine that is busy with other things: as many times as long as the slowest answer before the flood. */
@@ -50,19 +49,6 @@ async function work(client: RawClient, round: number): Promise<number> {
   return longest;
 }
 
-async function prepare(client: RawClient): Promise<void> {
-  await client.callForBody("CreatePool", {
-    interface: `${BUS_NAME}.Manager.r9`,
-    signature: "sasa((bu)s)a((bu)ss)(bt)(bs)(bb)",
-    body: ["p", ["/dev/a"], [], [], [false, 0n], [false, ""], [false, false]],
-  });
-  for (let count = 0; count < FILESYSTEMS; count++)
-    await client.callForBody("CreateFilesystems", {
-      ...{ path: POOL, interface: POOL_R9, signature: "a(s(bs)(bs))" },
-      body: [[[`f${count}`, [false, ""], [false, ""]]]],
-    });
-}
-
 /** Works for so long; returns the longest time that an answer took, in milliseconds. */
 async function workFor(
   client: RawClient,
@@ -85,7 +71,7 @@ export async function withstandsFlood(t: TestContext, seconds: number): Promise<
   t.after(() => {
     client.close();
   });
-  await prepare(client);
+  await populate(client, { filesystems: FILESYSTEMS });
   const calm = await workFor(client, CALM_MS);
   const before = { descriptors: daemon.descriptors, bytes: daemon.resident("now") };
   const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
