@@ -7,7 +7,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 compiled=$(cd "$root" && cd "${1:-dist}" && pwd)
 build="$root/build/asan"
 
-cmake -S "$root" -B "$build" -DSTRATIS_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+cmake -S "$root" -B "$build" -DSTRATIS_SANITIZE=ON -DCMAKE_BUILD_TYPE=Debug \
   -DCMAKE_LIBRARY_OUTPUT_DIRECTORY="$build"
 cmake --build "$build" --parallel 2
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, open, readFile } from "node:fs/promises";
 import * as path from "node:path";
 import { main } from "../../../cli/main";
 import { STRATIS_TOP, SystemBus, type ManagedObjects } from "../guest/bus";
@@ -69,10 +69,10 @@ export async function unmountAll(): Promise<void> {
   for (const at of mounts.reverse()) await mustRun("umount", [at]);
 }
 
-export function sha256(file: string, bytes = Infinity): Promise<string> {
+export function sha256(file: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const hash = createHash("sha256");
-    const stream = createReadStream(file, bytes === Infinity ? {} : { end: bytes - 1 });
+    const stream = createReadStream(file);
     stream.on("data", (chunk) => hash.update(chunk));
     stream.on("error", reject);
     stream.on("end", () => {
@@ -81,12 +81,18 @@ export function sha256(file: string, bytes = Infinity): Promise<string> {
   });
 }
 
-const FINGERPRINT_BYTES = 12 * 1024 * 1024;
+const START_BYTES = 12 * 1024 * 1024;
 
-/** Of the start of a device, where Stratis has its header and metadata, and others theirs. */
-export async function fingerprint(device: string): Promise<string> {
+/** The start of a device as it is on disk, where Stratis has its header and metadata, and others theirs. */
+export async function startOf(device: string): Promise<Buffer> {
   await mustRun("blockdev", ["--flushbufs", device]);
-  return await sha256(device, FINGERPRINT_BYTES);
+  const file = await open(device);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(START_BYTES), 0, START_BYTES, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }
 
 let client: Promise<SystemBus> | undefined;
