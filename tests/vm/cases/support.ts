@@ -75,8 +75,9 @@ export function sha256(file: string): Promise<string> {
     const stream = createReadStream(file);
     stream.on("data", (chunk) => hash.update(chunk));
     stream.on("error", reject);
-    stream.on("end", () => {
-      resolve(hash.digest("hex"));
+    // Not at its end, when the file is still open, which keeps it from being unmounted.
+    stream.on("close", () => {
+      if (!stream.errored) resolve(hash.digest("hex"));
     });
   });
 }

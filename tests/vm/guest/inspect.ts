@@ -44,7 +44,6 @@ async function inspect(): Promise<Inspection> {
   const links = await linksBelow("/dev/stratis");
   const files: Inspection["files"] = {};
   for (const link of links) files[path.basename(link)] = await hashFiles(path.join("/dev/stratis", link));
-  await closeBus();
   return {
     objects,
     dmTable: stdout
@@ -60,12 +59,14 @@ async function inspect(): Promise<Inspection> {
 const printBigint = (_: string, value: unknown): unknown =>
   typeof value === "bigint" ? Number(value) : value;
 
-inspect().then(
-  (found) => {
-    process.stdout.write(JSON.stringify(found, printBigint));
-  },
-  (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-    process.exitCode = 1;
-  },
-);
+inspect()
+  .then(
+    (found) => {
+      process.stdout.write(JSON.stringify(found, printBigint));
+    },
+    (error: unknown) => {
+      process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+      process.exitCode = 1;
+    },
+  )
+  .finally(() => void closeBus());
