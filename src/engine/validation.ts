@@ -1,6 +1,6 @@
-/** Rules for what clients may ask for: names, sizes, paths, integrity reservations (engine.md §4). */
+/** Rules for what clients may ask for: names, sizes, paths, integrity reservations, unlock methods (engine.md §4). */
 import { bytes, sectors, type Bytes, type Sectors, SECTOR_BYTES } from "../units";
-import type { IntegrityRequest, IntegrityTagSpec } from "./engine";
+import type { EncryptionRequest, IntegrityRequest, IntegrityTagSpec } from "./engine";
 import { EngineError } from "./errors";
 
 const MAX_NAME_BYTES = 255;
@@ -85,4 +85,19 @@ export function validateIntegrity(request: IntegrityRequest): IntegritySpec {
     blockSize: bytes(INTEGRITY_BLOCK_BYTES),
     allocateSuperblock: request.allocateSuperblock ?? true,
   };
+}
+
+/** Unlock methods of a pool: a re-encryption needs two LUKS2 keyslots for each, and one of its own, of 32. */
+export const MAX_TOKENS = 15;
+
+/** Throws EngineError for more unlock methods than there are token slots, and for a slot that is asked for twice. */
+export function validateEncryption({ keys, clevis }: EncryptionRequest): void {
+  const wanted = [...keys, ...clevis];
+  if (wanted.length > MAX_TOKENS)
+    throw new EngineError(
+      `${wanted.length} unlock methods were provided, where an encrypted pool has only ${MAX_TOKENS} token slots`,
+    );
+  const slots = wanted.flatMap(({ slot }) => (slot === null ? [] : [slot]));
+  const twin = slots.find((slot, index) => slots.indexOf(slot) !== index);
+  if (twin !== undefined) throw new EngineError(`Token slot ${twin} already taken`);
 }

@@ -1,51 +1,23 @@
-/**
- * The programs that the engine runs: found once, in fixed directories and never by PATH, run without a shell and off
- * the event loop (devicemapper.md §2.21, system.md §23).
- */
-import { access, constants } from "node:fs/promises";
-import * as path from "node:path";
+/** The programs that the engine runs on filesystems and thin pools, without a shell and off the event loop. */
 import { sectorsToBytes, type Sectors } from "../../units";
-import { EngineError } from "../errors";
+import type { EngineError } from "../errors";
 import { native, type RunOptions, type RunResult } from "../../native";
+import { programFailure, requireProgram } from "./programs";
 
-const DIRECTORIES = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 const REQUIRED = ["mkfs.xfs", "xfs_db", "xfs_growfs", "thin_check", "thin_repair"] as const;
 type Program = (typeof REQUIRED)[number];
 
-const located = new Map<Program, string>();
-
-async function locate(program: Program): Promise<string> {
-  for (const directory of DIRECTORIES) {
-    const candidate = path.join(directory, program);
-    try {
-      await access(candidate, constants.X_OK);
-      return candidate;
-    } catch {
-      // Not in this directory: the next one is tried, and the last failure is reported below.
-    }
-  }
-  const where = DIRECTORIES.map((directory) => `"${directory}"`).join(", ");
-  throw new EngineError(`Unable to find executable "${program}" in any of ${where}`);
-}
-
 /** Throws EngineError naming the first program that is missing. */
 export async function locatePrograms(): Promise<void> {
-  for (const program of REQUIRED) located.set(program, await locate(program));
+  for (const program of REQUIRED) await requireProgram(program);
 }
 
 async function runProgram(program: Program, args: string[], options?: RunOptions): Promise<RunResult> {
-  const file = located.get(program) ?? (await locate(program));
-  return await native().run(file, args, options);
+  return await native().run(await requireProgram(program), args, options);
 }
 
-function failure(program: Program, args: string[], result: RunResult): EngineError {
-  const reason =
-    result.signal === null ? `exit status ${result.status ?? "unknown"}` : `signal ${result.signal}`;
-  return new EngineError(
-    `Command failed: cmd: ${program} ${args.join(" ")}, exit reason: ${reason} stdout: ${result.stdout.trim()} ` +
-      `stderr: ${result.stderr.trim()}`,
-  );
-}
+const failure = (program: Program, args: string[], result: RunResult): EngineError =>
+  programFailure(program, args, result, result.stdout);
 
 async function mustRun(program: Program, args: string[], options?: RunOptions): Promise<RunResult> {
   const result = await runProgram(program, args, options);

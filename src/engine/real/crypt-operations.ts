@@ -2,10 +2,14 @@
 import type { CreateAction, DeleteAction, RenameAction } from "../actions";
 import type { TokenSlotInput } from "../engine";
 import { EngineError } from "../errors";
+import { MAX_TOKENS } from "../validation";
 import type { PoolCore } from "./core";
 import { acceptConfig } from "./crypt/clevis-config";
-import { describe, requireKey, type PoolCrypt } from "./crypt/pool-crypt";
-import { MAX_TOKENS, type ClevisMethod, type KeyMethod, type UnlockToken } from "./crypt/tokens";
+import { keepingHeaders } from "./crypt/header-backup";
+import { describe } from "./crypt/luks-device";
+import type { PoolCrypt } from "./crypt/pool-crypt";
+import { requireKey } from "./crypt/request";
+import type { ClevisMethod, KeyMethod, UnlockToken } from "./crypt/tokens";
 
 type Kind = UnlockToken["kind"];
 type OfKind<K extends Kind> = K extends "key" ? KeyMethod : ClevisMethod;
@@ -32,9 +36,13 @@ function requireRoom({ tokens }: PoolCrypt): void {
     throw new EngineError(`Reached limit of ${MAX_TOKENS} token and keyslots for pool`);
 }
 
-/** The record's features follow the header. */
-async function saveFeatures(core: PoolCore): Promise<void> {
-  await core.save(core.record);
+/** Changes the header's unlock methods and lets the features of the pool's record follow: both, or neither. */
+function changeMethods<T>(core: PoolCore, crypt: PoolCrypt, work: () => Promise<T>): Promise<T> {
+  return keepingHeaders([crypt], async () => {
+    const result = await work();
+    await core.save(core.record);
+    return result;
+  });
 }
 
 /** `same`: whether what is bound is what is wanted. Throws when something else is bound where it should be. */
@@ -67,8 +75,9 @@ export async function bindKeyring(
   const anywhere = slot === null && crypt.tokens.some((token) => isKind(token, "key") && same(token));
   if (anywhere || isBound(crypt, "key", slot, same, what)) return { action: "identity" };
   requireRoom(crypt);
-  const value = await crypt.bindKey(description, slot === "legacy" ? null : slot);
-  await saveFeatures(core);
+  const value = await changeMethods(core, crypt, () =>
+    crypt.bindKey(description, slot === "legacy" ? null : slot),
+  );
   return { action: "created", value };
 }
 
@@ -83,8 +92,10 @@ export async function bindClevis(
   if (isBound(crypt, "clevis", slot, (token) => token.pin === pin, `Clevis pin ${pin}`))
     return { action: "identity" };
   requireRoom(crypt);
-  const value = await crypt.bindClevis(acceptConfig(pin, config), slot === "legacy" ? null : slot);
-  await saveFeatures(core);
+  const accepted = acceptConfig(pin, config);
+  const value = await changeMethods(core, crypt, () =>
+    crypt.bindClevis(accepted, slot === "legacy" ? null : slot),
+  );
   return { action: "created", value };
 }
 
@@ -116,7 +127,7 @@ export async function rebindKeyring(
   await requireKey(token.description);
   await requireKey(description);
   if (token.description === description) return { action: "identity" };
-  await crypt.rebindKey(token, description);
+  await keepingHeaders([crypt], () => crypt.rebindKey(token, description));
   return { action: "renamed", value: description };
 }
 
@@ -125,7 +136,7 @@ export async function rebindClevis(core: PoolCore, slot: number | null): Promise
   const token = bindingToChange(crypt, "clevis", slot);
   if (token === undefined)
     throw new EngineError("Cannot rebind clevis implementation; no Clevis tokens are present");
-  await crypt.rebindClevis(token);
+  await keepingHeaders([crypt], () => crypt.rebindClevis(token));
 }
 
 export async function unbind(core: PoolCore, kind: Kind, slot: number | null): Promise<DeleteAction<number>> {
@@ -141,7 +152,6 @@ export async function unbind(core: PoolCore, kind: Kind, slot: number | null): P
       `There is one remaining unlock method; removing ${KIND_NAMES[kind]} would remove the ability to open this ` +
         "device; aborting",
     );
-  await crypt.unbind(token);
-  await saveFeatures(core);
+  await changeMethods(core, crypt, () => crypt.unbind(token));
   return { action: "deleted", value: token.slot };
 }

@@ -40,7 +40,7 @@ import { NamedTable } from "../table";
 import { validateIntegrity, validateName, validatePaths } from "../validation";
 import { withBlockFile, type RealBlockDev } from "./blockdev";
 import { locatePrograms } from "./commands";
-import { acceptRequest, type Unlock } from "./crypt/pool-crypt";
+import { acceptRequest, type Unlock } from "./crypt/request";
 import { claimDevices, isClaimed } from "./members";
 import { mountPrivateTmpfs, requirePrivateNamespace, unmountPrivateTmpfs } from "./namespace";
 import { RealPool } from "./pool";

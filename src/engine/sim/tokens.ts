@@ -2,8 +2,7 @@
 import type { CreateAction, DeleteAction, RenameAction } from "../actions";
 import type { EncryptionRequest, LegacyEncryptionInfo, TokenBindings, TokenSlotInput } from "../engine";
 import { EngineError } from "../errors";
-
-export const MAX_TOKENS = 15;
+import { MAX_TOKENS, validateEncryption } from "../validation";
 
 interface KeyToken {
   kind: "key";
@@ -43,15 +42,8 @@ export class TokenSlots {
       })),
     ];
     if (wanted.length === 0) throw new EngineError("No unlock methods provided");
-    if (wanted.length > MAX_TOKENS)
-      throw new EngineError(
-        `${wanted.length} unlock methods were provided, where an encrypted pool has only ${MAX_TOKENS} token slots`,
-      );
-    for (const { slot, token } of wanted) {
-      if (slot === null) continue;
-      if (this.#tokens.has(slot)) throw new EngineError(`Token slot ${slot} already taken`);
-      this.#tokens.set(slot, token);
-    }
+    validateEncryption(request);
+    for (const { slot, token } of wanted) if (slot !== null) this.#tokens.set(slot, token);
     for (const { slot, token } of wanted) if (slot === null) this.#tokens.set(this.#freeSlot(), token);
   }
 

@@ -1,12 +1,10 @@
 /** The programs of Clevis: binding a header to a server or chip, and getting secrets back (encryption.md §11). */
-import { access, constants } from "node:fs/promises";
-import * as path from "node:path";
 import { isJsonObject, parseJson, printJson } from "../../../disk/json";
 import { native, type RunOptions, type RunResult } from "../../../native";
 import { ChainedError, EngineError } from "../../errors";
+import { findProgram, programFailure } from "../programs";
 import type { AcceptedConfig } from "./clevis-config";
 
-const DIRECTORIES = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 /** Programs that Clevis runs, beside its own. */
 const REQUIRED = [
   ...[
@@ -26,46 +24,35 @@ const MAX_SECRET_BYTES = 64;
 /** Clevis is made of shell scripts, which look for programs themselves. */
 const ENVIRONMENT = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"];
 
-async function find(program: string): Promise<string | null> {
-  for (const directory of DIRECTORIES) {
-    const candidate = path.join(directory, program);
-    try {
-      await access(candidate, constants.X_OK);
-      return candidate;
-    } catch {
-      // Not in this directory: the next one is tried, and its absence everywhere is reported.
-    }
-  }
-  return null;
-}
+/** Once all are there, they are taken to stay. */
+let complete = false;
 
 /** Throws EngineError naming what is missing for Clevis to work. */
 async function requirePrograms(): Promise<void> {
+  if (complete) return;
   const missing: string[] = [];
-  for (const program of REQUIRED) if ((await find(program)) === null) missing.push(program);
+  for (const program of REQUIRED) if ((await findProgram(program)) === null) missing.push(program);
   if (missing.length > 0)
     throw new EngineError(
       "Clevis has been disabled due to some of the required executables not being found on this system. Required " +
         `executables that were not found are: [${missing.join(", ")}]`,
     );
+  complete = true;
 }
 
-async function mustRun(program: string, args: string[], options: RunOptions = {}): Promise<RunResult> {
+async function mustRun(
+  program: "clevis" | "jose",
+  args: string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
   await requirePrograms();
-  const file = (await find(program)) ?? program;
-  const result = await native().run(file, args, {
+  const result = await native().run((await findProgram(program)) ?? program, args, {
     timeoutMs: TIMEOUT_MS,
     environment: ENVIRONMENT,
     ...options,
   });
-  if (result.status !== 0) {
-    const reason =
-      result.signal === null ? `exit status ${result.status ?? "unknown"}` : `signal ${result.signal}`;
-    // Not what it printed on standard output, which may be a secret.
-    throw new EngineError(
-      `Command failed: cmd: ${[program, ...args].join(" ")}, exit reason: ${reason} stderr: ${result.stderr.trim()}`,
-    );
-  }
+  // Without what it printed on standard output, which may be a secret.
+  if (result.status !== 0) throw programFailure(program, args, result);
   return result;
 }
 

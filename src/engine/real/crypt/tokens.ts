@@ -2,11 +2,9 @@
 import { isJsonArray, isJsonObject, parseJson, type JsonObject, type JsonValue } from "../../../disk/json";
 import { ChainedError, EngineError } from "../../errors";
 import type { TokenBindings } from "../../engine";
+import { MAX_TOKENS } from "../../validation";
 import { descriptionIn } from "../keys";
 import { configOfJwe } from "./clevis-config";
-
-/** A re-encryption needs two keyslots for each, and one of its own, of the 32 that there are. */
-export const MAX_TOKENS = 15;
 
 /** A token as the header has it. */
 export interface RawToken {

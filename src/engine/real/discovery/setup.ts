@@ -10,7 +10,7 @@ import type { DevUuid } from "../../../uuid";
 import type { BlockDevTier } from "../../engine";
 import { EngineError, errorText } from "../../errors";
 import { RealBlockDev, withBlockFile } from "../blockdev";
-import type { Unlock } from "../crypt/pool-crypt";
+import type { Unlock } from "../crypt/request";
 import type { PoolCore } from "../core";
 import { setUpPool, type FoundPool } from "../pool-setup";
 import { hasLeftovers, removeLeftovers } from "../thinpool/stack";

@@ -1,0 +1,276 @@
+/**
+ * A device that has a LUKS2 header with unlock methods of ours, and the mapping that it is opened as: what is common to
+ * the one of a V2 pool and to those of a V1 pool's block devices (encryption.md §8, §9, §12, §13, §16).
+ */
+import { isNativeError, native, type CryptUnlock, type VolumeKey } from "../../../native";
+import type { DeviceNumber } from "../../../dm/device-number";
+import type { UnlockMethod } from "../../engine";
+import { ChainedError, EngineError, errorText } from "../../errors";
+import { hasKey, keyName } from "../keys";
+import * as clevis from "./clevis";
+import type { AcceptedConfig } from "./clevis-config";
+import type { AcceptedRequest } from "./request";
+import { unlockTokens, type RawToken, type UnlockToken } from "./tokens";
+
+/** A key that authorises Clevis while a header has no other. */
+const TEMPORARY_KEY_BYTES = 64;
+
+/** What a header is made with, beside what LUKS2 has by itself. */
+export interface HeaderFormat {
+  /** Of one copy of the header, bytes. */
+  metadataSize: number;
+  /** Of the area behind both copies, bytes. */
+  keyslotsSize: number;
+  dataOffsetSectors: bigint;
+  /** Encryption sectors, bytes; without, chosen from the device. */
+  sectorSize?: number;
+}
+
+export abstract class LuksDevice {
+  #tokens: UnlockToken[] = [];
+  #rawTokens: RawToken[] = [];
+
+  protected constructor(
+    /** Path of the device that has the header. */
+    readonly container: string,
+    /** Name of the mapping that it is opened as. */
+    readonly mapping: string,
+  ) {}
+
+  /** Makes the header and binds what is asked for. On failure nothing is left of it. */
+  protected async format(format: HeaderFormat, request: AcceptedRequest): Promise<void> {
+    const volumeKey = await native().cryptFormat(this.container, format);
+    try {
+      await this.#bindAll(volumeKey, request);
+      if (!(await this.refresh())) throw new EngineError("the new header has no unlock method");
+    } catch (error) {
+      await this.wipe();
+      throw new ChainedError(`Failed to initialize the encryption of ${this.container}`, error);
+    } finally {
+      volumeKey.wipe();
+    }
+  }
+
+  /** Explicit slots first, so that what may have any slot takes what is left; keys before Clevis, which they authorise. */
+  async #bindAll(volumeKey: VolumeKey, { keys, clevis: bindings }: AcceptedRequest): Promise<void> {
+    const fixed = <T extends { slot: number | null }>(list: readonly T[]): T[] =>
+      [...list].filter(({ slot }) => slot !== null);
+    const free = <T extends { slot: number | null }>(list: readonly T[]): T[] =>
+      [...list].filter(({ slot }) => slot === null);
+    const temporary = Buffer.from(crypto.getRandomValues(new Uint8Array(TEMPORARY_KEY_BYTES / 2)).buffer);
+    // Clevis reads it as a line of text.
+    const passphrase = Buffer.from(temporary.toString("hex"), "latin1");
+    temporary.fill(0);
+    const keyslot =
+      bindings.length === 0
+        ? null
+        : await native().cryptAddKeyslot(this.container, { volumeKey }, { passphrase });
+    try {
+      for (const { slot, description } of fixed(keys)) await this.#addKey({ volumeKey }, description, slot);
+      for (const { slot, config } of fixed(bindings))
+        await clevis.bind(this.container, config, { passphrase }, slot);
+      for (const { description } of free(keys)) await this.#addKey({ volumeKey }, description, null);
+      for (const { config } of free(bindings))
+        await clevis.bind(this.container, config, { passphrase }, null);
+      if (keyslot !== null) await native().cryptDestroyKeyslot(this.container, keyslot);
+    } finally {
+      passphrase.fill(0);
+    }
+  }
+
+  /** Returns the slot of the new token. */
+  async #addKey(
+    authorisation: CryptUnlock | { volumeKey: VolumeKey },
+    description: string,
+    slot: number | null,
+  ): Promise<number> {
+    const keyDescription = keyName(description);
+    const keyslot = await native().cryptAddKeyslot(this.container, authorisation, { keyDescription });
+    return await this.#setKeyToken(slot, keyslot, description);
+  }
+
+  #setKeyToken(slot: number | null, keyslot: number, description: string): Promise<number> {
+    const json = {
+      type: "luks2-keyring",
+      keyslots: [String(keyslot)],
+      key_description: keyName(description),
+    };
+    return native().cryptSetToken(this.container, slot, JSON.stringify(json));
+  }
+
+  /** Unlock methods, by slot, ascending. */
+  get tokens(): readonly UnlockToken[] {
+    return this.#tokens;
+  }
+
+  /** All tokens, by slot, ascending, as of the last time that the header was read. */
+  protected get rawTokens(): readonly RawToken[] {
+    return this.#rawTokens;
+  }
+
+  /** Reads the header again; false when it has no unlock method (any more). */
+  async refresh(): Promise<boolean> {
+    const header = await native().cryptLoad(this.container);
+    this.#rawTokens = (header?.tokens ?? []).map(({ token, json }) => ({ slot: token, json }));
+    this.#tokens = unlockTokens(this.#rawTokens);
+    return this.#tokens.length > 0;
+  }
+
+  /** Of the mapping; null: it is not there. */
+  async mappingNumber(): Promise<DeviceNumber | null> {
+    try {
+      const { device } = await native().dmCall({ op: "info", name: this.mapping });
+      return device === undefined ? null : { major: device.major, minor: device.minor };
+    } catch (error) {
+      if (isNativeError(error) && error.code === "ENXIO") return null;
+      throw error;
+    }
+  }
+
+  /** The mapping that was just made. */
+  protected async requireMapping(): Promise<DeviceNumber> {
+    const device = await this.mappingNumber();
+    if (device === null) throw new EngineError(`${this.mapping} does not exist after it was activated`);
+    return device;
+  }
+
+  /** Tries what the method stands for, one way after the other. Throws EngineError with what each failed for. */
+  protected async tryAll(
+    method: Exclude<UnlockMethod, null>,
+    passphrase: Uint8Array | null,
+    work: (unlock: CryptUnlock) => Promise<unknown>,
+  ): Promise<void> {
+    const wanted = method === "any" ? this.#tokens : this.#tokens.filter(({ slot }) => slot === method);
+    if (wanted.length === 0) throw new EngineError(`Token slot ${method} empty`);
+    if (passphrase !== null) {
+      const keyslot = method === "any" ? null : (wanted[0]?.keyslot ?? null);
+      if (method !== "any" && keyslot === null)
+        throw new EngineError(`Keyslot for token ${method} not found`);
+      try {
+        await work({ passphrase, keyslot });
+      } catch (error) {
+        throw new ChainedError("The passphrase does not open the pool", error);
+      }
+      return;
+    }
+    const failures: string[] = [];
+    for (const token of wanted)
+      try {
+        await this.#withSecretOf(token, work);
+        return;
+      } catch (error) {
+        failures.push(failureOf(token, error));
+      }
+    throw new EngineError(`Failed to unlock using token; ${failures.join("; ")}`);
+  }
+
+  /** The secret of a token, for the time of `work`. */
+  async #withSecretOf<T>(token: UnlockToken, work: (unlock: CryptUnlock) => Promise<T>): Promise<T> {
+    const { keyslot } = token;
+    if (token.kind === "key") {
+      if (!(await hasKey(token.description)))
+        throw new EngineError(`The key description "${token.description}" is not currently set.`);
+      return await work({ keyDescription: keyName(token.description), keyslot });
+    }
+    const { json } = this.#rawTokens.find(({ slot }) => slot === token.slot) ?? { json: "" };
+    const passphrase = await clevis.decrypt(json);
+    try {
+      return await work({ passphrase, keyslot });
+    } finally {
+      passphrase.fill(0);
+    }
+  }
+
+  /** Throws EngineError with the reason when the token does not open its header now. */
+  async requireOpens(token: UnlockToken): Promise<void> {
+    try {
+      await this.#withSecretOf(token, (unlock) => native().cryptTest(this.container, unlock));
+    } catch (error) {
+      throw new EngineError(failureOf(token, error));
+    }
+  }
+
+  /** Something that opens the header now, for the time of `work`. */
+  protected async withAnySecret<T>(
+    work: (unlock: CryptUnlock, token: UnlockToken) => Promise<T>,
+  ): Promise<T> {
+    const failures: string[] = [];
+    for (const token of this.#tokens) {
+      const state = { opened: false };
+      try {
+        return await this.#withSecretOf(token, async (unlock) => {
+          await native().cryptTest(this.container, unlock);
+          state.opened = true;
+          return await work(unlock, token);
+        });
+      } catch (error) {
+        if (state.opened) throw error;
+        failures.push(failureOf(token, error));
+      }
+    }
+    throw new EngineError(`Unable to get passphrase for any available token slots: ${failures.join("; ")}`);
+  }
+
+  /** Nothing of the header is left; the mapping must be gone. */
+  async wipe(): Promise<void> {
+    await native().cryptWipe(this.container);
+  }
+
+  /** Returns the slot of the token. What fails may leave a half of the change: see keepingHeaders(). */
+  async bindKey(description: string, slot: number | null): Promise<number> {
+    const bound = await this.withAnySecret((unlock) => this.#addKey(unlock, description, slot));
+    await this.refresh();
+    return bound;
+  }
+
+  /** Returns the slot of the token. */
+  async bindClevis(config: AcceptedConfig, slot: number | null): Promise<number> {
+    const before = new Set(this.#rawTokens.map(({ slot: taken }) => taken));
+    await this.withAnySecret((unlock, token) => {
+      if (token.kind === "key") return clevis.bind(this.container, config, { token: token.slot }, slot);
+      if (!("passphrase" in unlock)) throw new EngineError("a Clevis token opens by a passphrase only");
+      return clevis.bind(this.container, config, { passphrase: unlock.passphrase }, slot);
+    });
+    await this.refresh();
+    const added = this.#tokens.find(({ slot: found }) => !before.has(found));
+    if (added === undefined)
+      throw new EngineError("Clevis bound the pool, but no new token was found in its header");
+    return added.slot;
+  }
+
+  async rebindKey(token: UnlockToken & { kind: "key" }, description: string): Promise<void> {
+    const secret = (of: string): { keyDescription: string } => ({ keyDescription: keyName(of) });
+    const [before, after] = [secret(token.description), secret(description)];
+    const keyslot = requireKeyslot(token);
+    const changed = await native().cryptChangeKeyslot(this.container, keyslot, before, after);
+    await this.#setKeyToken(token.slot, changed, description);
+    await this.refresh();
+  }
+
+  async rebindClevis(token: UnlockToken & { kind: "clevis" }): Promise<void> {
+    await clevis.regenerate(this.container, requireKeyslot(token));
+    await this.refresh();
+  }
+
+  async unbind(token: UnlockToken): Promise<void> {
+    const keyslot = requireKeyslot(token);
+    if (token.kind === "clevis") await clevis.unbind(this.container, keyslot);
+    else {
+      await native().cryptDestroyKeyslot(this.container, keyslot);
+      await native().cryptRemoveToken(this.container, token.slot);
+    }
+    await this.refresh();
+  }
+}
+
+function requireKeyslot({ slot, keyslot }: UnlockToken): number {
+  if (keyslot === null)
+    throw new EngineError(`Token slot ${slot} is not associated with exactly one keyslot`);
+  return keyslot;
+}
+
+export const describe = (token: UnlockToken): string =>
+  token.kind === "key" ? `key description "${token.description}"` : `Clevis pin ${token.pin}`;
+
+const failureOf = (token: UnlockToken, error: unknown): string =>
+  `token slot ${token.slot} (${describe(token)}): ${errorText(error)}`;
