@@ -67,6 +67,8 @@ void ResetSignals() {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) ReportAndLeave(reportFd);
     if (getppid() != parent) _exit(127);
   }
+  // A group of its own: what the program starts can be ended together with it.
+  if (setpgid(0, 0) != 0) ReportAndLeave(reportFd);
   if (dup2(plan.standardInput, STDIN_FILENO) < 0 || dup2(plan.standardOutput, STDOUT_FILENO) < 0 ||
       dup2(plan.standardError, STDERR_FILENO) < 0) {
     ReportAndLeave(reportFd);

@@ -214,8 +214,9 @@ class Child {
   }
 
   void KillAndReap() {
-    // Not reaped yet, so the pid is still the child's; kill cannot fail on an own child.
-    kill(pid_, SIGKILL);
+    // Not reaped yet, so the pid is still the child's, and its group's, which it led before its exec. What a script was
+    // waiting for ends with it.
+    kill(-pid_, SIGKILL);
     while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
     }
     ended_ = true;

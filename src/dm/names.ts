@@ -4,8 +4,11 @@ import { hyphenated, simpleUuid, type DevUuid, type FilesystemUuid, type PoolUui
 /** The "1" is the version of the naming scheme, not of the pool's metadata. */
 const PREFIX = "stratis-1";
 
+/** What names of devices below the filesystems begin with. */
+export const PRIVATE_PREFIX = `${PREFIX}-private-`;
+
 const privateName = (uuid: PoolUuid | DevUuid, role: string): string =>
-  `${PREFIX}-private-${simpleUuid(uuid)}-${role}`;
+  `${PRIVATE_PREFIX}${simpleUuid(uuid)}-${role}`;
 
 /** Concatenation of the data tier. */
 export const physicalOriginsub = (pool: PoolUuid): string => privateName(pool, "physical-originsub");

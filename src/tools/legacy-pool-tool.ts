@@ -1,6 +1,7 @@
 /** The program stratis-legacy-pool: its command line and its question (system.md §20.3). */
 import { createInterface } from "node:readline";
 import { EngineError, errorText } from "../engine/errors";
+import { TRUST_KEY } from "../engine/real/crypt/clevis-config";
 import { createLegacyPool } from "../engine/real/legacy-pool";
 import { isNativeError } from "../native";
 import { simpleUuid } from "../uuid";
@@ -70,6 +71,16 @@ function requireConsistent(line: CommandLine): void {
     throw new UsageError("the argument '--thumbprint' cannot be used with '--trust-url'");
 }
 
+/** What is asked for as Stratis knows it: "nbde" is another name of "tang". */
+function clevisOf(line: CommandLine): { pin: string; config: string } | null {
+  const pin = line.value("clevis");
+  if (pin === undefined) return null;
+  if (pin === "tpm2") return { pin, config: "{}" };
+  const thumbprint = line.value("thumbprint");
+  const trusted = thumbprint === undefined ? { [TRUST_KEY]: true } : { thp: thumbprint };
+  return { pin: "tang", config: JSON.stringify({ url: line.value("tang-url"), ...trusted }) };
+}
+
 /** The first line of standard input; empty at its end. */
 async function answer(): Promise<string> {
   const lines = createInterface({ input: process.stdin });
@@ -86,13 +97,14 @@ async function run(args: readonly string[], output: Output): Promise<Request> {
   const line = parseCommandLine(args, SPEC);
   if (line.request !== null) return line.request;
   requireConsistent(line);
-  if (line.flag("key-desc") || line.flag("clevis"))
-    throw new ToolError("Encrypted pools with metadata of version 1 can't be made by this program yet");
   const [name = "", ...devices] = line.positionals;
   output.out(`${WARNING}\nDo you want to continue? [Y/n] `);
   if (!CONSENT.has((await answer()).trim())) return null;
   try {
-    const uuid = await createLegacyPool(name, devices);
+    const uuid = await createLegacyPool(name, devices, {
+      keyDescription: line.value("key-desc") ?? null,
+      clevis: clevisOf(line),
+    });
     output.out(`Created pool ${name} with UUID ${simpleUuid(uuid)}\n`);
   } catch (error) {
     if (error instanceof EngineError || isNativeError(error))

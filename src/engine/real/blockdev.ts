@@ -3,31 +3,13 @@ import { readStaticHeader, writeStaticHeader, wipeStaticHeader } from "../../dis
 import type { DeviceRecord } from "../../disk/pool-record";
 import type { StaticHeader } from "../../disk/static-header";
 import type { DeviceNumber } from "../../dm/device-number";
-import { native, type BlockFile } from "../../native";
-import { sectorsToBytes, type Bytes } from "../../units";
+import { bytes, bytesToSectors, sectorsToBytes, type Bytes, type Sectors } from "../../units";
 import type { DevUuid } from "../../uuid";
 import type { BlockDev, BlockDevTier } from "../engine";
 import { EngineError } from "../errors";
+import { withBlockFile, type SectorSizes } from "./block-file";
+import type { DeviceCrypt } from "./crypt/device-crypt";
 import { requestUdevChange } from "./uevent";
-
-/** Opens a path for the time of `work`. */
-export async function withBlockFile<T>(
-  path: string,
-  options: { write?: boolean; exclusive?: boolean },
-  work: (file: BlockFile) => Promise<T>,
-): Promise<T> {
-  const file = await native().openBlockFile(path, options);
-  try {
-    return await work(file);
-  } finally {
-    await file.close();
-  }
-}
-
-export interface SectorSizes {
-  logical: number;
-  physical: number;
-}
 
 export class RealBlockDev implements BlockDev {
   newSize: Bytes | null = null;
@@ -38,12 +20,17 @@ export class RealBlockDev implements BlockDev {
   header: StaticHeader;
 
   constructor(
-    readonly physicalPath: string,
+    /** Has the Stratis metadata: of an encrypted V1 pool the mapping, otherwise the device itself. */
+    readonly devnode: string,
+    /** Of the same. */
     readonly number: DeviceNumber,
-    readonly sectorSizes: SectorSizes,
+    /** Of the same. */
+    readonly openSectorSizes: SectorSizes,
     header: StaticHeader,
     record: DeviceRecord,
     readonly tier: BlockDevTier,
+    /** The layer in between; null except in an encrypted V1 pool. */
+    readonly crypt: DeviceCrypt | null = null,
   ) {
     this.header = header;
     this.record = record;
@@ -52,8 +39,16 @@ export class RealBlockDev implements BlockDev {
   get uuid(): DevUuid {
     return this.header.devUuid;
   }
-  get devnode(): string {
-    return this.physicalPath;
+  get physicalPath(): string {
+    return this.crypt?.container ?? this.devnode;
+  }
+  /** Of the physical device. */
+  get physicalNumber(): DeviceNumber {
+    return this.crypt?.number ?? this.number;
+  }
+  /** Of the physical device. */
+  get sectorSizes(): SectorSizes {
+    return this.crypt?.sectorSizes ?? this.openSectorSizes;
   }
   get userInfo(): string | null {
     return this.record.userInfo;
@@ -74,15 +69,26 @@ export class RealBlockDev implements BlockDev {
   }
 
   async writeHeader(header: StaticHeader): Promise<void> {
-    await withBlockFile(this.physicalPath, { write: true }, async (file) => {
+    await withBlockFile(this.devnode, { write: true }, async (file) => {
       await writeStaticHeader(file, header);
     });
     this.header = header;
   }
 
+  /** The size that the device has now, which is not the recorded one when the physical device has changed. */
+  async currentSize(): Promise<Sectors> {
+    if (this.crypt !== null) return await this.crypt.room();
+    const { size } = await withBlockFile(this.devnode, {}, (file) => file.info());
+    return bytesToSectors(bytes(size));
+  }
+
   /** Makes the device one that belongs to nobody, after making sure that it still is the one we know. */
   async wipe(): Promise<void> {
-    await withBlockFile(this.physicalPath, { write: true }, async (file) => {
+    if (this.crypt !== null) {
+      await this.crypt.wipe();
+      return;
+    }
+    await withBlockFile(this.devnode, { write: true }, async (file) => {
       const found = await readStaticHeader(file);
       if (found === null) return;
       if (found.header.devUuid !== this.uuid || found.header.poolUuid !== this.header.poolUuid)

@@ -8,7 +8,8 @@ import { requireSameDevices } from "../identity";
 import { withUndo, type UndoStack } from "../undo";
 import { validatePaths } from "../validation";
 import { extendedCacheTier, newCacheTier } from "./backstore/cache";
-import { withBlockFile, type RealBlockDev } from "./blockdev";
+import { withBlockFile } from "./block-file";
+import type { RealBlockDev } from "./blockdev";
 import type { PoolCore } from "./core";
 import { requireUniformSectorSizes, type RequestedDevice } from "./discovery/requested";
 import {
@@ -96,7 +97,7 @@ async function blankCacheMetadata(core: PoolCore, tier: CacheTier): Promise<void
     if (device === undefined || missing === 0n) break;
     const part = length < missing ? length : missing;
     missing -= part;
-    await withBlockFile(device.physicalPath, { write: true }, async (file) => {
+    await withBlockFile(device.devnode, { write: true }, async (file) => {
       await file.zero(start * SECTOR_BYTES, part * SECTOR_BYTES);
       await file.sync();
     });

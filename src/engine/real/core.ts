@@ -11,13 +11,17 @@ import { parseThinPoolStatus, type ThinPoolStatus } from "../../dm/thin-pool";
 import { logger } from "../../log";
 import { sectors, sumSectors, dataBlocksToSectors, type Sectors } from "../../units";
 import type { DevUuid, FilesystemUuid, PoolUuid } from "../../uuid";
+import type { LegacyEncryptionInfo, TokenBindings } from "../engine";
 import { assertInvariant, errorText, isAtLeast, RollbackError, type ActionAvailability } from "../errors";
 import { NamedTable } from "../table";
 import type { UndoStack } from "../undo";
 import type { MetadataStore } from "./backstore/metadata-store";
 import { segmentsLength } from "./backstore/tables";
 import type { RealBlockDev } from "./blockdev";
+import type { DeviceCrypt } from "./crypt/device-crypt";
+import { legacyInfo } from "./crypt/legacy-info";
 import type { PoolCrypt } from "./crypt/pool-crypt";
+import { bindingsOf } from "./crypt/tokens";
 import type { RealFilesystem } from "./filesystem";
 import type { MetadataVolume } from "./thinpool/mdv";
 import type { PoolStack, StackNumbers } from "./thinpool/stack";
@@ -126,6 +130,17 @@ export class PoolCore {
   /** Cache devices in the order of the record. */
   cacheDevices(record: PoolRecord = this.#record): RealBlockDev[] {
     return (record.cacheTier?.devices ?? []).map((device) => this.#device(device));
+  }
+
+  /** The LUKS2 layers of an encrypted V1 pool's devices, in the order of the record; empty for any other pool. */
+  deviceCrypts(): DeviceCrypt[] {
+    return [...this.dataDevices(), ...this.cacheDevices()].flatMap(({ crypt }) => crypt ?? []);
+  }
+
+  get encryptionInfo(): LegacyEncryptionInfo | TokenBindings | null {
+    if (this.crypt !== null) return bindingsOf(this.crypt.tokens);
+    const devices = this.deviceCrypts();
+    return devices.length === 0 ? null : legacyInfo(devices);
   }
 
   #device({ uuid }: DeviceRecord): RealBlockDev {

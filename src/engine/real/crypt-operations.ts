@@ -11,6 +11,20 @@ import type { PoolCrypt } from "./crypt/pool-crypt";
 import { requireKey } from "./crypt/request";
 import type { ClevisMethod, KeyMethod, UnlockToken } from "./crypt/tokens";
 
+/** Operations on the unlock methods of a running pool; what they change and refuse depends on the metadata's version. */
+export interface BindingOperations {
+  bindKeyring(core: PoolCore, description: string, slot: TokenSlotInput): Promise<CreateAction<number>>;
+  bindClevis(
+    core: PoolCore,
+    pin: string,
+    config: string,
+    slot: TokenSlotInput,
+  ): Promise<CreateAction<number>>;
+  rebindKeyring(core: PoolCore, description: string, slot: number | null): Promise<RenameAction<string>>;
+  rebindClevis(core: PoolCore, slot: number | null): Promise<void>;
+  unbind(core: PoolCore, kind: UnlockToken["kind"], slot: number | null): Promise<DeleteAction<number>>;
+}
+
 type Kind = UnlockToken["kind"];
 type OfKind<K extends Kind> = K extends "key" ? KeyMethod : ClevisMethod;
 
@@ -63,7 +77,7 @@ function isBound<K extends Kind>(
   );
 }
 
-export async function bindKeyring(
+async function bindKeyring(
   core: PoolCore,
   description: string,
   slot: TokenSlotInput,
@@ -81,7 +95,7 @@ export async function bindKeyring(
   return { action: "created", value };
 }
 
-export async function bindClevis(
+async function bindClevis(
   core: PoolCore,
   pin: string,
   config: string,
@@ -116,7 +130,7 @@ function bindingToChange<K extends Kind>(
   return token;
 }
 
-export async function rebindKeyring(
+async function rebindKeyring(
   core: PoolCore,
   description: string,
   slot: number | null,
@@ -131,7 +145,7 @@ export async function rebindKeyring(
   return { action: "renamed", value: description };
 }
 
-export async function rebindClevis(core: PoolCore, slot: number | null): Promise<void> {
+async function rebindClevis(core: PoolCore, slot: number | null): Promise<void> {
   const crypt = requireEncrypted(core);
   const token = bindingToChange(crypt, "clevis", slot);
   if (token === undefined)
@@ -139,7 +153,7 @@ export async function rebindClevis(core: PoolCore, slot: number | null): Promise
   await keepingHeaders([crypt], () => crypt.rebindClevis(token));
 }
 
-export async function unbind(core: PoolCore, kind: Kind, slot: number | null): Promise<DeleteAction<number>> {
+async function unbind(core: PoolCore, kind: Kind, slot: number | null): Promise<DeleteAction<number>> {
   const crypt = requireEncrypted(core);
   const token = slot === null ? lowest(crypt, kind) : inSlot(crypt, slot);
   if (token === undefined) return { action: "identity" };
@@ -155,3 +169,11 @@ export async function unbind(core: PoolCore, kind: Kind, slot: number | null): P
   await changeMethods(core, crypt, () => crypt.unbind(token));
   return { action: "deleted", value: token.slot };
 }
+
+export const slotBindings: BindingOperations = {
+  bindKeyring,
+  bindClevis,
+  rebindKeyring,
+  rebindClevis,
+  unbind,
+};

@@ -1,14 +1,13 @@
 /** Data devices of a running pool: adding them, and using what grown ones have more (engine.md §17.3, §18). */
 import { SIGBLOCK_FLAG } from "../../disk/static-header";
 import { logger } from "../../log";
-import { bytes, bytesToSectors } from "../../units";
 import type { DevUuid } from "../../uuid";
 import type { GrowAction, SetCreateAction } from "../actions";
 import type { PoolProperty } from "../engine";
 import { EngineError } from "../errors";
 import { withUndo, type UndoStack } from "../undo";
 import { allocatedSize, newDeviceRecord, totalSize, withGrownReservation } from "./backstore/allocation";
-import { withBlockFile, type RealBlockDev } from "./blockdev";
+import type { RealBlockDev } from "./blockdev";
 import { extendThinPool } from "./checks";
 import type { PoolCore } from "./core";
 import { requireUniformSectorSizes, type RequestedDevice } from "./discovery/requested";
@@ -105,8 +104,7 @@ export async function growDevice(
   const device = core.devices.get(uuid);
   if (device?.tier !== "data")
     throw new EngineError(`No data device with UUID ${uuid} in pool "${core.name}"`);
-  const info = await withBlockFile(device.physicalPath, {}, (file) => file.info());
-  const size = bytesToSectors(bytes(info.size));
+  const size = await device.currentSize();
   const recorded = device.header.deviceSize;
   if (size < recorded)
     throw new EngineError(
@@ -114,7 +112,16 @@ export async function growDevice(
     );
   if (size === recorded) return { action: "identity", changed: [] };
   const before = spaceOf(core);
-  await device.writeHeader({ ...device.header, deviceSize: size, flags: SIGBLOCK_FLAG.growing });
+  await withUndo(async (undo) => {
+    const { crypt } = device;
+    if (crypt !== null) {
+      await crypt.resize(size);
+      undo.push(`make the mapping of ${device.physicalPath} as large as before`, () =>
+        crypt.resize(recorded),
+      );
+    }
+    await device.writeHeader({ ...device.header, deviceSize: size, flags: SIGBLOCK_FLAG.growing });
+  });
   await finishGrowth(core, device);
   device.newSize = null;
   log.info(`${device.physicalPath} of pool "${core.name}" grew from ${recorded} to ${size} sectors`);

@@ -1,19 +1,21 @@
 /** The real engine: running pools, pools that wait, and what moves them from one to the other. */
-import { classify } from "./discovery/classify";
-import { identify, type FoundDevice } from "./discovery/found";
-import { LiminalPools, type LiminalPool } from "./discovery/liminal";
+import { classify, type Ownership } from "./discovery/classify";
+import { identify, identifyLuks, type FoundDevice } from "./discovery/found";
+import { devicesOf, LiminalPools, lockedDevices, type LiminalPool } from "./discovery/liminal";
 import {
   examineRequested,
   requireNotInOtherPools,
   requireUniformSectorSizes,
   type RequestedDevices,
 } from "./discovery/requested";
-import { trySetUp, type SetUpOptions } from "./discovery/setup";
+import { trySetUp, visibleFeatures, type SetUpOptions } from "./discovery/setup";
+import { forgetClosed } from "./discovery/unlock";
 import type { StaticHeader } from "../../disk/static-header";
+import type { DeviceNumber } from "../../dm/device-number";
 import * as names from "../../dm/names";
 import { native, type DmListEntry, type UdevDevice } from "../../native";
 import { logger } from "../../log";
-import { bytes, bytesToSectors, sectorsToBytes } from "../../units";
+import { sectorsToBytes } from "../../units";
 import type { PoolUuid } from "../../uuid";
 import type {
   CreateAction,
@@ -38,8 +40,9 @@ import { requireSameDevices } from "../identity";
 import { Mutex, NameClaims } from "../lock";
 import { NamedTable } from "../table";
 import { validateIntegrity, validateName, validatePaths } from "../validation";
-import { withBlockFile, type RealBlockDev } from "./blockdev";
+import type { RealBlockDev } from "./blockdev";
 import { locatePrograms } from "./commands";
+import type { DeviceCrypt } from "./crypt/device-crypt";
 import { acceptRequest, type Unlock } from "./crypt/request";
 import { claimDevices, isClaimed } from "./members";
 import { mountPrivateTmpfs, requirePrivateNamespace, unmountPrivateTmpfs } from "./namespace";
@@ -48,7 +51,7 @@ import { createPoolOn } from "./pool-create";
 import { destroy, stop } from "./pool-teardown";
 import { listKeys, setKey, unsetKey } from "./keys";
 import { poolReport } from "./report";
-import { removeLeftovers } from "./thinpool/stack";
+import { hasLeftovers, removeLeftovers } from "./thinpool/stack";
 import { LinkNotifier } from "./uevent";
 
 const log = logger("stratisd::engine");
@@ -83,20 +86,32 @@ export class RealEngine implements Engine {
 
   async #discover(): Promise<EngineChange[]> {
     log.info("Beginning initial search for Stratis block devices");
+    await this.#findLuks(() => true);
     await this.#findDevices(() => true);
     const changes: EngineChange[] = [];
     for (const pool of this.#liminal.values()) changes.push(...(await this.#trySetUp(pool)).changes);
     return changes;
   }
 
+  /** Devices that udev knows, of one class. */
+  async #enumerate(type: "stratis" | "crypto_LUKS", ownership: Ownership): Promise<UdevDevice[]> {
+    const devices = await native().udevEnumerate({ subsystem: "block", properties: { ID_FS_TYPE: type } });
+    return devices.filter((device) => device.initialized && classify(device) === ownership);
+  }
+
+  /** Adds LUKS2 devices of V1 pools to the waiting pools that are wanted. */
+  async #findLuks(wanted: (pool: PoolUuid) => boolean): Promise<void> {
+    for (const device of await this.#enumerate("crypto_LUKS", "luks")) {
+      const found = await identifyLuks(device);
+      if (found === null || !wanted(found.poolUuid)) continue;
+      if (isClaimed(found.container) || this.#pools.byUuid(found.poolUuid) !== undefined) continue;
+      this.#liminal.addLuks(found);
+    }
+  }
+
   /** Adds those devices that udev knows to the waiting pools whose headers are wanted, and that nobody has already. */
   async #findDevices(wanted: (header: StaticHeader) => boolean): Promise<void> {
-    const devices = await native().udevEnumerate({
-      subsystem: "block",
-      properties: { ID_FS_TYPE: "stratis" },
-    });
-    for (const device of devices) {
-      if (!device.initialized || classify(device) !== "stratis") continue;
+    for (const device of await this.#enumerate("stratis", "stratis")) {
       const found = await identify(device);
       // At a refresh there may be pools that were made meanwhile, or are being made.
       if (found === null || !wanted(found.header)) continue;
@@ -219,24 +234,26 @@ export class RealEngine implements Engine {
     const devices = [...pool.core.devices.values()];
     for (const device of devices.filter(({ present }) => present)) {
       const found: FoundDevice = {
-        path: device.physicalPath,
+        path: device.devnode,
         number: device.number,
         size: device.header.deviceSize,
-        sectorSizes: device.sectorSizes,
+        sectorSizes: device.openSectorSizes,
         header: device.header,
       };
-      const liminal = this.#liminal.add(found);
-      liminal.name = pool.name;
-      liminal.features = [];
+      this.#liminal.add(found);
+      if (device.crypt !== null) this.#liminal.addLuks(device.crypt);
     }
     // Those that were pulled out may be there again, under other numbers.
-    if (devices.some(({ present }) => !present))
+    if (devices.some(({ present }) => !present)) {
+      await this.#findLuks((uuid) => uuid === pool.uuid);
       await this.#findDevices(({ poolUuid }) => poolUuid === pool.uuid);
+    }
     const liminal = this.#liminal.get(pool.uuid);
     if (liminal === undefined) return;
-    const live = (await native().dmCall({ op: "list" })).devices ?? [];
-    const leftovers = new Set(names.leftoverNames(pool.uuid));
-    liminal.partiallyConstructed = live.some(({ name }) => leftovers.has(name));
+    await forgetClosed(liminal);
+    liminal.name = pool.name;
+    liminal.features = lockedDevices(liminal).length > 0 ? null : visibleFeatures(pool.core.record);
+    liminal.partiallyConstructed = await hasLeftovers(pool.uuid, [...liminal.luks.keys()]);
   }
 
   async renamePool(uuid: PoolUuid, name: string): Promise<RenameAction<PoolUuid>> {
@@ -327,7 +344,8 @@ export class RealEngine implements Engine {
     const liminal = this.#findLiminal(identifier);
     if (liminal === undefined) return null;
     if (!liminal.partiallyConstructed || !includePartial) return { action: "identity" };
-    await removeLeftovers(liminal.uuid);
+    await removeLeftovers(liminal.uuid, [...liminal.luks.keys()]);
+    await forgetClosed(liminal);
     liminal.partiallyConstructed = false;
     return { action: "cleanedUp", value: liminal.uuid };
   }
@@ -387,26 +405,41 @@ export class RealEngine implements Engine {
 
   async #handleUdevEvent(event: UdevDevice): Promise<EngineChange[]> {
     if (event.devnode === null) return [];
-    const relevant = event.action === "add" || event.action === "change";
-    if (relevant && event.initialized && classify(event) === "stratis") {
+    const ownership = classify(event);
+    const present = (event.action === "add" || event.action === "change") && event.initialized;
+    if (present && (ownership === "stratis" || ownership === "luks")) {
       const running = this.#poolOfDevice(event)?.pool;
       if (running !== undefined) return await this.#noteSizes(running);
       if (isClaimed(event.devnode)) return [];
-      const found = await identify(event);
-      if (found === null || isClaimed(found.path)) return [];
-      const { poolUuid } = found.header;
-      if (this.#pools.byUuid(poolUuid) !== undefined) {
-        log.warn(`${found.path} carries the UUID of running pool ${poolUuid}, but is not one of its devices`);
-        return [];
-      }
-      return (await this.#trySetUp(this.#liminal.add(found))).changes;
+      if (ownership === "stratis") return await this.#handleStratis(event);
+      const luks = await identifyLuks(event);
+      if (luks !== null) return await this.#handleLuks(luks);
     }
     if (event.action !== "remove" && event.action !== "change") return [];
     if (event.action === "remove") this.#noteRemoval(event);
     const pool = this.#liminal.removePath(event.devnode);
     if (pool === undefined) return [];
-    if (pool.devices.size > 0) await this.#trySetUp(pool);
+    if (devicesOf(pool).size > 0) await this.#trySetUp(pool);
     return [{ change: "stoppedPools" }];
+  }
+
+  async #handleStratis(event: UdevDevice): Promise<EngineChange[]> {
+    const found = await identify(event);
+    if (found === null || isClaimed(found.path) || this.#isStranger(found.path, found.header.poolUuid))
+      return [];
+    return (await this.#trySetUp(this.#liminal.add(found))).changes;
+  }
+
+  async #handleLuks(found: DeviceCrypt): Promise<EngineChange[]> {
+    if (isClaimed(found.container) || this.#isStranger(found.container, found.poolUuid)) return [];
+    return (await this.#trySetUp(this.#liminal.addLuks(found))).changes;
+  }
+
+  /** A device that is not known, of a pool that runs without it. */
+  #isStranger(path: string, pool: PoolUuid): boolean {
+    if (this.#pools.byUuid(pool) === undefined) return false;
+    log.warn(`${path} carries the UUID of running pool ${pool}, but is not one of its devices`);
+    return true;
   }
 
   /** A running pool keeps what it has of a device that is gone; clients see what the thin pool makes of it. */
@@ -420,10 +453,10 @@ export class RealEngine implements Engine {
 
   /** The running pool that has the device that an event is about. */
   #poolOfDevice({ major, minor }: UdevDevice): { pool: RealPool; device: RealBlockDev } | undefined {
+    const isIt = (number: DeviceNumber): boolean => number.major === major && number.minor === minor;
     for (const pool of this.#pools.values())
       for (const device of pool.core.devices.values())
-        if (device.present && device.number.major === major && device.number.minor === minor)
-          return { pool, device };
+        if (device.present && (isIt(device.number) || isIt(device.physicalNumber))) return { pool, device };
     return undefined;
   }
 
@@ -433,11 +466,8 @@ export class RealEngine implements Engine {
     for (const device of pool.core.devices.values()) {
       if (!device.present || device.tier !== "data") continue;
       try {
-        const { size } = await withBlockFile(device.physicalPath, {}, (file) => file.info());
-        const seen =
-          bytesToSectors(bytes(size)) === device.header.deviceSize
-            ? null
-            : sectorsToBytes(bytesToSectors(bytes(size)));
+        const size = await device.currentSize();
+        const seen = size === device.header.deviceSize ? null : sectorsToBytes(size);
         if (seen === device.newSize) continue;
         device.newSize = seen;
         if (seen !== null && seen < device.size)

@@ -3,15 +3,37 @@ import type { PoolUuid } from "../../uuid";
 import { EngineError } from "../errors";
 import { validateName, validatePaths } from "../validation";
 import { locatePrograms } from "./commands";
+import { acceptRequest, type AcceptedRequest } from "./crypt/request";
+import { CLEVIS_SLOT, KEY_SLOT } from "./crypt/stratis-token";
 import { examineRequested, requireNotInOtherPools, requireUniformSectorSizes } from "./discovery/requested";
 import { createPoolOn } from "./pool-create";
 import { LinkNotifier } from "./uevent";
 
+/** Unlock methods of a new V1 pool, one of each kind at most; null for none. */
+export interface LegacyEncryption {
+  keyDescription: string | null;
+  /** The configuration is JSON text. */
+  clevis: { pin: string; config: string } | null;
+}
+
+async function accept({ keyDescription, clevis }: LegacyEncryption): Promise<AcceptedRequest | null> {
+  if (keyDescription === null && clevis === null) return null;
+  return await acceptRequest({
+    keys: keyDescription === null ? [] : [{ slot: KEY_SLOT, description: keyDescription }],
+    clevis: clevis === null ? [] : [{ slot: CLEVIS_SLOT, ...clevis }],
+  });
+}
+
 /**
- * Makes an unencrypted V1 pool, and leaves its devices active: a daemon takes them over when udev tells it of the
- * pool's block devices. Throws EngineError.
+ * Makes a V1 pool, and leaves its devices active: a daemon takes them over when udev tells it of the pool's block
+ * devices. Throws EngineError.
  */
-export async function createLegacyPool(name: string, paths: string[]): Promise<PoolUuid> {
+export async function createLegacyPool(
+  name: string,
+  paths: string[],
+  unlockMethods: LegacyEncryption,
+): Promise<PoolUuid> {
+  const encryption = await accept(unlockMethods);
   validateName(name);
   validatePaths(paths);
   const requested = await examineRequested(paths);
@@ -22,7 +44,7 @@ export async function createLegacyPool(name: string, paths: string[]): Promise<P
   await locatePrograms();
   const links = new LinkNotifier();
   const { unowned: devices } = requested;
-  const core = await createPoolOn({ name, devices, integrity: null, links, marked: false, encryption: null });
+  const core = await createPoolOn({ name, devices, integrity: null, links, marked: false, encryption });
   await core.mdv.unmount();
   return core.uuid;
 }

@@ -7,15 +7,22 @@ import {
   SIGBLOCK_FLAG,
   type StaticHeader,
 } from "../../disk/static-header";
-import { isNativeError } from "../../native";
-import { newDevUuid, type PoolUuid } from "../../uuid";
+import type { DeviceNumber } from "../../dm/device-number";
+import { dmPath } from "../../dm/operations";
+import { isNativeError, type BlockFile } from "../../native";
+import { bytes, bytesToSectors, type Sectors } from "../../units";
+import { newDevUuid, type DevUuid, type PoolUuid } from "../../uuid";
 import type { BlockDevTier } from "../engine";
 import { ChainedError, EngineError } from "../errors";
 import type { UndoStack } from "../undo";
 import { validatePaths } from "../validation";
 import { deviceInUse } from "./backstore/allocation";
-import { RealBlockDev, withBlockFile, type SectorSizes } from "./blockdev";
+import { sectorSizesOf, withBlockFile, type SectorSizes } from "./block-file";
+import { RealBlockDev } from "./blockdev";
 import type { PoolCore } from "./core";
+import { DeviceCrypt } from "./crypt/device-crypt";
+import { legacyInfo, legacyRequest } from "./crypt/legacy-info";
+import type { AcceptedRequest } from "./crypt/request";
 import {
   examineRequested,
   requireNotInOtherPools,
@@ -47,6 +54,14 @@ export async function claimDevices<T>(
   }
 }
 
+/** How the devices of an encrypted V1 pool are encrypted. */
+export interface MemberEncryption {
+  poolName: string;
+  request: AcceptedRequest;
+  /** Of the mappings that the pool has already, bytes; null for a new pool. */
+  sectorSize: number | null;
+}
+
 /** What a device becomes a member of. */
 export interface Membership {
   pool: PoolUuid;
@@ -57,8 +72,48 @@ export interface Membership {
    * works beside a running daemon.
    */
   marked: boolean;
+  /** Of an encrypted V1 pool, whose devices are encrypted one by one; null for any other pool. */
+  encryption: MemberEncryption | null;
   /** The device's part of the pool's record. Throws for a device that is too small, before anything is written. */
   record: (header: StaticHeader, hardwareInfo: string | null) => DeviceRecord;
+}
+
+/** Where the Stratis metadata of a new member goes. */
+interface Place {
+  path: string;
+  number: DeviceNumber;
+  size: Sectors;
+  sectorSizes: SectorSizes;
+  crypt: DeviceCrypt | null;
+}
+
+/** Encrypts the device, which `undo` takes back. Throws when somebody has or uses it. */
+async function encryptMember(
+  device: RequestedDevice,
+  pool: PoolUuid,
+  uuid: DevUuid,
+  { poolName, request, sectorSize }: MemberEncryption,
+  undo: UndoStack,
+): Promise<Place> {
+  await withBlockFile(device.path, { exclusive: true }, (file) => requireBlank(file, device.path));
+  const token = { poolUuid: pool, devUuid: uuid, poolName };
+  const crypt = await DeviceCrypt.create(device, token, request, sectorSize);
+  undo.push(`wipe the LUKS2 header of ${device.path}`, () => crypt.wipe());
+  const number = await crypt.open({ method: null, passphrase: null });
+  const path = dmPath(number);
+  const info = await withBlockFile(path, {}, (file) => file.info());
+  return {
+    path,
+    number,
+    size: bytesToSectors(bytes(info.size)),
+    sectorSizes: sectorSizesOf(info),
+    crypt,
+  };
+}
+
+async function requireBlank(file: BlockFile, path: string): Promise<void> {
+  if ((await readStaticHeader(file)) !== null)
+    throw new EngineError(`${path} has been given to a pool meanwhile`);
 }
 
 /**
@@ -67,31 +122,29 @@ export interface Membership {
  */
 export async function initializeMember(
   device: RequestedDevice,
-  { pool, version, tier, marked, record: recordFor }: Membership,
+  { pool, version, tier, marked, encryption, record: recordFor }: Membership,
   undo: UndoStack,
 ): Promise<RealBlockDev> {
-  const header: StaticHeader = {
-    deviceSize: device.size,
-    version,
-    poolUuid: pool,
-    devUuid: newDevUuid(),
-    mdaSize: DEFAULT_MDA_SIZE,
-    reservedSize: DEFAULT_RESERVED_SIZE,
-    flags: marked ? SIGBLOCK_FLAG.creating : 0n,
-    initializationTime: BigInt(Math.floor(Date.now() / 1000)),
-  };
-  const record = recordFor(header, device.hardwareInfo);
+  const devUuid = newDevUuid();
   try {
-    await withBlockFile(device.path, { write: true, exclusive: true }, async (file) => {
-      if ((await readStaticHeader(file)) !== null)
-        throw new EngineError(`${device.path} has been given to a pool meanwhile`);
-      undo.push(`wipe ${device.path}`, () =>
-        withBlockFile(device.path, { write: true }, async (wiped) => {
-          await wipeStaticHeader(wiped);
-        }),
-      );
-      await initializeDevice(file, header);
-    });
+    const place =
+      encryption === null
+        ? { ...device, crypt: null }
+        : await encryptMember(device, pool, devUuid, encryption, undo);
+    const header: StaticHeader = {
+      deviceSize: place.size,
+      version,
+      poolUuid: pool,
+      devUuid,
+      mdaSize: DEFAULT_MDA_SIZE,
+      reservedSize: DEFAULT_RESERVED_SIZE,
+      flags: marked ? SIGBLOCK_FLAG.creating : 0n,
+      initializationTime: BigInt(Math.floor(Date.now() / 1000)),
+    };
+    const record = recordFor(header, encryption === null ? device.hardwareInfo : null);
+    await writeMember(place, header, undo);
+    const { path, number, sectorSizes, crypt } = place;
+    return new RealBlockDev(path, number, sectorSizes, header, record, tier, crypt);
   } catch (error) {
     if (isNativeError(error) && error.code === "EBUSY")
       throw new EngineError(
@@ -99,7 +152,19 @@ export async function initializeMember(
       );
     throw new ChainedError(`Failed to initialize ${device.path} for pool ${pool}`, error);
   }
-  return new RealBlockDev(device.path, device.number, device.sectorSizes, header, record, tier);
+}
+
+async function writeMember({ path, crypt }: Place, header: StaticHeader, undo: UndoStack): Promise<void> {
+  await withBlockFile(path, { write: true, exclusive: true }, async (file) => {
+    // What was on the disk means nothing inside a mapping that was just made.
+    if (crypt === null) await requireBlank(file, path);
+    undo.push(`wipe ${path}`, () =>
+      withBlockFile(path, { write: true }, async (wiped) => {
+        await wipeStaticHeader(wiped);
+      }),
+    );
+    await initializeDevice(file, header);
+  });
 }
 
 /** Makes devices members of a running pool, in memory too. The pool's record is the caller's to save. */
@@ -110,16 +175,39 @@ export async function addMembers(
   undo: UndoStack,
 ): Promise<RealBlockDev[]> {
   const added: RealBlockDev[] = [];
+  const encryption = await encryptionFor(core);
   for (const device of devices) {
     const member = await initializeMember(
       device,
-      { pool: core.uuid, version: core.version, marked: true, ...membership },
+      { pool: core.uuid, version: core.version, marked: true, encryption, ...membership },
       undo,
     );
     added.push(member);
     core.addDevice(member, undo);
   }
   return added;
+}
+
+/** How new devices of the pool are encrypted: as those that it has, and only while these can be opened. */
+async function encryptionFor(core: PoolCore): Promise<MemberEncryption | null> {
+  const [first] = core.deviceCrypts();
+  if (first === undefined) return null;
+  const request = legacyRequest(legacyInfo(core.deviceCrypts()));
+  if (request === null)
+    throw new EngineError(
+      "Cannot determine encryption information from metadata that is inconsistent across devices in a pool",
+    );
+  try {
+    for (const token of first.tokens) await first.requireOpens(token);
+  } catch (error) {
+    throw new ChainedError(
+      "Either the key in the kernel keyring, Clevis, or both could not be used to perform encryption operations on the " +
+        "devices in the pool",
+      error,
+    );
+  }
+  const sizes = core.dataDevices().map(({ openSectorSizes }) => openSectorSizes.logical);
+  return { poolName: core.name, request, sectorSize: Math.max(...sizes) };
 }
 
 /** The devices of a request to change one tier of a running pool: none of another pool, none of the other tier. */
@@ -140,6 +228,7 @@ export async function confirmMembers(devices: readonly RealBlockDev[]): Promise<
   for (const device of devices) {
     await device.writeFlags(0n);
     await requestUdevChange(device.number);
+    if (device.crypt !== null) await requestUdevChange(device.crypt.number);
   }
 }
 

@@ -18,7 +18,8 @@ import { withUndo, type UndoStack } from "../undo";
 import type { IntegritySpec } from "../validation";
 import { MetadataStore } from "./backstore/metadata-store";
 import { segmentsLength } from "./backstore/tables";
-import { withBlockFile, type RealBlockDev } from "./blockdev";
+import { withBlockFile } from "./block-file";
+import type { RealBlockDev } from "./blockdev";
 import { makeMetadataVolume } from "./commands";
 import { PoolCore } from "./core";
 import { PoolCrypt } from "./crypt/pool-crypt";
@@ -57,11 +58,16 @@ async function build(
   { name, devices: requested, integrity, links, marked, encryption }: NewPool,
   undo: UndoStack,
 ): Promise<PoolCore> {
+  const version = integrity === null ? 1 : 2;
+  const layout = LAYOUTS[version];
+  const ofDevices = layout.encrypts === "devices" ? encryption : null;
+  const ofPool = layout.encrypts === "pool" ? encryption : null;
   const membership: Membership = {
     pool: uuid,
-    version: integrity === null ? 1 : 2,
+    version,
     tier: "data",
     marked,
+    encryption: ofDevices === null ? null : { poolName: name, request: ofDevices, sectorSize: null },
     record: (header, hardwareInfo) => newDeviceRecord(header, integrity, hardwareInfo),
   };
   const members: RealBlockDev[] = [];
@@ -72,13 +78,13 @@ async function build(
     members.map((member) => member.record),
     headers,
     integrity,
-    encryption === null ? [] : ["Encryption"],
+    ofPool === null ? [] : ["Encryption"],
   );
 
   // The stack and the pool share it, so that the tables know devices that are added later.
   const known = new Map(members.map((member) => [member.uuid, member]));
-  const stack = new PoolStack(uuid, known, LAYOUTS[membership.version]);
-  const { numbers, mdv, crypt } = await buildStack(stack, record, encryption, undo);
+  const stack = new PoolStack(uuid, known, layout);
+  const { numbers, mdv, crypt } = await buildStack(stack, record, ofPool, undo);
 
   const store = new MetadataStore(null);
   const core = new PoolCore({

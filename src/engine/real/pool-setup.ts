@@ -126,6 +126,10 @@ async function assemble(
   });
   if (![core.dataDevices(), core.cacheDevices()].every((tier) => sectorSizesAgree(core, tier)))
     core.restriction = "no_pool_changes";
+  else if (!isConsistent(core.encryptionInfo)) {
+    log.warn(`The devices of pool "${core.name}" differ in their unlock methods; it can't be changed`);
+    core.restriction = "no_ipc_requests";
+  }
   await core.refreshStatus();
   await setUpFilesystems(core, records);
   return core;
@@ -135,7 +139,7 @@ const isEncrypted = ({ features }: PoolRecord): boolean => features.includes("En
 
 /** Before any device is made: a pool that nobody unlocks now waits as it is. */
 async function requireOpenable({ uuid, record, unlock }: FoundPool, layout: Layout): Promise<void> {
-  if (layout.version === 1) return;
+  if (layout.encrypts === "devices") return;
   if (!isEncrypted(record)) {
     if (unlock.passphrase !== null)
       throw new EngineError(
@@ -156,7 +160,7 @@ async function openCrypt(
   { container }: BackstoreNumbers,
   undo: UndoStack,
 ): Promise<{ crypt: PoolCrypt; device: DeviceNumber } | null> {
-  if (layout.version === 1) return null;
+  if (layout.encrypts === "devices") return null;
   const crypt = await PoolCrypt.load(uuid, container);
   if (crypt === null) {
     if (!isEncrypted(record)) return null;
@@ -173,6 +177,10 @@ async function openCrypt(
     });
   return { crypt, device };
 }
+
+/** The devices of a V1 pool agree on how they are unlocked. */
+const isConsistent = (info: PoolCore["encryptionInfo"]): boolean =>
+  info === null || "keys" in info || (info.keyDescription.consistent && info.clevis.consistent);
 
 /** Unused devices with larger sectors than the used ones would make the pool unusable once they were used. */
 function sectorSizesAgree(core: PoolCore, members: readonly RealBlockDev[]): boolean {
@@ -198,6 +206,8 @@ async function completeSetUp(core: PoolCore, found: FoundPool): Promise<void> {
     for (const device of core.dataDevices())
       if ((device.header.flags & SIGBLOCK_FLAG.growing) !== 0n) await finishGrowth(core, device);
     await confirmMembers([...core.devices.values()].filter((device) => device.header.flags !== 0n));
+    for (const device of core.deviceCrypts())
+      if (device.poolName !== core.name) await device.setPoolName(core.name);
   } catch (error) {
     log.warn(
       `Pool "${core.name}" runs, but its metadata could not be brought up to date: ${errorText(error)}`,

@@ -56,6 +56,7 @@ export async function stop(core: PoolCore): Promise<{ left: "nothing" } | { left
   await removeUpperLayers(core);
   try {
     await removeLowerLayers(core, () => core.save({ ...core.record, started: false }));
+    for (const device of core.deviceCrypts()) await device.close();
     return { left: "nothing" };
   } catch (error) {
     log.warn(`Pool "${core.name}" was stopped, but not all of its devices are gone: ${errorText(error)}`);

@@ -18,6 +18,7 @@ import type {
   CreateFilesystemRequest,
   EngineChange,
   Filesystem,
+  LegacyEncryptionInfo,
   MetadataVersion,
   Pool,
   PoolProperty,
@@ -39,8 +40,8 @@ import { allocatedSize, dataRoom, metadataSize, totalSize } from "./backstore/al
 import { checkFilesystems, checkPool } from "./checks";
 import type { PoolCore } from "./core";
 import { addCacheDevices, initCache } from "./cache-operations";
-import { bindClevis, bindKeyring, rebindClevis, rebindKeyring, unbind } from "./crypt-operations";
-import { bindingsOf } from "./crypt/tokens";
+import { slotBindings, type BindingOperations } from "./crypt-operations";
+import { keepingHeaders } from "./crypt/header-backup";
 import { addDataDevices, growDevice } from "./device-operations";
 import {
   createFilesystems,
@@ -52,7 +53,10 @@ import {
   snapshotFilesystem,
 } from "./filesystem-operations";
 import { readLastMetadata } from "./discovery/found";
+import { legacyBindings } from "./legacy-crypt-operations";
 import { inErrorMode, planMetaExtension } from "./thinpool/extension";
+
+const BINDINGS: Readonly<Record<MetadataVersion, BindingOperations>> = { 1: legacyBindings, 2: slotBindings };
 
 /** What no operation of this engine offers yet answers with a clear error, and changes nothing. */
 const unsupported = (operation: string): Promise<never> => Promise.reject(new NotSupportedError(operation));
@@ -87,10 +91,10 @@ export class RealPool implements Pool {
     return this.core.version;
   }
   get encrypted(): boolean {
-    return this.core.crypt !== null;
+    return this.encryptionInfo !== null;
   }
-  get encryptionInfo(): TokenBindings | null {
-    return this.core.crypt === null ? null : bindingsOf(this.core.crypt.tokens);
+  get encryptionInfo(): LegacyEncryptionInfo | TokenBindings | null {
+    return this.core.encryptionInfo;
   }
   get volumeKeyLoaded(): boolean {
     return this.core.crypt?.volumeKeyLoaded ?? false;
@@ -282,7 +286,11 @@ export class RealPool implements Pool {
     validateName(name);
     if (isAtLeast(this.core.availability, "no_pool_changes"))
       throw new ActionDisabledError(this.core.availability);
-    await this.core.save({ ...this.core.record, name });
+    const devices = this.core.deviceCrypts();
+    await keepingHeaders(devices, async () => {
+      for (const device of devices) await device.setPoolName(name);
+      await this.core.save({ ...this.core.record, name });
+    });
     await this.core.announceLinks();
   }
 
@@ -304,23 +312,26 @@ export class RealPool implements Pool {
     });
   }
 
+  get #bindings(): BindingOperations {
+    return BINDINGS[this.metadataVersion];
+  }
   bindKeyring(description: string, slot: TokenSlotInput): Promise<CreateAction<number>> {
-    return this.#change(() => bindKeyring(this.core, description, slot));
+    return this.#change(() => this.#bindings.bindKeyring(this.core, description, slot));
   }
   bindClevis(pin: string, config: string, slot: TokenSlotInput): Promise<CreateAction<number>> {
-    return this.#change(() => bindClevis(this.core, pin, config, slot));
+    return this.#change(() => this.#bindings.bindClevis(this.core, pin, config, slot));
   }
   rebindKeyring(description: string, slot: number | null): Promise<RenameAction<string>> {
-    return this.#change(() => rebindKeyring(this.core, description, slot));
+    return this.#change(() => this.#bindings.rebindKeyring(this.core, description, slot));
   }
   rebindClevis(slot: number | null): Promise<void> {
-    return this.#change(() => rebindClevis(this.core, slot));
+    return this.#change(() => this.#bindings.rebindClevis(this.core, slot));
   }
   unbindKeyring(slot: number | null): Promise<DeleteAction<number>> {
-    return this.#change(() => unbind(this.core, "key", slot));
+    return this.#change(() => this.#bindings.unbind(this.core, "key", slot));
   }
   unbindClevis(slot: number | null): Promise<DeleteAction<number>> {
-    return this.#change(() => unbind(this.core, "clevis", slot));
+    return this.#change(() => this.#bindings.unbind(this.core, "clevis", slot));
   }
   /** A key was set. A pool that is bound to it, and whose volume key is not loaded, loads it. */
   async keyArrived(description: string): Promise<void> {

@@ -1,6 +1,8 @@
 /** A running pool in the engine's state report (engine.md §5.5). */
 import { deviceInUse } from "./backstore/allocation";
+import type { SectorSizes } from "./block-file";
 import type { RealBlockDev } from "./blockdev";
+import { methodsReport } from "./crypt/tokens";
 import type { RealFilesystem } from "./filesystem";
 import type { RealPool } from "./pool";
 import { bytesToSectors } from "../../units";
@@ -18,13 +20,16 @@ function filesystemReport(filesystem: RealFilesystem): object {
 }
 
 function deviceReport(pool: RealPool, device: RealBlockDev): object {
-  const { logical, physical } = device.sectorSizes;
+  const text = ({ logical, physical }: SectorSizes): string =>
+    `BLKSSZGET: ${logical} bytes, BLKPBSZGET: ${physical} bytes`;
+  const { crypt } = device;
   return {
     path: device.physicalPath,
     uuid: device.uuid,
     size: `${device.header.deviceSize} sectors`,
     ...(device.newSize === null ? {} : { new_size: `${bytesToSectors(device.newSize)} sectors` }),
-    blksizes: `base: BLKSSZGET: ${logical} bytes, BLKPBSZGET: ${physical} bytes, crypt: None`,
+    blksizes: `base: ${text(device.sectorSizes)}, crypt: ${crypt === null ? "None" : text(device.openSectorSizes)}`,
+    ...(crypt === null ? {} : methodsReport(crypt.tokens)),
     in_use: deviceInUse(pool.core.record, device.uuid),
   };
 }

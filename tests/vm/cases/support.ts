@@ -134,6 +134,10 @@ export function createPoolByBus(name: string, devices: string[]): Promise<Reply>
   );
 }
 
+/** A property of the daemon itself: "StoppedPools" of "r9". */
+export const managerProperty = async (revision: string, name: string): Promise<unknown> =>
+  (await bus()).get(STRATIS_TOP, `org.storage.stratis3.Manager.${revision}`, name);
+
 export const managedObjects = async (): Promise<ManagedObjects> => (await bus()).managedObjects();
 
 /** Closes the connection, so that the process can end. */

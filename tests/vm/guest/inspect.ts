@@ -1,10 +1,10 @@
 /**
  * Run in the guest: prints as JSON what a running daemon shows, what device-mapper has, and the hash of every file of
- * every filesystem of the pools.
+ * every filesystem of the pools. With --stopped: the pools that are stopped.
  */
 import { readdir, readlink } from "node:fs/promises";
 import * as path from "node:path";
-import { closeBus, managedObjects, mountPoint, mustRun, sha256 } from "../cases/support";
+import { closeBus, managedObjects, managerProperty, mountPoint, mustRun, sha256 } from "../cases/support";
 import type { ManagedObjects } from "./bus";
 
 export interface Inspection {
@@ -55,11 +55,13 @@ async function inspect(): Promise<Inspection> {
   };
 }
 
+const stoppedPools = (): Promise<unknown> => managerProperty("r9", "StoppedPools");
+
 /** All of these fit: sizes are strings on the bus. */
 const printBigint = (_: string, value: unknown): unknown =>
   typeof value === "bigint" ? Number(value) : value;
 
-inspect()
+(process.argv.includes("--stopped") ? stoppedPools() : inspect())
   .then(
     (found) => {
       process.stdout.write(JSON.stringify(found, printBigint));

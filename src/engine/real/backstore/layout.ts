@@ -22,6 +22,8 @@ export interface Layout {
    * there. Without it they are cut from the data tier itself, and change parents.
    */
   readonly placeholder: boolean;
+  /** What has a LUKS2 header in an encrypted pool: each block device, or what the cap device is on. */
+  readonly encrypts: "devices" | "pool";
   /** The record's list of what was handed out of the cap device, with one more range at its end. */
   withCapRange(allocations: readonly Segment[], range: Segment): Segment[];
   /** Sectors to keep free at the end of a data device of this size. `spec`: of the pool; null where there is none. */
@@ -32,6 +34,7 @@ const V1: Layout = {
   version: 1,
   cryptMetaSize: sectors(0n),
   placeholder: false,
+  encrypts: "devices",
   // One range from 0, whose end counts what was handed out.
   withCapRange: (_, range) => [{ start: sectors(0n), length: sectors(range.start + range.length) }],
   integritySize: () => sectors(0n),
@@ -41,6 +44,7 @@ const V2: Layout = {
   version: 2,
   cryptMetaSize: CRYPT_META_SECTORS,
   placeholder: true,
+  encrypts: "pool",
   // Every range is an entry of its own, never merged.
   withCapRange: (allocations, range) => [...allocations, range],
   integritySize: (deviceSize, spec) => {

@@ -4,7 +4,8 @@ import { nextTimestamp, type Timestamp } from "../../../disk/mda";
 import { encodePoolRecord, type PoolRecord } from "../../../disk/pool-record";
 import { logger } from "../../../log";
 import { BestEffortError, errorText } from "../../errors";
-import { withBlockFile, type RealBlockDev } from "../blockdev";
+import { withBlockFile } from "../block-file";
+import type { RealBlockDev } from "../blockdev";
 
 const log = logger("stratisd::engine::metadata");
 
@@ -36,7 +37,7 @@ export class MetadataStore {
     const chosen = this.#choose(devices);
     const outcomes = await Promise.allSettled(
       chosen.map((device) =>
-        withBlockFile(device.physicalPath, { write: true }, async (file) => {
+        withBlockFile(device.devnode, { write: true }, async (file) => {
           await saveMetadata(file, device.header, time, json);
         }),
       ),

@@ -12,7 +12,7 @@ import {
 import { ChainedError, EngineError } from "../../errors";
 
 /** A key that only Stratis understands: servers are trusted without a thumbprint. */
-const TRUST_KEY = "stratis:tang:trust_url";
+export const TRUST_KEY = "stratis:tang:trust_url";
 const MAX_NESTING = 20;
 
 export interface ClevisConfig {

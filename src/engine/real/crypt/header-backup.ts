@@ -14,9 +14,10 @@ interface WithHeader {
 
 /**
  * Runs `work`; when it fails, the devices have the headers that they had before. Throws RollbackError when one could
- * not be put back.
+ * not be put back. Without devices it is `work` and no more.
  */
 export async function keepingHeaders<T>(devices: readonly WithHeader[], work: () => Promise<T>): Promise<T> {
+  if (devices.length === 0) return await work();
   await mkdir(FOLDER, { recursive: true });
   const folder = await mkdtemp(path.join(FOLDER, "headers-"));
   try {

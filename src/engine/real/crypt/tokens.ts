@@ -108,3 +108,12 @@ export function featuresOf(tokens: readonly UnlockToken[]): string[] {
     ...(tokens.some(({ kind }) => kind === "clevis") ? ["ClevisEnabled"] : []),
   ];
 }
+
+/** Members of the engine's reports by token slot (encryption.md §17.1). */
+export const methodsReport = (tokens: readonly UnlockToken[]): Record<string, unknown> =>
+  Object.fromEntries(
+    tokens.map((token) => [
+      String(token.slot),
+      token.kind === "key" ? token.description : [token.pin, parseJson(token.config)],
+    ]),
+  );

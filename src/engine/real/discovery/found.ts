@@ -10,11 +10,14 @@ import { compareTimestamps, type Timestamp } from "../../../disk/mda";
 import { parsePoolRecord, type PoolRecord } from "../../../disk/pool-record";
 import type { StaticHeader } from "../../../disk/static-header";
 import type { DeviceNumber } from "../../../dm/device-number";
+import * as names from "../../../dm/names";
 import type { UdevDevice } from "../../../native";
 import { logger } from "../../../log";
 import { bytes, bytesToSectors, type Sectors } from "../../../units";
 import { EngineError, errorText } from "../../errors";
-import { withBlockFile, type RealBlockDev, type SectorSizes } from "../blockdev";
+import { sectorSizesOf, withBlockFile, type SectorSizes } from "../block-file";
+import type { RealBlockDev } from "../blockdev";
+import { DeviceCrypt } from "../crypt/device-crypt";
 
 const log = logger("stratisd::engine::discovery");
 
@@ -35,20 +38,42 @@ export async function identify(device: UdevDevice): Promise<FoundDevice | null> 
   const { devnode, major, minor } = device;
   if (devnode === null || major === null || minor === null) return null;
   try {
-    return await withBlockFile(devnode, {}, async (file) => {
-      const info = await file.info();
-      const size = bytesToSectors(bytes(info.size));
-      const found = await readStaticHeader(file, { deviceSize: size });
-      if (found === null) {
-        log.warn(`udev takes ${devnode} for a Stratis device, but it has no Stratis header; disregarding it`);
-        return null;
-      }
-      if (found.repair !== null) await mend(devnode, found.header, found.repair);
-      const sectorSizes = { logical: info.logicalSectorSize, physical: info.physicalSectorSize };
-      return { path: devnode, number: { major, minor }, size, sectorSizes, header: found.header };
-    });
+    const found = await readFound(devnode, { major, minor });
+    if (found === null)
+      log.warn(`udev takes ${devnode} for a Stratis device, but it has no Stratis header; disregarding it`);
+    return found;
   } catch (error) {
     log.warn(`Disregarding ${devnode}, which udev takes for a Stratis device: ${errorText(error)}`);
+    return null;
+  }
+}
+
+/** null: the device has no Stratis header. A damaged copy is mended. */
+export async function readFound(path: string, number: DeviceNumber): Promise<FoundDevice | null> {
+  return await withBlockFile(path, {}, async (file) => {
+    const info = await file.info();
+    const size = bytesToSectors(bytes(info.size));
+    const found = await readStaticHeader(file, { deviceSize: size });
+    if (found === null) return null;
+    if (found.repair !== null) await mend(path, found.header, found.repair);
+    return { path, number, size, sectorSizes: sectorSizesOf(info), header: found.header };
+  });
+}
+
+/** Reads the LUKS2 header of a device; null when it is none of a V1 pool, with a warning when it claims to be. */
+export async function identifyLuks({
+  devnode,
+  major,
+  minor,
+  properties,
+}: UdevDevice): Promise<DeviceCrypt | null> {
+  // What is on a layer of a pool belongs to that pool.
+  if (properties["DM_NAME"]?.startsWith(names.PRIVATE_PREFIX) === true) return null;
+  if (devnode === null || major === null || minor === null) return null;
+  try {
+    return await DeviceCrypt.load(devnode, { major, minor });
+  } catch (error) {
+    log.warn(`Disregarding ${devnode}, a LUKS device: ${errorText(error)}`);
     return null;
   }
 }
@@ -117,9 +142,7 @@ export async function newestRecord(
 
 /** The text of the newest copy on the devices of a running pool. */
 export async function readLastMetadata(devices: readonly RealBlockDev[]): Promise<string> {
-  const found = await newestRecord(
-    devices.map(({ physicalPath, header }) => ({ path: physicalPath, header })),
-  );
+  const found = await newestRecord(devices.map(({ devnode, header }) => ({ path: devnode, header })));
   if (found === null) throw new EngineError("No device of the pool holds metadata");
   return found.copy.json.toString("utf8");
 }

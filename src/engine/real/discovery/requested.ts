@@ -17,7 +17,7 @@ import {
 import { bytes, bytesToSectors, type Sectors } from "../../../units";
 import type { PoolUuid } from "../../../uuid";
 import { ChainedError, EngineError } from "../../errors";
-import { withBlockFile, type SectorSizes } from "../blockdev";
+import { withBlockFile, type SectorSizes } from "../block-file";
 import { requestUdevChange } from "../uevent";
 import { classify, describeContent, type Ownership } from "./classify";
 

@@ -9,7 +9,9 @@ import { logger } from "../../../log";
 import type { DevUuid } from "../../../uuid";
 import type { BlockDevTier } from "../../engine";
 import { EngineError, errorText } from "../../errors";
-import { RealBlockDev, withBlockFile } from "../blockdev";
+import { withUndo, type UndoStack } from "../../undo";
+import { withBlockFile } from "../block-file";
+import { RealBlockDev } from "../blockdev";
 import type { Unlock } from "../crypt/request";
 import type { PoolCore } from "../core";
 import { setUpPool, type FoundPool } from "../pool-setup";
@@ -17,6 +19,7 @@ import { hasLeftovers, removeLeftovers } from "../thinpool/stack";
 import { requestUdevChange, type LinkNotifier } from "../uevent";
 import { newestRecord, type FoundDevice } from "./found";
 import { describePool, type LiminalPool } from "./liminal";
+import { forgetClosed, unlockDevices } from "./unlock";
 
 const log = logger("stratisd::engine::discovery");
 
@@ -34,7 +37,7 @@ const FEATURE_NAMES = {
   ClevisEnabled: "clevis_present",
 } as const;
 
-function visibleFeatures(record: PoolRecord): NonNullable<LiminalPool["features"]> {
+export function visibleFeatures(record: PoolRecord): NonNullable<LiminalPool["features"]> {
   return Object.entries(FEATURE_NAMES).flatMap(([feature, name]) =>
     record.features.includes(feature) ? [name] : [],
   );
@@ -58,7 +61,7 @@ export async function trySetUp(
   options: SetUpOptions,
 ): Promise<SetUpOutcome> {
   try {
-    return await decide(pool, links, options);
+    return await withUndo((undo) => decide(pool, links, options, undo));
   } catch (error) {
     pool.reason = errorText(error);
     log.info(`Not setting up ${describePool(pool)} now, which may succeed later: ${pool.reason}`);
@@ -69,14 +72,20 @@ export async function trySetUp(
 
 async function leftoversExist(pool: LiminalPool): Promise<boolean> {
   try {
-    return await hasLeftovers(pool.uuid);
+    return await hasLeftovers(pool.uuid, [...pool.luks.keys()]);
   } catch (error) {
     log.warn(`Could not list device-mapper devices: ${errorText(error)}`);
     return pool.partiallyConstructed;
   }
 }
 
-async function decide(pool: LiminalPool, links: LinkNotifier, options: SetUpOptions): Promise<SetUpOutcome> {
+async function decide(
+  pool: LiminalPool,
+  links: LinkNotifier,
+  options: SetUpOptions,
+  undo: UndoStack,
+): Promise<SetUpOutcome> {
+  await unlockDevices(pool, options, undo);
   const devices = [...pool.devices.values()];
   if (devices.some(({ header }) => (header.flags & SIGBLOCK_FLAG.destroying) !== 0n)) {
     await clearAway(pool, devices, "destruction");
@@ -120,10 +129,11 @@ async function finishStop(pool: LiminalPool, name: string): Promise<void> {
   if (!(await leftoversExist(pool))) return;
   log.info(`Pool "${name}" is stopped, but devices of it are active; removing them`);
   try {
-    await removeLeftovers(pool.uuid);
+    await removeLeftovers(pool.uuid, [...pool.luks.keys()]);
   } catch (error) {
     log.warn(`Not all devices of stopped pool "${name}" could be removed: ${errorText(error)}`);
   }
+  await forgetClosed(pool);
 }
 
 const isOfCache = (device: RealBlockDev): boolean => device.tier === "cache";
@@ -165,7 +175,15 @@ function members(pool: LiminalPool, record: PoolRecord): Map<DevUuid, RealBlockD
         );
       return [
         entry.uuid,
-        new RealBlockDev(device.path, device.number, device.sectorSizes, device.header, entry, tier),
+        new RealBlockDev(
+          device.path,
+          device.number,
+          device.sectorSizes,
+          device.header,
+          entry,
+          tier,
+          pool.luks.get(entry.uuid) ?? null,
+        ),
       ];
     });
   return new Map([
@@ -186,8 +204,9 @@ async function dropUncommitted(pool: LiminalPool, record: PoolRecord): Promise<v
     log.warn(
       `${device.path} was being added to pool "${record.name}" when that was interrupted; it is free again`,
     );
-    await wipe(device);
+    await wipe(pool, device);
     pool.devices.delete(uuid);
+    pool.luks.delete(uuid);
   }
 }
 
@@ -204,10 +223,15 @@ async function clearAway(
   // A device that says what is going on goes last, so that an interruption here is noticed again.
   const last = (device: FoundDevice): number =>
     (device.header.flags & SIGBLOCK_FLAG.destroying) === 0n ? 0 : 1;
-  for (const device of [...devices].sort((a, b) => last(a) - last(b))) await wipe(device);
+  for (const device of [...devices].sort((a, b) => last(a) - last(b))) await wipe(pool, device);
 }
 
-async function wipe(device: FoundDevice): Promise<void> {
+async function wipe(pool: LiminalPool, device: FoundDevice): Promise<void> {
+  const below = pool.luks.get(device.header.devUuid);
+  if (below !== undefined) {
+    await below.wipe();
+    return;
+  }
   await withBlockFile(device.path, { write: true, exclusive: true }, async (file) => {
     await wipeStaticHeader(file);
   });

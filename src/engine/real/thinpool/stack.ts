@@ -21,7 +21,7 @@ import { parseThinPoolTable, printThinPoolTable } from "../../../dm/thin-pool";
 import type { DmStep, DmTargetLine } from "../../../native";
 import { logger } from "../../../log";
 import { dataBlocks, sectorsToDataBlocks, type DataBlocks, type Sectors } from "../../../units";
-import type { PoolUuid } from "../../../uuid";
+import type { DevUuid, PoolUuid } from "../../../uuid";
 import { ChainedError, EngineError, errorText } from "../../errors";
 import { withUndo, type UndoStack } from "../../undo";
 import type { Layout } from "../backstore/layout";
@@ -40,7 +40,7 @@ import {
   thinMetaSpec,
   type DeviceNumbers,
 } from "../backstore/tables";
-import { withBlockFile } from "../blockdev";
+import { withBlockFile } from "../block-file";
 import { repairThinMetadata, thinMetadataIsSound } from "../commands";
 
 const log = logger("stratisd::engine::thinpool");
@@ -302,17 +302,20 @@ export class PoolStack {
   }
 }
 
-/** Whether any device-mapper device of a pool below its filesystems is live. */
-export async function hasLeftovers(pool: PoolUuid): Promise<boolean> {
+/**
+ * Whether any device-mapper device of a pool below its filesystems is live. `v1Devices`: block devices whose own mappings
+ * count too.
+ */
+export async function hasLeftovers(pool: PoolUuid, v1Devices: readonly DevUuid[] = []): Promise<boolean> {
   const live = await listDmDevices();
-  return names.leftoverNames(pool).some((name) => live.has(name));
+  return names.leftoverNames(pool, v1Devices).some((name) => live.has(name));
 }
 
 /** Removes what an interrupted creation or teardown left; filesystem devices first. Throws when something is in use. */
-export async function removeLeftovers(pool: PoolUuid): Promise<void> {
+export async function removeLeftovers(pool: PoolUuid, v1Devices: readonly DevUuid[] = []): Promise<void> {
   const live = await listDmDevices();
   const filesystems = [...live.keys()].filter((name) => names.parseThinFilesystemName(name)?.pool === pool);
-  for (const name of [...filesystems, ...names.leftoverNames(pool)]) {
+  for (const name of [...filesystems, ...names.leftoverNames(pool, v1Devices)]) {
     if (!live.has(name)) continue;
     try {
       await removeDmDevice(name);

@@ -30,7 +30,7 @@ import type { Sectors } from "../../../units";
 import type { FilesystemUuid, PoolUuid } from "../../../uuid";
 import { ChainedError, EngineError, errorText } from "../../errors";
 import type { UndoStack } from "../../undo";
-import { withBlockFile } from "../blockdev";
+import { withBlockFile } from "../block-file";
 import { makeFilesystem, setXfsUuidByXfsDb } from "../commands";
 import { NAMESPACE_MOUNTS, unmountWithRetries } from "../namespace";
 

@@ -1,0 +1,155 @@
+/** The LUKS2 layer of one block device of an encrypted V1 pool (encryption.md §1, §8, §12.2, §13.3, §20, §22). */
+import type { DeviceNumber } from "../../../dm/device-number";
+import * as names from "../../../dm/names";
+import { removeDmDevice } from "../../../dm/operations";
+import { native } from "../../../native";
+import { bytes, bytesToSectors, sectors, type Sectors } from "../../../units";
+import type { DevUuid, PoolUuid } from "../../../uuid";
+import { ChainedError, EngineError } from "../../errors";
+import { sectorSizesOf, withBlockFile, type SectorSizes } from "../block-file";
+import { requestUdevChange } from "../uevent";
+import { LuksDevice, type HeaderFormat } from "./luks-device";
+import type { AcceptedRequest, Unlock } from "./request";
+import {
+  CLEVIS_SLOT,
+  KEY_SLOT,
+  parseStratisToken,
+  printStratisToken,
+  STRATIS_SLOT,
+  type StratisToken,
+} from "./stratis-token";
+
+/** What the header takes of a block device. */
+export const DEVICE_HEADER_SECTORS = sectors(32768n);
+const FORMAT: HeaderFormat = {
+  metadataSize: 0x4000,
+  keyslotsSize: 0xff8000,
+  dataOffsetSectors: DEVICE_HEADER_SECTORS,
+};
+const BOTH_COPIES_BYTES = 2 * FORMAT.metadataSize;
+
+/** A device of ours says so in either copy; of others not even a damaged copy is repaired. */
+async function mayBeOurs(path: string): Promise<boolean> {
+  const start = await withBlockFile(path, {}, async (file) => await file.read(0n, BOTH_COPIES_BYTES));
+  return start.includes(names.PRIVATE_PREFIX);
+}
+
+export class DeviceCrypt extends LuksDevice {
+  #token: StratisToken;
+
+  private constructor(
+    path: string,
+    /** Of the block device, not of the mapping. */
+    readonly number: DeviceNumber,
+    readonly sectorSizes: SectorSizes,
+    token: StratisToken,
+  ) {
+    super(path, names.v1Crypt(token.devUuid));
+    this.#token = token;
+  }
+
+  /** null: the device is none of a pool. Throws for one that says that it is, and whose header makes no sense. */
+  static async load(path: string, number: DeviceNumber): Promise<DeviceCrypt | null> {
+    if (!(await mayBeOurs(path))) return null;
+    const header = await native().cryptLoad(path);
+    const json = (slot: number): string | undefined =>
+      header?.tokens.find(({ token }) => token === slot)?.json;
+    const token = parseStratisToken(json(STRATIS_SLOT) ?? "null");
+    if (token === null) return null;
+    const sizes = await withBlockFile(path, {}, (file) => file.info());
+    const crypt = new DeviceCrypt(path, number, sectorSizesOf(sizes), token);
+    if (!(await crypt.refresh())) throw new EngineError("it has no unlock method");
+    const misplaced = crypt.tokens.find(
+      ({ slot, kind }) => slot !== (kind === "key" ? KEY_SLOT : CLEVIS_SLOT),
+    );
+    if (misplaced !== undefined)
+      throw new EngineError(`it has an unlock method in token slot ${misplaced.slot}`);
+    return crypt;
+  }
+
+  /**
+   * Formats a block device, binds what is asked for, and opens it. On failure nothing is left of it. `sectorSize`: of
+   * the pool's other mappings, bytes; null for the first one.
+   */
+  static async create(
+    { path, number, sectorSizes }: { path: string; number: DeviceNumber; sectorSizes: SectorSizes },
+    token: StratisToken,
+    request: AcceptedRequest,
+    sectorSize: number | null,
+  ): Promise<DeviceCrypt> {
+    const crypt = new DeviceCrypt(path, number, sectorSizes, token);
+    await crypt.format(sectorSize === null ? FORMAT : { ...FORMAT, sectorSize }, request);
+    try {
+      await native().cryptSetToken(path, STRATIS_SLOT, printStratisToken(token));
+      await crypt.open({ method: "any", passphrase: null });
+      return crypt;
+    } catch (error) {
+      await crypt.wipe();
+      throw new ChainedError(`Failed to open ${path}, which was just encrypted`, error);
+    }
+  }
+
+  get poolUuid(): PoolUuid {
+    return this.#token.poolUuid;
+  }
+  get devUuid(): DevUuid {
+    return this.#token.devUuid;
+  }
+  get poolName(): string | null {
+    return this.#token.poolName;
+  }
+
+  /** Opens the device unless it is open. */
+  async open({ method, passphrase }: Unlock): Promise<DeviceNumber> {
+    const live = await this.mappingNumber();
+    if (live !== null) return live;
+    if (method === null) throw new EngineError("No unlock mechanism was provided");
+    await this.tryAll(method, passphrase, (unlock) =>
+      native().cryptActivate(this.container, this.mapping, unlock),
+    );
+    return await this.requireMapping();
+  }
+
+  async close(): Promise<void> {
+    await removeDmDevice(this.mapping);
+  }
+
+  /** Room for the mapping on the block device as it is now. */
+  async room(): Promise<Sectors> {
+    const { size } = await withBlockFile(this.container, {}, (file) => file.info());
+    return sectors(bytesToSectors(bytes(size)) - DEVICE_HEADER_SECTORS);
+  }
+
+  /** Gives the mapping a size. */
+  async resize(size: Sectors): Promise<void> {
+    await this.withAnySecret((unlock) => native().cryptResize(this.container, this.mapping, unlock, size));
+  }
+
+  /** The name of the pool, for when it is locked. */
+  async setPoolName(name: string): Promise<void> {
+    const token = { ...this.#token, poolName: name };
+    await native().cryptSetToken(this.container, STRATIS_SLOT, printStratisToken(token));
+    this.#token = token;
+  }
+
+  override async refresh(): Promise<boolean> {
+    const usable = await super.refresh();
+    const json = this.rawTokens.find(({ slot }) => slot === STRATIS_SLOT)?.json;
+    this.#token = (json === undefined ? null : parseStratisToken(json)) ?? this.#token;
+    return usable;
+  }
+
+  /** Closes the device, and leaves nothing of its header, after making sure that it still is the one we know. */
+  override async wipe(): Promise<void> {
+    await this.close();
+    const header = await native().cryptLoad(this.container);
+    const json = header?.tokens.find(({ token }) => token === STRATIS_SLOT)?.json;
+    const found = json === undefined ? null : parseStratisToken(json);
+    if (found !== null && found.devUuid !== this.devUuid)
+      throw new EngineError(
+        `${this.container} carries device ${found.devUuid} instead of ${this.devUuid}; it is left alone`,
+      );
+    await super.wipe();
+    await requestUdevChange(this.number);
+  }
+}

@@ -1,0 +1,45 @@
+/** What the devices of an encrypted V1 pool say of their unlock methods, taken together (encryption.md §17.2). */
+import { parseJson, printJsonSorted } from "../../../disk/json";
+import type { LegacyEncryptionInfo, PerDevice } from "../../engine";
+import type { ClevisConfig } from "./clevis-config";
+import type { LuksDevice } from "./luks-device";
+import type { AcceptedRequest } from "./request";
+import { CLEVIS_SLOT, KEY_SLOT } from "./stratis-token";
+
+/** The value that all have; null is one like any other. */
+function agreed<T>(values: readonly T[], text: (value: T) => string): PerDevice<T> {
+  const [first, ...others] = values;
+  if (first === undefined || others.some((other) => text(other) !== text(first)))
+    return { consistent: false };
+  return { consistent: true, value: first };
+}
+
+const configText = (value: ClevisConfig | null): string =>
+  value === null ? "" : `${value.pin} ${printJsonSorted(parseJson(value.config))}`;
+
+/** `devices`: at least one. */
+export function legacyInfo(devices: readonly Pick<LuksDevice, "tokens">[]): LegacyEncryptionInfo {
+  const keys = devices.map(({ tokens }) => {
+    const token = tokens.find((found) => found.kind === "key");
+    return token === undefined ? null : token.description;
+  });
+  const clevis = devices.map(({ tokens }) => {
+    const token = tokens.find((found) => found.kind === "clevis");
+    return token === undefined ? null : { pin: token.pin, config: token.config };
+  });
+  return {
+    keyDescription: agreed(keys, (description) => JSON.stringify(description)),
+    clevis: agreed(clevis, configText),
+  };
+}
+
+/** What a device that is new to the pool is to be bound to; null when the devices do not agree. */
+export function legacyRequest({ keyDescription, clevis }: LegacyEncryptionInfo): AcceptedRequest | null {
+  if (!keyDescription.consistent || !clevis.consistent) return null;
+  const description = keyDescription.value;
+  return {
+    keys: description === null ? [] : [{ slot: KEY_SLOT, description }],
+    // Of a server that was trusted once the token has the thumbprint.
+    clevis: clevis.value === null ? [] : [{ slot: CLEVIS_SLOT, config: { ...clevis.value, trust: false } }],
+  };
+}

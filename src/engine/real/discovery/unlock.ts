@@ -1,0 +1,102 @@
+/** Opening the devices of an encrypted V1 pool, before its metadata can be read (encryption.md §15.1, engine.md §10.2). */
+import { formatDeviceNumber } from "../../../dm/device-number";
+import * as names from "../../../dm/names";
+import { dmPath, listDmDevices } from "../../../dm/operations";
+import { logger } from "../../../log";
+import { ChainedError, EngineError } from "../../errors";
+import type { UndoStack } from "../../undo";
+import type { DeviceCrypt } from "../crypt/device-crypt";
+import type { Unlock } from "../crypt/request";
+import { readFound } from "./found";
+import { describePool, isMixture, lockedDevices, type LiminalPool } from "./liminal";
+
+const log = logger("stratisd::engine::discovery");
+
+/**
+ * Makes sure that all devices of the pool are open; `undo` closes those that were opened here. `start`: on request, for
+ * which alone a device is unlocked. Throws EngineError with the reason why that can't be.
+ */
+export async function unlockDevices(
+  pool: LiminalPool,
+  { start, unlock }: { start: boolean; unlock: Unlock },
+  undo: UndoStack,
+): Promise<void> {
+  if (isMixture(pool))
+    throw new EngineError(
+      "All devices in a pool must be either encrypted or unencrypted; found a mixture of both",
+    );
+  if (pool.luks.size === 0) {
+    await requireUnencrypted(pool, unlock);
+    return;
+  }
+  if (start && unlock.method === null)
+    throw new EngineError(`Pool with UUID ${pool.uuid} is encrypted but no unlock method was provided`);
+  const locked = lockedDevices(pool);
+  if (locked.length > 0 && !start) {
+    describeLocked(pool);
+    throw new EngineError(`waiting to be unlocked: ${locked.map(({ container }) => container).join(", ")}`);
+  }
+  for (const device of locked) await openDevice(pool, device, unlock, undo);
+}
+
+/** Name of a pool, as far as its locked devices agree on one. */
+function describeLocked(pool: LiminalPool): void {
+  const found = new Set([...pool.luks.values()].map(({ poolName }) => poolName));
+  pool.name = found.size === 1 ? ([...found][0] ?? null) : null;
+  pool.features = null;
+}
+
+async function requireUnencrypted(pool: LiminalPool, unlock: Unlock): Promise<void> {
+  const legacy = [...pool.devices].filter(([, { header }]) => header.version === 1);
+  if (legacy.length === 0) return;
+  if (unlock.method !== null || unlock.passphrase !== null)
+    throw new EngineError(
+      `Pool with UUID ${pool.uuid} is not encrypted but an unlock method or passphrase was provided`,
+    );
+  const live = await listDmDevices();
+  for (const [uuid, { path, number }] of legacy) {
+    const mapping = live.get(names.v1Crypt(uuid));
+    if (mapping !== undefined && formatDeviceNumber(mapping) === formatDeviceNumber(number))
+      throw new EngineError(`waiting for the encrypted device that ${path} is on`);
+  }
+}
+
+async function openDevice(
+  pool: LiminalPool,
+  device: DeviceCrypt,
+  unlock: Unlock,
+  undo: UndoStack,
+): Promise<void> {
+  const { container, devUuid } = device;
+  try {
+    const wasOpen = (await device.mappingNumber()) !== null;
+    const number = await device.open(unlock);
+    if (!wasOpen)
+      undo.push(`close ${container}`, async () => {
+        await device.close();
+        pool.devices.delete(devUuid);
+      });
+    const found = await readFound(dmPath(number), number);
+    if (found === null) {
+      // Its initialization was interrupted: whether the pool needs it is for the pool's record to say.
+      log.warn(`${container} of ${describePool(pool)} has no Stratis header inside; it is left out`);
+      if (!wasOpen) await device.close();
+      pool.luks.delete(devUuid);
+      return;
+    }
+    if (found.header.poolUuid !== device.poolUuid || found.header.devUuid !== devUuid)
+      throw new EngineError(
+        `inside it is device ${found.header.devUuid} of pool ${found.header.poolUuid}, where its token says device ` +
+          `${devUuid} of pool ${device.poolUuid}`,
+      );
+    pool.devices.set(devUuid, found);
+  } catch (error) {
+    throw new ChainedError(`Failed to unlock ${container}`, error);
+  }
+}
+
+/** Forgets mappings that are not there any more: their devices are locked. */
+export async function forgetClosed(pool: LiminalPool): Promise<void> {
+  const live = await listDmDevices();
+  for (const [uuid, { mapping }] of pool.luks) if (!live.has(mapping)) pool.devices.delete(uuid);
+}
