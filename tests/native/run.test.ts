@@ -112,6 +112,14 @@ test("a program that writes without end is killed, too", async () => {
   );
 });
 
+test("what a program has started is killed together with it", async (context) => {
+  const file = path.join(temporaryFolder(context), "pid");
+  const script = `sleep 600 & echo $! > "${file}"; wait`;
+  await assert.rejects(shell(script, { timeoutMs: 1500 }), failsWith({ code: "ETIMEDOUT" }));
+  const pid = Number(fs.readFileSync(file, "utf8"));
+  await waitUntil(() => !isAlive(pid), `process ${pid} goes on`);
+});
+
 test("nobody waits for what a program leaves behind with the pipes open", async () => {
   const started = Date.now();
   const result = await shell("sleep 60 & echo $!");

@@ -1,5 +1,5 @@
 /** The real engine: running pools, pools that wait, and what moves them from one to the other. */
-import { classify, type Ownership } from "./discovery/classify";
+import { classify } from "./discovery/classify";
 import { identify, identifyLuks, type FoundDevice } from "./discovery/found";
 import { devicesOf, LiminalPools, lockedDevices, type LiminalPool } from "./discovery/liminal";
 import {
@@ -8,12 +8,12 @@ import {
   requireUniformSectorSizes,
   type RequestedDevices,
 } from "./discovery/requested";
+import { searchLuks, searchStratis } from "./discovery/search";
 import { trySetUp, visibleFeatures, type SetUpOptions } from "./discovery/setup";
 import { forgetClosed } from "./discovery/unlock";
-import type { StaticHeader } from "../../disk/static-header";
 import type { DeviceNumber } from "../../dm/device-number";
 import * as names from "../../dm/names";
-import { native, type DmListEntry, type UdevDevice } from "../../native";
+import type { DmListEntry, UdevDevice } from "../../native";
 import { logger } from "../../log";
 import { sectorsToBytes } from "../../units";
 import type { PoolUuid } from "../../uuid";
@@ -86,40 +86,22 @@ export class RealEngine implements Engine {
 
   async #discover(): Promise<EngineChange[]> {
     log.info("Beginning initial search for Stratis block devices");
-    await this.#findLuks(() => true);
     await this.#findDevices(() => true);
     const changes: EngineChange[] = [];
     for (const pool of this.#liminal.values()) changes.push(...(await this.#trySetUp(pool)).changes);
     return changes;
   }
 
-  /** Devices that udev knows, of one class. */
-  async #enumerate(type: "stratis" | "crypto_LUKS", ownership: Ownership): Promise<UdevDevice[]> {
-    const devices = await native().udevEnumerate({ subsystem: "block", properties: { ID_FS_TYPE: type } });
-    return devices.filter((device) => device.initialized && classify(device) === ownership);
-  }
-
-  /** Adds LUKS2 devices of V1 pools to the waiting pools that are wanted. */
-  async #findLuks(wanted: (pool: PoolUuid) => boolean): Promise<void> {
-    for (const device of await this.#enumerate("crypto_LUKS", "luks")) {
-      const found = await identifyLuks(device);
-      if (found === null || !wanted(found.poolUuid)) continue;
-      if (isClaimed(found.container) || this.#pools.byUuid(found.poolUuid) !== undefined) continue;
-      this.#liminal.addLuks(found);
-    }
-  }
-
-  /** Adds those devices that udev knows to the waiting pools whose headers are wanted, and that nobody has already. */
-  async #findDevices(wanted: (header: StaticHeader) => boolean): Promise<void> {
-    for (const device of await this.#enumerate("stratis", "stratis")) {
-      const found = await identify(device);
-      // At a refresh there may be pools that were made meanwhile, or are being made.
-      if (found === null || !wanted(found.header)) continue;
-      if (isClaimed(found.path) || this.#pools.byUuid(found.header.poolUuid) !== undefined) continue;
-      log.debug(
-        `Stratis block device ${found.path} identified: device ${found.header.devUuid} of ${found.header.poolUuid}`,
-      );
-      this.#liminal.add(found);
+  /** Adds the devices of pools that are wanted, and that do not run, to those that wait: LUKS2 devices first. */
+  async #findDevices(wanted: (pool: PoolUuid) => boolean): Promise<void> {
+    // At a refresh there may be pools that were made meanwhile, or are being made.
+    const waits = (pool: PoolUuid): boolean => wanted(pool) && this.#pools.byUuid(pool) === undefined;
+    for (const device of await searchLuks(waits)) this.#liminal.addLuks(device);
+    for (const device of await searchStratis(waits)) {
+      const { path, header } = device;
+      if (!waits(header.poolUuid)) continue;
+      log.debug(`Stratis block device ${path} identified: device ${header.devUuid} of ${header.poolUuid}`);
+      this.#liminal.add(device);
     }
   }
 
@@ -244,10 +226,7 @@ export class RealEngine implements Engine {
       if (device.crypt !== null) this.#liminal.addLuks(device.crypt);
     }
     // Those that were pulled out may be there again, under other numbers.
-    if (devices.some(({ present }) => !present)) {
-      await this.#findLuks((uuid) => uuid === pool.uuid);
-      await this.#findDevices(({ poolUuid }) => poolUuid === pool.uuid);
-    }
+    if (devices.some(({ present }) => !present)) await this.#findDevices((uuid) => uuid === pool.uuid);
     const liminal = this.#liminal.get(pool.uuid);
     if (liminal === undefined) return;
     await forgetClosed(liminal);

@@ -1,6 +1,6 @@
 /** The programs of Clevis: binding a header to a server or chip, and getting secrets back (encryption.md §11). */
 import { isJsonObject, parseJson, printJson } from "../../../disk/json";
-import { native, type RunOptions, type RunResult } from "../../../native";
+import { isNativeError, native, type RunOptions, type RunResult } from "../../../native";
 import { ChainedError, EngineError } from "../../errors";
 import { findProgram, programFailure } from "../programs";
 import type { AcceptedConfig } from "./clevis-config";
@@ -46,14 +46,26 @@ async function mustRun(
   options: RunOptions = {},
 ): Promise<RunResult> {
   await requirePrograms();
-  const result = await native().run((await findProgram(program)) ?? program, args, {
-    timeoutMs: TIMEOUT_MS,
-    environment: ENVIRONMENT,
-    ...options,
-  });
+  const result = await runWithin(program, args, options);
   // Without what it printed on standard output, which may be a secret.
   if (result.status !== 0) throw programFailure(program, args, result);
   return result;
+}
+
+async function runWithin(
+  program: "clevis" | "jose",
+  args: string[],
+  options: RunOptions,
+): Promise<RunResult> {
+  const all = { timeoutMs: TIMEOUT_MS, environment: ENVIRONMENT, ...options };
+  try {
+    return await native().run((await findProgram(program)) ?? program, args, all);
+  } catch (error) {
+    if (!isNativeError(error) || error.code !== "ETIMEDOUT") throw error;
+    throw new EngineError(
+      `Command failed: cmd: ${[program, ...args].join(" ")}: it did not end within ${TIMEOUT_MS / 1000} s, and was killed`,
+    );
+  }
 }
 
 /** What lets Clevis change a header: the slot of a token with a key in the keyring, or a passphrase. */

@@ -10,14 +10,7 @@ import { sectorSizesOf, withBlockFile, type SectorSizes } from "../block-file";
 import { requestUdevChange } from "../uevent";
 import { LuksDevice, type HeaderFormat } from "./luks-device";
 import type { AcceptedRequest, Unlock } from "./request";
-import {
-  CLEVIS_SLOT,
-  KEY_SLOT,
-  parseStratisToken,
-  printStratisToken,
-  STRATIS_SLOT,
-  type StratisToken,
-} from "./stratis-token";
+import { parseStratisToken, printStratisToken, STRATIS_SLOT, type StratisToken } from "./stratis-token";
 
 /** What the header takes of a block device. */
 export const DEVICE_HEADER_SECTORS = sectors(32768n);
@@ -52,18 +45,13 @@ export class DeviceCrypt extends LuksDevice {
   static async load(path: string, number: DeviceNumber): Promise<DeviceCrypt | null> {
     if (!(await mayBeOurs(path))) return null;
     const header = await native().cryptLoad(path);
-    const json = (slot: number): string | undefined =>
-      header?.tokens.find(({ token }) => token === slot)?.json;
-    const token = parseStratisToken(json(STRATIS_SLOT) ?? "null");
+    if (header === null) throw new EngineError("neither copy of its LUKS2 header is right");
+    const json = header.tokens.find(({ token: slot }) => slot === STRATIS_SLOT)?.json;
+    const token = json === undefined ? null : parseStratisToken(json);
     if (token === null) return null;
     const sizes = await withBlockFile(path, {}, (file) => file.info());
     const crypt = new DeviceCrypt(path, number, sectorSizesOf(sizes), token);
     if (!(await crypt.refresh())) throw new EngineError("it has no unlock method");
-    const misplaced = crypt.tokens.find(
-      ({ slot, kind }) => slot !== (kind === "key" ? KEY_SLOT : CLEVIS_SLOT),
-    );
-    if (misplaced !== undefined)
-      throw new EngineError(`it has an unlock method in token slot ${misplaced.slot}`);
     return crypt;
   }
 

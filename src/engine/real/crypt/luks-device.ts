@@ -216,8 +216,15 @@ export abstract class LuksDevice {
     await native().cryptWipe(this.container);
   }
 
+  /** What somebody else has put into a slot stays there. */
+  #requireFree(slot: number | null): void {
+    if (slot !== null && this.#rawTokens.some((token) => token.slot === slot))
+      throw new EngineError(`Token slot ${slot} of ${this.container} is already occupied`);
+  }
+
   /** Returns the slot of the token. What fails may leave a half of the change: see keepingHeaders(). */
   async bindKey(description: string, slot: number | null): Promise<number> {
+    this.#requireFree(slot);
     const bound = await this.withAnySecret((unlock) => this.#addKey(unlock, description, slot));
     await this.refresh();
     return bound;
@@ -225,6 +232,7 @@ export abstract class LuksDevice {
 
   /** Returns the slot of the token. */
   async bindClevis(config: AcceptedConfig, slot: number | null): Promise<number> {
+    this.#requireFree(slot);
     const before = new Set(this.#rawTokens.map(({ slot: taken }) => taken));
     await this.withAnySecret((unlock, token) => {
       if (token.kind === "key") return clevis.bind(this.container, config, { token: token.slot }, slot);

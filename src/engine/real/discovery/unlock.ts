@@ -2,12 +2,13 @@
 import { formatDeviceNumber } from "../../../dm/device-number";
 import * as names from "../../../dm/names";
 import { dmPath, listDmDevices } from "../../../dm/operations";
+import { memberRecords } from "../../../disk/pool-record";
 import { logger } from "../../../log";
 import { ChainedError, EngineError } from "../../errors";
 import type { UndoStack } from "../../undo";
 import type { DeviceCrypt } from "../crypt/device-crypt";
 import type { Unlock } from "../crypt/request";
-import { readFound } from "./found";
+import { newestRecord, readFound } from "./found";
 import { describePool, isMixture, lockedDevices, type LiminalPool } from "./liminal";
 
 const log = logger("stratisd::engine::discovery");
@@ -31,12 +32,28 @@ export async function unlockDevices(
   }
   if (start && unlock.method === null)
     throw new EngineError(`Pool with UUID ${pool.uuid} is encrypted but no unlock method was provided`);
+  await dropStrangers(pool);
   const locked = lockedDevices(pool);
   if (locked.length > 0 && !start) {
     describeLocked(pool);
     throw new EngineError(`waiting to be unlocked: ${locked.map(({ container }) => container).join(", ")}`);
   }
   for (const device of locked) await openDevice(pool, device, unlock, undo);
+}
+
+/**
+ * Locked devices of which a pool, all of whose devices are open, knows nothing: they were being added when that was
+ * interrupted.
+ */
+async function dropStrangers(pool: LiminalPool): Promise<void> {
+  const locked = lockedDevices(pool);
+  if (locked.length === 0 || pool.devices.size === 0) return;
+  const newest = await newestRecord([...pool.devices.values()]);
+  if (newest === null || memberRecords(newest.record).some(({ uuid }) => !pool.devices.has(uuid))) return;
+  for (const { container, devUuid } of locked) {
+    log.warn(`${container} says that it belongs to ${describePool(pool)}, whose metadata does not name it`);
+    pool.luks.delete(devUuid);
+  }
 }
 
 /** Name of a pool, as far as its locked devices agree on one. */

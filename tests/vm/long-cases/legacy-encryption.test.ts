@@ -1,0 +1,316 @@
+/**
+ * An encrypted pool with metadata of version 1, each of whose devices has its own LUKS2 header: made beside the daemon,
+ * taken over, locked and unlocked, changed on all devices at once, grown, destroyed.
+ */
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { STRATIS_TOP } from "../guest/bus";
+import { killDaemon, startDaemon, stopDaemon } from "../guest/daemon";
+import { disk, wipeDisk } from "../guest/disks";
+import {
+  callStratis,
+  closeBus,
+  dmDevices,
+  managedObjects,
+  managerProperty,
+  mountPoint,
+  mustRun,
+  PROJECT,
+  run,
+  sha256,
+  stratis,
+  stratisCommand,
+  stratisFails,
+  unmountAll,
+} from "../cases/support";
+
+const POOL = "locked";
+const WAIT_MILLISECONDS = 120_000;
+/** The first device is a part of a disk, so that it can become larger. */
+const LARGER = "case-larger";
+const SECTORS_PER_GIB = 2 * 1024 * 1024;
+const HEADER_SECTORS = 32768;
+let hash = "";
+
+async function sizeTo(gib: number): Promise<void> {
+  const table = `0 ${gib * SECTORS_PER_GIB} linear ${await disk("d0")} 0`;
+  const exists = (await run("dmsetup", ["info", LARGER])).status === 0;
+  await mustRun("dmsetup", [exists ? "load" : "create", LARGER, "--table", table]);
+  if (exists) await mustRun("dmsetup", ["resume", LARGER]);
+  await mustRun("udevadm", ["settle", "--timeout=60"]);
+}
+
+before(async () => {
+  for (const serial of ["d0", "d1", "d2"]) await wipeDisk(await disk(serial));
+  await sizeTo(4);
+  await writeFile("/run/case-key-one", "the first key");
+  await writeFile("/run/case-key-two", "another key");
+  await startDaemon();
+  for (const name of ["one", "two"])
+    await stratis("key", "set", "--keyfile-path", `/run/case-key-${name}`, name);
+});
+after(async () => {
+  await unmountAll();
+  for (const name of ["one", "two"]) await stratisCommand("key", "unset", name);
+  await closeBus();
+  await stopDaemon();
+  await run("dmsetup", ["remove", "--retry", "--deferred", LARGER]);
+});
+
+async function objects(kind: "pool" | "blockdev"): Promise<Record<string, unknown>[]> {
+  const found = Object.values(await managedObjects()).map(
+    (interfaces) => interfaces[`org.storage.stratis3.${kind}.r9`],
+  );
+  return found.filter((properties) => properties !== undefined);
+}
+
+async function poolProperties(): Promise<Record<string, unknown>> {
+  const [pool] = await objects("pool");
+  assert.ok(pool !== undefined, "there is no pool");
+  return pool;
+}
+
+const until = async (what: string, reached: () => Promise<boolean>): Promise<void> => {
+  const end = Date.now() + WAIT_MILLISECONDS;
+  while (!(await reached())) {
+    assert.ok(Date.now() < end, what);
+    await sleep(500);
+  }
+};
+
+const larger = (): string => `/dev/mapper/${LARGER}`;
+
+interface Header {
+  tokens: Record<string, { type: string; keyslots: string[]; key_description?: string; pool_name?: string }>;
+  keyslots: Record<string, object>;
+  segments: Record<string, { offset: string; size: string }>;
+  config: { json_size: string; keyslots_size: string };
+}
+async function header(device: string): Promise<Header> {
+  return JSON.parse(
+    (await mustRun("cryptsetup", ["luksDump", "--dump-json-metadata", device])).stdout,
+  ) as Header;
+}
+
+const mappings = async (): Promise<string[]> =>
+  (await dmDevices()).filter((name) => /^stratis-1-private-.*-crypt$/.test(name));
+
+const written = async (): Promise<string> => `${await mountPoint("home")}/written`;
+async function mountAndCompare(): Promise<void> {
+  await mustRun("mount", [`/dev/stratis/${POOL}/home`, await mountPoint("home")]);
+  assert.equal(await sha256(await written()), hash);
+}
+
+test("stratis-legacy-pool makes it as stratisd did, and the daemon has it by itself", async () => {
+  const tool = `echo Yes | ${process.execPath} ${PROJECT}/dist/bin/stratis-legacy-pool.js ${POOL} ${larger()}`;
+  assert.notEqual((await run("sh", ["-c", `${tool} --key-desc missing`])).status, 0);
+  assert.deepEqual(await mappings(), []);
+  await mustRun("sh", ["-c", `${tool} --key-desc one`]);
+  await until(
+    "the daemon did not take the pool over",
+    async () => (await stratisCommand("pool", "list", "--name", POOL)).status === 0,
+  );
+  const { tokens, keyslots, segments, config } = await header(larger());
+  assert.deepEqual(config, { json_size: "12288", keyslots_size: "16744448" });
+  assert.deepEqual([segments["0"]?.offset, segments["0"]?.size], ["16777216", "dynamic"]);
+  assert.deepEqual(Object.keys(keyslots), ["0"]);
+  assert.deepEqual(tokens["1"], {
+    type: "luks2-keyring",
+    keyslots: ["0"],
+    key_description: "stratis-1-key-one",
+  });
+  assert.deepEqual([tokens["0"]?.type, tokens["0"]?.pool_name], ["stratis", POOL]);
+  const pool = await poolProperties();
+  assert.deepEqual(
+    [
+      "Encrypted",
+      "KeyDescriptions",
+      "ClevisInfos",
+      "FreeTokenSlots",
+      "VolumeKeyLoaded",
+      "MetadataVersion",
+    ].map((name) => pool[name]),
+    [true, [true, [true, "one"]], [true, [false, ["", ""]]], [false, 0], false, 1n],
+  );
+  const [device] = await objects("blockdev");
+  assert.ok(device !== undefined);
+  assert.match(String(device["Devnode"]), /^\/dev\/dm-\d+$/);
+  assert.equal(device["TotalPhysicalSize"], String((4 * SECTORS_PER_GIB - HEADER_SECTORS) * 512));
+});
+
+test("devices that are added are encrypted too, for data and for a cache", async () => {
+  await stratis("filesystem", "create", POOL, "home", "--size", "1GiB");
+  const at = await mountPoint("home");
+  await mustRun("mount", [`/dev/stratis/${POOL}/home`, at]);
+  const random = ["if=/dev/urandom", "bs=1M", "count=20", "conv=fsync", "status=none"];
+  await mustRun("dd", [...random, `of=${at}/written`]);
+  hash = await sha256(await written());
+  await stratis("key", "unset", "one");
+  assert.match(
+    await stratisFails("pool", "add-data", POOL, await disk("d1")),
+    /could not be used to perform encryption operations.*one.*not currently set/,
+  );
+  await stratis("key", "set", "--keyfile-path", "/run/case-key-one", "one");
+  await stratis("pool", "add-data", POOL, await disk("d1"));
+  await stratis("pool", "init-cache", POOL, await disk("d2"));
+  assert.equal((await mappings()).length, 3);
+  for (const serial of ["d1", "d2"]) {
+    const { tokens } = await header(await disk(serial));
+    assert.equal(tokens["1"]?.key_description, "stratis-1-key-one");
+    assert.equal(tokens["0"]?.pool_name, POOL);
+  }
+  assert.equal(await sha256(await written()), hash);
+});
+
+test("another key and another name are written on every device", async () => {
+  await stratis("pool", "rebind", "keyring", POOL, "two");
+  assert.deepEqual((await poolProperties())["KeyDescriptions"], [true, [true, "two"]]);
+  assert.match(await stratisFails("pool", "bind", "keyring", POOL, "one"), /already been bound/);
+  assert.match(await stratisFails("pool", "unbind", "keyring", POOL), /No Clevis binding was found/);
+  assert.match(
+    await stratisFails("pool", "rebind", "keyring", "--token-slot", "1", POOL, "one"),
+    /not supported in V1 pools/,
+  );
+  await stratis("pool", "rename", POOL, "renamed");
+  for (const device of [larger(), await disk("d1"), await disk("d2")]) {
+    const { tokens, keyslots } = await header(device);
+    assert.equal(tokens["1"]?.key_description, "stratis-1-key-two");
+    assert.deepEqual(tokens["1"].keyslots, Object.keys(keyslots));
+    assert.equal(tokens["0"]?.pool_name, "renamed");
+  }
+  await stratis("pool", "rename", "renamed", POOL);
+});
+
+test("a device that has become larger is used to its end, inside its encryption", async () => {
+  await sizeTo(5);
+  const now = String((5 * SECTORS_PER_GIB - HEADER_SECTORS) * 512);
+  await until("the daemon did not notice", async () =>
+    (await objects("blockdev")).some(
+      (device) => JSON.stringify(device["NewPhysicalSize"]) === `[true,"${now}"]`,
+    ),
+  );
+  await stratis("pool", "extend-data", POOL);
+  const sizes = (await objects("blockdev")).map((device) => device["TotalPhysicalSize"]);
+  assert.ok(sizes.includes(now), sizes.join(" "));
+  const { stdout } = await mustRun("dmsetup", ["table", "--target", "crypt"]);
+  assert.match(stdout, new RegExp(`: 0 ${5 * SECTORS_PER_GIB - HEADER_SECTORS} crypt `));
+});
+
+test("the next daemon takes it over", async () => {
+  await killDaemon();
+  await startDaemon();
+  assert.deepEqual((await poolProperties())["KeyDescriptions"], [true, [true, "two"]]);
+  assert.equal(await sha256(await written()), hash);
+});
+
+interface Stopped {
+  key_description: [boolean, [boolean, string]];
+  devs: { devnode: string }[];
+  name: string;
+}
+const lockedPools = async (): Promise<Stopped[]> =>
+  Object.values((await managerProperty("r0", "LockedPools")) as Record<string, Stopped>);
+
+test("stopped, it is locked: listed with its bindings, and started with its key only", async () => {
+  await unmountAll();
+  await stratis("pool", "stop", "--name", POOL);
+  assert.deepEqual(await dmDevices(), []);
+  const [locked, ...others] = await lockedPools();
+  assert.ok(locked !== undefined && others.length === 0);
+  assert.deepEqual([locked.name, locked.key_description], [POOL, [true, [true, "two"]]]);
+  assert.equal(locked.devs.length, 3);
+  assert.match(await stratisFails("pool", "start", "--name", POOL), /no unlock method was provided/);
+  await stratis("key", "reset", "--keyfile-path", "/run/case-key-one", "two");
+  assert.match(await stratisFails("pool", "start", "--name", POOL, "--unlock-method", "any"), /two/);
+  assert.deepEqual(await dmDevices(), [], "nothing is left of a start that failed");
+  assert.equal((await lockedPools()).length, 1);
+  await stratis("pool", "start", "--name", POOL, "--keyfile-path", "/run/case-key-two");
+  assert.deepEqual(await lockedPools(), []);
+  await mountAndCompare();
+});
+
+test("the oldest revision unlocks it, which starts it", async () => {
+  await stratis("key", "reset", "--keyfile-path", "/run/case-key-two", "two");
+  await unmountAll();
+  const uuid = String((await poolProperties())["Uuid"]);
+  await stratis("pool", "stop", "--name", POOL);
+  const iface = "org.storage.stratis3.Manager.r0";
+  const { code, message, result } = await callStratis(STRATIS_TOP, iface, "UnlockPool", "ss", [
+    uuid,
+    "keyring",
+  ]);
+  assert.equal(code, 0, message);
+  const [changed, devices] = result as [boolean, string[]];
+  assert.equal(changed, true);
+  assert.equal(devices.length, 3);
+  await mountAndCompare();
+});
+
+test("a device that is pulled out of a locked pool is missing, and it starts when it is back", async () => {
+  await unmountAll();
+  await stratis("pool", "stop", "--name", POOL);
+  await stopDaemon();
+  // As if it had never been there: the daemon sees only what udev does.
+  const d1 = await disk("d1");
+  await mustRun("dd", [`if=${d1}`, "of=/run/case-header", "bs=4096", "count=8", "status=none"]);
+  await mustRun("dd", ["if=/dev/zero", `of=${d1}`, "bs=4096", "count=8", "conv=fsync", "status=none"]);
+  await mustRun("udevadm", ["settle", "--timeout=60"]);
+  await startDaemon();
+  assert.match(
+    await stratisFails("pool", "start", "--name", POOL, "--unlock-method", "any"),
+    /waiting for device/,
+  );
+  assert.deepEqual(await dmDevices(), []);
+  await mustRun("dd", ["if=/run/case-header", `of=${d1}`, "bs=4096", "conv=fsync,notrunc", "status=none"]);
+  await mustRun("udevadm", ["settle", "--timeout=60"]);
+  await until("the device did not come back", async () =>
+    (await lockedPools()).some(({ devs }) => devs.length === 3),
+  );
+});
+
+test("a header whose first or second copy is damaged still opens", async () => {
+  const d1 = await disk("d1");
+  for (const at of ["0", "4"]) {
+    await mustRun("dd", [
+      "if=/dev/urandom",
+      `of=${d1}`,
+      "bs=4096",
+      `seek=${at}`,
+      "count=1",
+      "conv=fsync",
+      "status=none",
+    ]);
+    await mustRun("udevadm", ["settle", "--timeout=60"]);
+    await until("the device is not known any more", async () =>
+      (await lockedPools()).some(({ devs }) => devs.length === 3),
+    );
+    await stratis("pool", "start", "--name", POOL, "--unlock-method", "any");
+    await mountAndCompare();
+    await unmountAll();
+    await stratis("pool", "stop", "--name", POOL);
+  }
+});
+
+test("started without its cache, whose device is blank then", async () => {
+  await stratis("pool", "start", "--name", POOL, "--remove-cache", "--unlock-method", "any");
+  await mountAndCompare();
+  assert.equal((await mappings()).length, 2);
+  assert.equal((await run("blkid", ["-p", await disk("d2")])).stdout, "");
+});
+
+test("destroyed, nothing of it is left on the disks", async () => {
+  await unmountAll();
+  await stratis("filesystem", "destroy", POOL, "home");
+  await stratis("pool", "destroy", POOL);
+  assert.deepEqual(await dmDevices(), []);
+  for (const device of [larger(), await disk("d1"), await disk("d2")]) {
+    assert.equal((await run("blkid", ["-p", device])).stdout, "", device);
+    const { stdout } = await mustRun("sh", [
+      "-c",
+      `dd if=${device} bs=1M count=24 status=none | grep -c LUKS || true`,
+    ]);
+    assert.equal(stdout.trim(), "0", `${device}: no LUKS header`);
+  }
+});
