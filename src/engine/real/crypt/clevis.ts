@@ -20,6 +20,8 @@ const REQUIRED = [
 ];
 /** A server that does not answer must not hold up the pool for longer. */
 const TIMEOUT_MS = 60_000;
+/** Of what opens keyslots too, one after the other, which takes seconds for each, on a slow machine many. */
+const CHANGE_TIMEOUT_MS = 180_000;
 const MAX_SECRET_BYTES = 64;
 /** Clevis is made of shell scripts, which look for programs themselves. */
 const ENVIRONMENT = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"];
@@ -63,7 +65,8 @@ async function runWithin(
   } catch (error) {
     if (!isNativeError(error) || error.code !== "ETIMEDOUT") throw error;
     throw new EngineError(
-      `Command failed: cmd: ${[program, ...args].join(" ")}: it did not end within ${TIMEOUT_MS / 1000} s, and was killed`,
+      `Command failed: cmd: ${[program, ...args].join(" ")}: it did not end within ${all.timeoutMs / 1000} s, and was ` +
+        "killed",
     );
   }
 }
@@ -89,7 +92,8 @@ export async function bind(
   ];
   const stdin = byToken ? undefined : Buffer.concat([authorisation.passphrase, Buffer.from("\n")]);
   try {
-    await mustRun("clevis", args, { keyring: true, ...(stdin === undefined ? {} : { stdin }) });
+    const input = stdin === undefined ? {} : { stdin };
+    await mustRun("clevis", args, { timeoutMs: CHANGE_TIMEOUT_MS, keyring: true, ...input });
   } finally {
     stdin?.fill(0);
   }
@@ -97,12 +101,14 @@ export async function bind(
 
 /** Kills the keyslot and removes its token. */
 export async function unbind(device: string, keyslot: number): Promise<void> {
-  await mustRun("clevis", ["luks", "unbind", "-d", device, "-s", String(keyslot), "-f"]);
+  const args = ["luks", "unbind", "-d", device, "-s", String(keyslot), "-f"];
+  await mustRun("clevis", args, { timeoutMs: CHANGE_TIMEOUT_MS });
 }
 
 /** Binds a keyslot anew with the configuration that it has. */
 export async function regenerate(device: string, keyslot: number): Promise<void> {
-  await mustRun("clevis", ["luks", "regen", "-d", device, "-s", String(keyslot), "-q"], { keyring: true });
+  const args = ["luks", "regen", "-d", device, "-s", String(keyslot), "-q"];
+  await mustRun("clevis", args, { timeoutMs: CHANGE_TIMEOUT_MS, keyring: true });
 }
 
 /** The passphrase that a token of Clevis keeps. To be wiped by the caller. */

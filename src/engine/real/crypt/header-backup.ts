@@ -16,10 +16,14 @@ interface WithHeader {
  * Runs `work`; when it fails, the devices have the headers that they had before. Throws RollbackError when one could
  * not be put back. Without devices it is `work` and no more.
  */
-export async function keepingHeaders<T>(devices: readonly WithHeader[], work: () => Promise<T>): Promise<T> {
+export async function keepingHeaders<T>(
+  devices: readonly WithHeader[],
+  work: () => Promise<T>,
+  folderOfBackups = FOLDER,
+): Promise<T> {
   if (devices.length === 0) return await work();
-  await mkdir(FOLDER, { recursive: true });
-  const folder = await mkdtemp(path.join(FOLDER, "headers-"));
+  await mkdir(folderOfBackups, { recursive: true });
+  const folder = await mkdtemp(path.join(folderOfBackups, "headers-"));
   try {
     const backups = devices.map((device, index) => ({ device, file: path.join(folder, String(index)) }));
     for (const { device, file } of backups) await native().cryptHeaderBackup(device.container, file);

@@ -1,0 +1,74 @@
+/** Headers in plain files: changes of several are all made or none. */
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { test, type TestContext } from "node:test";
+import { keepingHeaders } from "../../../../../src/engine/real/crypt/header-backup";
+import { EngineError, RollbackError } from "../../../../../src/engine/errors";
+import { native } from "../../../../../src/native";
+import { bytesAt, COMPACT, luksFile } from "../../../../native/crypt-support";
+import { temporaryFolder } from "../../../../native/support";
+
+const HEADER_BYTES = 2 * COMPACT.metadataSize + COMPACT.keyslotsSize;
+
+class Device {
+  refreshed = 0;
+  constructor(readonly container: string) {}
+  refresh(): Promise<boolean> {
+    this.refreshed += 1;
+    return Promise.resolve(true);
+  }
+}
+const device = async (context: TestContext): Promise<Device> =>
+  new Device((await luksFile(context, ["one", "two"])).file);
+
+test("what fails on the second device is taken back on the first", async (context) => {
+  const devices = [await device(context), await device(context)];
+  const folder = temporaryFolder(context);
+  const before = devices.map(({ container }) => bytesAt(container, 0, HEADER_BYTES));
+  const failure = new EngineError("the second device says no");
+  const work = async (): Promise<void> => {
+    await native().cryptDestroyKeyslot(devices[0]?.container ?? "", 0);
+    throw failure;
+  };
+  await assert.rejects(keepingHeaders(devices, work, folder), failure);
+  devices.forEach(({ container, refreshed }, index) => {
+    const keyslots = bytesAt(container, 2 * COMPACT.metadataSize, COMPACT.keyslotsSize);
+    assert.ok(keyslots.equals(before[index]?.subarray(2 * COMPACT.metadataSize) ?? Buffer.alloc(0)));
+    assert.equal(refreshed, 1);
+  });
+  for (const { container } of devices)
+    for (const text of ["one", "two"]) await native().cryptTest(container, { passphrase: Buffer.from(text) });
+  assert.deepEqual(fs.readdirSync(folder), [], "no copy is left");
+});
+
+test("what succeeds stays, and no copy of the header either", async (context) => {
+  const one = await device(context);
+  const folder = temporaryFolder(context);
+  const result = await keepingHeaders(
+    [one],
+    async () => {
+      const [copy] = fs.readdirSync(folder);
+      assert.equal(fs.statSync(`${folder}/${copy ?? ""}`).mode & 0o777, 0o700);
+      await native().cryptDestroyKeyslot(one.container, 0);
+      return "done";
+    },
+    folder,
+  );
+  assert.equal(result, "done");
+  assert.deepEqual(fs.readdirSync(folder), []);
+  await assert.rejects(native().cryptTest(one.container, { passphrase: Buffer.from("one") }));
+});
+
+test("a header that can't be put back is told, with what it leaves the pool to", async (context) => {
+  const one = await device(context);
+  const work = (): Promise<void> => {
+    fs.rmSync(one.container);
+    return Promise.reject(new EngineError("the cause"));
+  };
+  await assert.rejects(keepingHeaders([one], work, temporaryFolder(context)), (error) => {
+    assert.ok(error instanceof RollbackError);
+    assert.equal(error.level, "no_ipc_requests");
+    assert.match(error.message, /the cause.*could not be put back/);
+    return true;
+  });
+});
