@@ -25,6 +25,12 @@ export class Lines {
     }
   }
 
+  /** Nothing more is read, and the input does not keep the process alive. A file has no unref(): it never does. */
+  release(): void {
+    this.wipe();
+    (this.input as { unref?: () => void }).unref?.();
+  }
+
   wipe(): void {
     this.#waiting.fill(0);
     this.#waiting = Buffer.alloc(0);

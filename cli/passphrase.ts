@@ -15,7 +15,7 @@ const stty = (...settings: string[]): string | null => {
 };
 
 /** Runs `read` while a terminal does not echo, but for the newline at the end. Restored on every way out. */
-async function unseen<T>(read: () => Promise<T>): Promise<T> {
+export async function unseen<T>(read: () => Promise<T>): Promise<T> {
   const before = stty("-g");
   if (before === null) return await read();
   const restore = (): void => {
@@ -61,7 +61,6 @@ export async function askPassphrase(io: Io, { verify, aside }: Asking): Promise<
     if (passphrase.length === 0) throw new UnintendedCommandError("Passphrase is empty");
     return passphrase;
   } finally {
-    lines.wipe();
-    process.stdin.unref();
+    lines.release();
   }
 }

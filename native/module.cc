@@ -12,6 +12,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   stratis::InitRun(env, exports);
   stratis::InitFileLock(env, exports);
   stratis::InitUnixSocket(env, exports);
+  stratis::InitUnixListener(env, exports);
   stratis::InitKeyring(env, exports);
   stratis::InitNotify(env, exports);
   stratis::InitVolumeKey(env, exports);

@@ -16,6 +16,7 @@ void InitRun(Napi::Env env, Napi::Object exports);
 void InitFileLock(Napi::Env env, Napi::Object exports);
 // UnixSocket, closeDescriptor, pipeWith and readKey
 void InitUnixSocket(Napi::Env env, Napi::Object exports);
+void InitUnixListener(Napi::Env env, Napi::Object exports);
 // keyringSet, keyringUnset, keyringHas, keyringList, volumeKeyHas and volumeKeyUnset
 void InitKeyring(Napi::Env env, Napi::Object exports);
 // sendDatagram

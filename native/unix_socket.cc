@@ -2,12 +2,10 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstddef>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -18,6 +16,7 @@
 #include "module.h"
 #include "promise.h"
 #include "secret.h"
+#include "socket_address.h"
 
 namespace stratis {
 
@@ -131,24 +130,23 @@ Napi::Function UnixSocket::Define(Napi::Env env) {
 }
 
 UnixSocket::UnixSocket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<UnixSocket>(info) {
-  Guarded(info.Env(), "UnixSocket", [&] { Connect(info); });
+  Guarded(info.Env(), "UnixSocket", [&] { Open(info); });
 }
 
-void UnixSocket::Connect(const Napi::CallbackInfo& info) {
-  const auto [path, size] = ToBytes(info[0], {"UnixSocket", "path"});
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  // The name of an abstract socket begins with a NUL and is not terminated; a path needs its terminator.
-  const bool abstract = size > 0 && path[0] == 0;
-  if (size == 0 || size > sizeof address.sun_path - (abstract ? 0 : 1))
-    throw InvalidArgument("UnixSocket", "path", "it has " + std::to_string(size) + " bytes");
-  std::memcpy(address.sun_path, path, size);
-  const std::string target(reinterpret_cast<const char*>(path) + (abstract ? 1 : 0), size - (abstract ? 1 : 0));
-  fd_.reset(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd_) throw NativeError(errno, "socket", target);
-  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size + (abstract ? 0 : 1));
-  while (connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), length) != 0)
-    if (errno != EINTR) throw NativeError(errno, "connect", target);
+void UnixSocket::Open(const Napi::CallbackInfo& info) {
+  std::string target = "an accepted connection";
+  if (info[0].IsNumber()) {
+    const int given = static_cast<int>(ToUint32(info[0], {"UnixSocket", "fd"}, INT32_MAX));
+    if (given <= STDERR_FILENO) throw InvalidArgument("UnixSocket", "fd", "it is a standard stream");
+    fd_.reset(given);
+  } else {
+    const SocketAddress address = SocketAddress::FromJs(info[0], {"UnixSocket", "path"});
+    target = address.text;
+    fd_.reset(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd_) throw NativeError(errno, "socket", target);
+    while (connect(fd_.get(), address.get(), address.length) != 0)
+      if (errno != EINTR) throw NativeError(errno, "connect", target);
+  }
   writable_fd_.reset(fcntl(fd_.get(), F_DUPFD_CLOEXEC, 3));
   if (!writable_fd_) throw NativeError(errno, "fcntl", target);
 }

@@ -14,7 +14,8 @@ class UnixSocket final : public Napi::ObjectWrap<UnixSocket> {
   explicit UnixSocket(const Napi::CallbackInfo& info);
 
  private:
-  void Connect(const Napi::CallbackInfo& info);
+  // A path is connected to; a descriptor that UnixListener accepted is taken over.
+  void Open(const Napi::CallbackInfo& info);
   Napi::Value Receive(const Napi::CallbackInfo& info);
   Napi::Value Send(const Napi::CallbackInfo& info);
   Napi::Value ReadableFd(const Napi::CallbackInfo& info);

@@ -1,5 +1,5 @@
 /** stratisd(8), made from the text of its --help and the prose below. */
-import { HELP } from "../../src/daemon/options";
+import { helpText } from "../../src/daemon/options";
 import { CLIENT_VERSION } from "../daemon-version";
 import { PAGE_DATE } from "./page-date";
 import { bold, entry, example, paragraph, prose, section, title } from "./roff";
@@ -68,7 +68,7 @@ export const stratisdPage = (): string =>
       "It must be run by root, except with `--sim`. Pools and filesystems stay in use when it ends.",
     ),
     section("options"),
-    ...helpOptions(HELP).flatMap(({ flags, text }) => entry(bold(flags), [`${text}.`])),
+    ...helpOptions(helpText("stratisd")).flatMap(({ flags, text }) => entry(bold(flags), [`${text}.`])),
     section("environment"),
     ...entries([
       [

@@ -1,4 +1,4 @@
-// stratisd: prepares the process, then becomes Node.js running the daemon.
+// stratisd and stratisd-min: prepares the process, then becomes Node.js running the daemon.
 //
 // unshare() moves the calling thread alone, and Node has worker threads before the first line of script runs. They do
 // the file I/O and the mounts, so the namespace has to be left before Node exists: here, with a single thread. The
@@ -54,7 +54,7 @@ void PrepareEnvironment() {
 
 [[noreturn]] void BecomeNode(const std::string& path, const std::string& script, int argc, char** argv) {
   std::vector<std::string> words = {
-      "stratisd",
+      STRATIS_PROGRAM,
       // Young objects of the daemon are few: a small nursery is collected more often but stays small.
       "--max-semi-space-size=2",
       // A bound for a leak, far above what hundreds of filesystems need.

@@ -15,8 +15,9 @@ namespace stratis::launcher {
 
 namespace {
 
-constexpr const char* kProcessName = "stratisd";
-constexpr const char* kScriptBelowRoot = "/dist/bin/stratisd.js";
+// CMakeLists.txt says which: stratisd, or stratisd-min.
+constexpr const char* kProcessName = STRATIS_PROGRAM;
+constexpr const char* kScriptBelowRoot = "/dist/bin/" STRATIS_PROGRAM ".js";
 constexpr const char* kLaunchDirVariable = "STRATIS_LAUNCH_DIR";
 
 bool IsExecutableFile(const std::string& path) {

@@ -11,7 +11,6 @@ const SOCKET = Buffer.from("/run/systemd/journal/socket");
 const STDERR = 2;
 /** What sendDatagram takes. */
 const MOST_BYTES = 65_536;
-const IDENTIFIER = "stratisd";
 
 /** syslog's numbers. */
 const PRIORITY: Record<LogLevel, number> = { error: 3, warn: 4, info: 6, debug: 7, trace: 7 };
@@ -43,6 +42,7 @@ export function leadsToJournal(env: NodeJS.ProcessEnv, fd = STDERR): boolean {
  * gone or has no room now. The message should go elsewhere then.
  */
 export function writeToJournal(
+  identifier: string,
   level: LogLevel,
   target: string,
   message: string,
@@ -52,7 +52,7 @@ export function writeToJournal(
   const entry = encodeEntry([
     ["MESSAGE", message],
     ["PRIORITY", String(PRIORITY[level])],
-    ["SYSLOG_IDENTIFIER", IDENTIFIER],
+    ["SYSLOG_IDENTIFIER", identifier],
     ["TARGET", target],
     ...more,
   ]);

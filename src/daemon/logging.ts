@@ -6,7 +6,7 @@ import { createWriteStream } from "node:fs";
 import * as winston from "winston";
 import type { Engine } from "../engine/engine";
 import { LOG_LEVELS, setLogSink, type LogLevel } from "../log";
-import { leadsToJournal, writeToJournal } from "./journal";
+import { leadsToJournal, writeToJournal, type Field } from "./journal";
 import { defaultFilter, isWanted, levelFilter, parseFilter, type LogFilter } from "./log-filter";
 import { formatLine } from "./log-line";
 import { subjectsOf } from "./log-subjects";
@@ -30,19 +30,19 @@ export interface Logging {
 }
 
 /**
- * Starts logging.
+ * Starts logging, in the name of `program`.
  *
  * The stream writes on libuv's threads: a reader that has stopped reading holds up the log, not the daemon.
  */
-export function startLogging(filter: LogFilter, environment: NodeJS.ProcessEnv): Logging {
+export function startLogging(program: string, filter: LogFilter, environment: NodeJS.ProcessEnv): Logging {
   const colored = process.stderr.isTTY;
   const toJournal = leadsToJournal(environment);
   let known: Engine | null = null;
   const lines = startLines();
   setLogSink((level, target, message) => {
     if (!isWanted(filter, level, target, message)) return;
-    if (toJournal && writeToJournal(level, target, message, known === null ? [] : subjectsOf(message, known)))
-      return;
+    const fields = (): Field[] => (known === null ? [] : subjectsOf(message, known));
+    if (toJournal && writeToJournal(program, level, target, message, fields())) return;
     lines.write(level, formatLine(new Date(), level, target, message, colored));
   });
   return {

@@ -1,66 +1,33 @@
 /** The program stratisd. The native launcher (native/launcher/) executes Node with this file. */
-import { rmSync } from "node:fs";
-import { errorText } from "../engine/errors";
+import { DbusService } from "../dbus/service";
 import { logger } from "../log";
-import { chooseFilter, startLogging } from "./logging";
-import { HELP, parseOptions, UsageError, type Invocation } from "./options";
-import { runDaemon } from "./run";
+import { runMain } from "./entry";
+import type { Ipc, Program } from "./program";
 import { becomeOnlyInstance } from "./single-instance";
-import { VERSION } from "./version";
 
-const EXIT_FAILURE = 1;
-const EXIT_USAGE = 2;
-/** What stratisd exits with when an assertion of its own fails. */
-const EXIT_DEFECT = 101;
+const stratisd: Program = {
+  name: "stratisd",
+  becomeOnlyInstance,
+  /** The name is taken last: whoever sees it finds every pool there, and is answered. */
+  openIpc: async (engine): Promise<Ipc> => {
+    const service = await DbusService.connect({
+      engine,
+      log: logger("stratisd::stratis::ipc_support::dbus_support"),
+    });
+    await service.publish();
+    return {
+      failed: new Promise((resolve) => {
+        void service.closed.then((closed) => {
+          if (!closed.expected) resolve(new Error(closed.reason));
+        });
+      }),
+      emitChanges: (changes) => {
+        service.emitChanges(changes);
+      },
+      close: () => service.close(),
+    };
+  },
+  failureLine: (text) => text,
+};
 
-function invocation(): Invocation {
-  try {
-    return parseOptions(process.argv.slice(2));
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`error: ${error.message}\n\nFor more information, try '--help'.\n`);
-    process.exit(EXIT_USAGE);
-  }
-}
-
-/** The launcher's temporary folder, if it had to make one, has done its service once Node runs. */
-function removeLaunchFolder(): void {
-  const folder = process.env["STRATIS_LAUNCH_DIR"];
-  if (folder === undefined) return;
-  delete process.env["STRATIS_LAUNCH_DIR"];
-  rmSync(folder, { recursive: true, force: true });
-}
-
-async function main(): Promise<void> {
-  removeLaunchFolder();
-  const wanted = invocation();
-  if (wanted.run === "help") {
-    process.stdout.write(HELP);
-    return;
-  }
-  if (wanted.run === "version") {
-    process.stdout.write(`stratisd ${VERSION}\n`);
-    return;
-  }
-  try {
-    await becomeOnlyInstance();
-  } catch (error) {
-    process.stderr.write(`${errorText(error)}\n`);
-    process.exit(EXIT_FAILURE);
-  }
-  const logging = startLogging(chooseFilter(wanted.logLevel, process.env), process.env);
-  const onDefect = (error: unknown): void => {
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    logger("stratisd").error(`A defect of stratisd: ${text}`);
-    void logging.flush().then(() => process.exit(EXIT_DEFECT));
-  };
-  process.on("uncaughtException", onDefect);
-  process.on("unhandledRejection", onDefect);
-  const code = await runDaemon(wanted, (engine) => {
-    logging.follow(engine);
-  });
-  await logging.flush();
-  process.exit(code);
-}
-
-void main();
+void runMain(stratisd);

@@ -1,4 +1,4 @@
-/** The command line of stratisd (system.md §2). */
+/** The command line of stratisd and stratisd-min (system.md §2, §17). */
 import { parseArgs } from "node:util";
 import { LOG_LEVELS, type LogLevel } from "../log";
 
@@ -19,12 +19,13 @@ export class UsageError extends Error {
   override name = "UsageError";
 }
 
-export const HELP = `Stratis storage daemon
+export const helpText = (program: string): string => `Stratis storage daemon
 
-Usage: stratisd [OPTIONS]
+Usage: ${program} [OPTIONS]
 
 Options:
-      --sim                Use the simulator: touches no storage, needs no privileges but the bus name
+      --sim                Use the simulator: touches no storage, needs no privileges but those of its
+                           pid file and its clients' way to it
       --sim-errors <PROBABILITY[,SEED]>
                            With --sim: let operations fail at random, each with this probability (0 to 1) and before
                            it has changed anything. The same SEED (0 to 18446744073709551615) and the same calls give

@@ -1,11 +1,11 @@
 /** The daemon's life: start-up in order, service until something ends it, orderly exit (system.md §6, §7, §11). */
 import { randomBytes } from "node:crypto";
-import { DbusService } from "../dbus/service";
 import type { Engine, EngineChange } from "../engine/engine";
 import { errorText } from "../engine/errors";
 import { logger } from "../log";
 import { watchClock, watchDeviceMapper, watchUdev, type EventSource } from "./event-sources";
 import type { SimErrors } from "./options";
+import type { Ipc, Program } from "./program";
 import { ServiceManager } from "./service-manager";
 import { VERSION } from "./version";
 
@@ -45,6 +45,7 @@ async function makeEngine({ simulator, simErrors }: EngineChoice): Promise<Start
 
 /** Resolves to the exit code. `onEngine` is given the engine before it does anything. */
 export async function runDaemon(
+  program: Program,
   choice: EngineChoice,
   onEngine: (engine: Engine) => void = () => undefined,
 ): Promise<number> {
@@ -60,7 +61,7 @@ export async function runDaemon(
   const manager = new ServiceManager(process.env);
   manager.starting();
   log.info(`stratis daemon version ${VERSION} started`);
-  const daemon = new Daemon(await makeEngine(choice), (task, error) => {
+  const daemon = new Daemon(program, await makeEngine(choice), (task, error) => {
     end({ by: "task", task, error });
   });
   onEngine(daemon.engine);
@@ -68,7 +69,7 @@ export async function runDaemon(
     await daemon.start();
   } catch (error) {
     log.error(`Failed to start up stratisd engine: ${errorText(error)}; exiting`);
-    process.stderr.write(`${errorText(error)}\n`);
+    process.stderr.write(`${program.failureLine(errorText(error))}\n`);
     await daemon.stop();
     return 1;
   }
@@ -81,40 +82,35 @@ export async function runDaemon(
     return 0;
   }
   const text = errorText(ending.error);
-  log.error(`The ${ending.task} task exited with an error: ${text}; shutting down stratisd...`);
-  process.stderr.write(`${text}\n`);
+  log.error(`The ${ending.task} task exited with an error: ${text}; shutting down ${program.name}...`);
+  process.stderr.write(`${program.failureLine(text)}\n`);
   await daemon.stop();
   return 1;
 }
 
 class Daemon {
   readonly #sources: EventSource[] = [];
-  #service: DbusService | null = null;
+  #ipc: Ipc | null = null;
 
   constructor(
+    private readonly program: Program,
     readonly engine: StartableEngine,
     readonly fail: (task: string, error: unknown) => void,
   ) {}
 
-  /** The name is taken last: whoever sees it finds every pool there, and is answered. */
   async start(): Promise<void> {
     const target = {
       engine: this.engine,
-      emit: (changes: EngineChange[]) => this.#service?.emitChanges(changes),
+      emit: (changes: EngineChange[]) => this.#ipc?.emitChanges(changes),
       fail: this.fail,
     };
     // Before the search for devices, so that none slips in between.
     if (!this.engine.isSimulator) this.#sources.push(watchUdev(target));
     await this.engine.initialize();
-    const service = await DbusService.connect({
-      engine: this.engine,
-      log: logger("stratisd::stratis::ipc_support::dbus_support"),
+    this.#ipc = await this.program.openIpc(this.engine);
+    void this.#ipc.failed.then((error) => {
+      this.fail("IPC", error);
     });
-    this.#service = service;
-    void service.closed.then((closed) => {
-      if (!closed.expected) this.fail("IPC", new Error(closed.reason));
-    });
-    await service.publish();
     if (this.engine.isSimulator) log.info("devicemapper event monitoring disabled in sim engine");
     else this.#sources.push(watchDeviceMapper(target));
     this.#sources.push(watchClock(target));
@@ -129,7 +125,7 @@ class Daemon {
     }, SHUTDOWN_MILLISECONDS);
     try {
       await this.engine.shutdown();
-      await this.#service?.close();
+      await this.#ipc?.close();
     } catch (error) {
       log.warn(`The orderly exit was not complete: ${errorText(error)}`);
     }

@@ -1,4 +1,4 @@
-/** One stratisd at a time, which takes over from the stratisd-min of early boot (system.md §4). */
+/** One daemon at a time: stratisd takes over from the stratisd-min of early boot, which leaves a stratisd alone (system.md §4). */
 import { setTimeout as sleep } from "node:timers/promises";
 import { errorText } from "../engine/errors";
 import { native, type FileLock } from "../native";
@@ -21,13 +21,28 @@ function lock(program: string, path: string): FileLock {
 
 /** Resolves to the lock, which holds as long as the process lives. Rejects when another stratisd has it. */
 export async function becomeOnlyInstance(): Promise<FileLock> {
-  const own = lock("stratisd", PID_FILE);
-  if (!own.acquired)
-    throw new Error(
-      `Daemon already running with supposed pid: ${own.content === "" ? "<unreadable>" : own.content}`,
-    );
-  own.write(String(process.pid));
+  const own = takeOwn("stratisd", PID_FILE);
   await endMinimalDaemon();
+  return own;
+}
+
+/** As becomeOnlyInstance, of stratisd-min. Rejects also when stratisd runs. */
+export function becomeOnlyMinimalInstance(): Promise<FileLock> {
+  return Promise.resolve().then(() => {
+    const own = takeOwn("stratisd-min", MIN_PID_FILE);
+    const full = lock("stratisd", PID_FILE);
+    if (!full.acquired) throw new Error(`stratisd is already running with supposed pid: ${shown(full)}`);
+    full.release();
+    return own;
+  });
+}
+
+const shown = ({ content }: FileLock): string => (content === "" ? "<unreadable>" : content);
+
+function takeOwn(program: string, path: string): FileLock {
+  const own = lock(program, path);
+  if (!own.acquired) throw new Error(`Daemon already running with supposed pid: ${shown(own)}`);
+  own.write(String(process.pid));
   return own;
 }
 

@@ -259,6 +259,16 @@ export interface UnixSocket {
   close(): void;
 }
 
+/** A socket that local clients connect to. Nothing here waits. */
+export interface UnixListener {
+  /** For FdPoll. */
+  readonly fd: number;
+  /** null: nobody waits. `fd` is for a UnixSocket, which owns it then; the peer is the process that connected. */
+  accept(): { fd: number; pid: number; uid: number } | null;
+  /** Leaves the file of the socket. */
+  close(): void;
+}
+
 export interface UdevMonitor {
   /** For FdPoll. */
   readonly fd: number;
@@ -304,8 +314,13 @@ export interface NativeAddon extends KeyringAddon, CryptAddon {
   statFs(path: string): Promise<StatFs>;
 
   // sockets and what comes through them
-  /** Connects at once. `path`: bytes of the socket's path; a first NUL makes it a name in the abstract namespace. */
-  UnixSocket: new (path: Uint8Array) => UnixSocket;
+  /**
+   * Connects at once to the socket whose path is given as bytes; a first NUL makes it a name in the abstract namespace.
+   * Or takes over a connection that UnixListener accepted.
+   */
+  UnixSocket: new (pathOrFd: Uint8Array | number) => UnixSocket;
+  /** Listens at a path, as given to UnixSocket, where nothing may be. Only this process's user may connect. */
+  UnixListener: new (path: Uint8Array) => UnixListener;
   /**
    * Sends `data`, 1 to 65536 bytes, to a datagram socket, whose address is given as to UnixSocket. Does not wait: false
    * when the receiver has no room. Fails with ENOENT or ECONNREFUSED when there is none.

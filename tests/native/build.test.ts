@@ -48,7 +48,7 @@ function exportsOf(file: string): string[] {
 const contract = [
   ...["dmCall", "dmSequence", "dmControlFd", "dmParseNameList", "dmParseTargets", "dmParseDeps"],
   ...["FdPoll", "UdevMonitor", "udevEnumerate", "udevBlockDevice"],
-  ...["UnixSocket", "sendDatagram", "pipeWith", "readKey", "closeDescriptor"],
+  ...["UnixSocket", "UnixListener", "sendDatagram", "pipeWith", "readKey", "closeDescriptor"],
   ...["keyringSet", "keyringUnset", "keyringHas", "keyringList", "volumeKeyHas", "volumeKeyUnset"],
   ...["cryptLoad", "cryptFormat", "cryptWipe", "cryptHeaderBackup", "cryptHeaderRestore"],
   ...["cryptGenerateVolumeKey", "cryptVolumeKey", "cryptTest"],
@@ -63,7 +63,7 @@ const release = path.join(packageRoot, "build", "Release");
 
 test("cmake-js builds the addon and the programs", () => {
   assert.deepEqual(exportsOf(path.join(release, "stratis_native.node")), contract.toSorted());
-  for (const program of ["stratisd", "stratis-base32-decode", "stratis-str-cmp"])
+  for (const program of ["stratisd", "stratisd-min", "stratis-base32-decode", "stratis-str-cmp"])
     assert.ok(existsSync(path.join(release, program)), `${program} is missing`);
 });
 

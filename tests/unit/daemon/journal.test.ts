@@ -10,6 +10,7 @@ function written(
 ): { text: string | null; accepted: boolean } {
   let text: string | null = null;
   const accepted = writeToJournal(
+    "stratisd",
     "warn",
     "stratisd::engine",
     message,
@@ -31,7 +32,7 @@ test("an entry has message, level, target, and what it is about", () => {
 test("levels are those of syslog", () => {
   const priorities = (["error", "warn", "info", "debug", "trace"] as const).map((level) => {
     let priority = "";
-    writeToJournal(level, "t", "m", [], (entry) => {
+    writeToJournal("stratisd", level, "t", "m", [], (entry) => {
       priority = /PRIORITY=(\d)/.exec(Buffer.from(entry).toString())?.[1] ?? "";
       return true;
     });

@@ -14,8 +14,9 @@ import { COMMAND_NOTES } from "../../../../cli/man/notes";
 import { escaped, prose } from "../../../../cli/man/roff";
 import { helpOptions } from "../../../../cli/man/stratisd-page";
 import { manualPages } from "../../../../cli/man/write-pages";
-import { HELP } from "../../../../src/daemon/options";
+import { helpText } from "../../../../src/daemon/options";
 
+const HELP = helpText("stratisd");
 const pages = manualPages();
 
 let directory = "";

@@ -1,0 +1,27 @@
+/** The program stratisd-min, for when there is no system bus: in an early boot, or for rescue (system.md §17). */
+import { quotedText } from "../jsonrpc/quoted";
+import { JsonRpcServer } from "../jsonrpc/server";
+import { logger } from "../log";
+import { runMain } from "./entry";
+import type { Ipc, Program } from "./program";
+import { becomeOnlyMinimalInstance } from "./single-instance";
+
+const stratisdMin: Program = {
+  name: "stratisd-min",
+  becomeOnlyInstance: becomeOnlyMinimalInstance,
+  openIpc: (engine): Promise<Ipc> => {
+    const server = new JsonRpcServer({ engine, log: logger("stratisd::jsonrpc::server") });
+    return Promise.resolve({
+      failed: server.failed,
+      // There are no signals: clients ask.
+      emitChanges: () => undefined,
+      close: () => {
+        server.close();
+        return Promise.resolve();
+      },
+    });
+  },
+  failureLine: (text) => `Error: ${quotedText(text)}`,
+};
+
+void runMain(stratisdMin);

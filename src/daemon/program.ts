@@ -1,0 +1,21 @@
+/** What parts stratisd from stratisd-min: who may run beside it, and by what it is asked. */
+import type { Engine, EngineChange } from "../engine/engine";
+import type { FileLock } from "../native";
+
+/** The way by which clients reach the engine. */
+export interface Ipc {
+  /** Settles with why it ended by itself; never after close(). */
+  readonly failed: Promise<Error>;
+  emitChanges(changes: readonly EngineChange[]): void;
+  close(): Promise<void>;
+}
+
+export interface Program {
+  readonly name: "stratisd" | "stratisd-min";
+  /** Resolves to the lock, which holds as long as the process lives. Rejects when another one has it. */
+  becomeOnlyInstance(): Promise<FileLock>;
+  /** Resolves when clients are answered. The engine has its pools already. */
+  openIpc(engine: Engine): Promise<Ipc>;
+  /** The line that tells why the program ended. */
+  failureLine(text: string): string;
+}
