@@ -10,8 +10,8 @@ import { bundleCommand } from "./command";
 import { copyrightText } from "./copyright";
 
 const COMMAND = "stratis";
-/** A program of its own executes the daemon's script. */
-const DAEMON = "stratisd";
+/** Programs of their own execute the daemons' scripts. */
+const DAEMONS = ["stratisd", "stratisd-min"];
 
 interface Manifest {
   readonly name: string;
@@ -40,8 +40,13 @@ async function assemble(directory: string, copyright: string, interpreter?: stri
   const scripts = path.join(directory, "dist", "bin");
   mkdirSync(scripts, { recursive: true });
   const files = [...filesOfBundles(), ...(await bundleCommand(path.join(scripts, `${COMMAND}.js`)))];
-  copyFileSync(path.join(packageRoot, "dist", "bin", `${DAEMON}.js`), path.join(scripts, `${DAEMON}.js`));
-  for (const name of Object.keys(manifest.bin).filter((program) => program !== DAEMON)) {
+  for (const name of DAEMONS) {
+    const file = path.join(scripts, `${name}.js`);
+    copyFileSync(path.join(packageRoot, "dist", "bin", `${name}.js`), file);
+    // Not a program by itself.
+    chmodSync(file, 0o644);
+  }
+  for (const name of Object.keys(manifest.bin).filter((program) => !DAEMONS.includes(program))) {
     const file = path.join(scripts, `${name}.js`);
     if (name !== COMMAND) copyFileSync(path.join(packageRoot, "dist", "bin", `${name}.js`), file);
     makeExecutable(file, interpreter);

@@ -22,7 +22,8 @@ architecture=$(dpkg --print-architecture)
 
 DESTDIR=$tree NODE=/usr/bin/node ZSHDIR=/usr/share/zsh/vendor-completions sh packaging/install.sh
 
-compiled="usr/lib/stratis-node/build/Release/stratisd usr/lib/stratis-node/build/Release/stratis_native.node
+compiled="usr/lib/stratis-node/build/Release/stratisd usr/lib/stratis-node/build/Release/stratisd-min
+    usr/lib/stratis-node/build/Release/stratis_native.node
     usr/lib/udev/stratis-base32-decode usr/lib/udev/stratis-str-cmp"
 for file in $compiled; do strip --strip-unneeded --remove-section=.comment "$tree/$file"; done
 

@@ -5,7 +5,7 @@
 #   DESTDIR      goes before every path that is written, but into no file; nothing by default
 #   PREFIX       /usr
 #   BINDIR       $PREFIX/bin        commands
-#   LIBEXECDIR   $PREFIX/libexec    the daemon
+#   LIBEXECDIR   $PREFIX/libexec    the daemons
 #   PKGDIR       $PREFIX/lib/stratis-node   what the links in the two lead to
 #   MANDIR       $PREFIX/share/man
 #   DOCDIR       $PREFIX/share/doc/stratis-node
@@ -43,7 +43,7 @@ fail() {
     exit 1
 }
 
-for built in build/Release/stratisd build/Release/stratis_native.node dist/bin/stratisd.js dist/packaging/assemble.js; do
+for built in build/Release/stratisd build/Release/stratisd-min build/Release/stratis_native.node dist/bin/stratisd.js dist/packaging/assemble.js; do
     [ -e "$built" ] || fail "$PWD/$built is missing; build first: npm ci && npm run build"
 done
 for path in "$BINDIR" "$LIBEXECDIR" "$PKGDIR" "$MANDIR" "$DOCDIR" "$BASHDIR" "$ZSHDIR" "$FISHDIR" \
@@ -74,10 +74,12 @@ with_paths() { # mode, directory, file
 }
 
 # The addon is found relative to the scripts, the daemon's script relative to its launcher, and links are followed.
-files 755 "$PKGDIR/build/Release" build/Release/stratisd
+files 755 "$PKGDIR/build/Release" build/Release/stratisd build/Release/stratisd-min
 files 644 "$PKGDIR/build/Release" build/Release/stratis_native.node
 mkdir -p "$DESTDIR$BINDIR" "$DESTDIR$LIBEXECDIR"
-ln -sfr "$DESTDIR$PKGDIR/build/Release/stratisd" "$DESTDIR$LIBEXECDIR/stratisd"
+for daemon in stratisd stratisd-min; do
+    ln -sfr "$DESTDIR$PKGDIR/build/Release/$daemon" "$DESTDIR$LIBEXECDIR/$daemon"
+done
 commands=$(node dist/packaging/assemble.js "$DESTDIR$PKGDIR" "$DESTDIR$DOCDIR/copyright" ${NODE:+"$NODE"})
 for command in $commands; do
     ln -sfr "$DESTDIR$PKGDIR/dist/bin/$command.js" "$DESTDIR$BINDIR/$command"

@@ -12,7 +12,7 @@ const MANIFEST = JSON.parse(readFileSync(path.join(packageRoot, "package.json"),
   version: string;
   bin: Record<string, string>;
 };
-const COMMANDS = Object.keys(MANIFEST.bin).filter((name) => name !== "stratisd");
+const COMMANDS = Object.keys(MANIFEST.bin).filter((name) => !/^stratisd(-min)?$/.test(name));
 const LARGEST_KIB = 15 * 1024;
 
 let deb = "";
@@ -48,6 +48,7 @@ test("files are where the system looks for them, root's, and nobody else can wri
     "usr/share/dbus-1/system.d/stratisd.conf",
     "usr/lib/udev/rules.d/61-stratisd.rules",
     "usr/lib/systemd/system/stratisd.service",
+    "usr/lib/systemd/system/stratisd-min-postinitrd.service",
     "usr/lib/systemd/system/stratis-metrics.service",
     "usr/lib/systemd/system/stratis-metrics.timer",
     "usr/lib/systemd/system/stratis-fstab-setup@.service",
@@ -57,10 +58,11 @@ test("files are where the system looks for them, root's, and nobody else can wri
     "usr/lib/stratis-node/package.json",
     "usr/lib/stratis-node/build/Release/stratis_native.node",
     "usr/lib/stratis-node/dist/bin/stratisd.js",
+    "usr/lib/stratis-node/dist/bin/stratisd-min.js",
     "usr/share/bash-completion/completions/stratis",
     "usr/share/zsh/vendor-completions/_stratis",
     "usr/share/fish/vendor_completions.d/stratis.fish",
-    ...["stratisd", ...COMMANDS].map((name) => `usr/share/man/man8/${name}.8.gz`),
+    ...["stratisd", "stratisd-min", ...COMMANDS].map((name) => `usr/share/man/man8/${name}.8.gz`),
   ];
   for (const name of plain) assert.equal(files.get(name)?.mode, "-rw-r--r--", name);
   const programs = [
@@ -68,10 +70,12 @@ test("files are where the system looks for them, root's, and nobody else can wri
     "usr/lib/udev/stratis-str-cmp",
     "usr/lib/udev/stratis-base32-decode",
     "usr/lib/stratis-node/build/Release/stratisd",
+    "usr/lib/stratis-node/build/Release/stratisd-min",
     ...COMMANDS.map((name) => `usr/lib/stratis-node/dist/bin/${name}.js`),
   ];
   for (const name of programs) assert.equal(files.get(name)?.mode, "-rwxr-xr-x", name);
-  assert.equal(files.get("usr/libexec/stratisd")?.target, "../lib/stratis-node/build/Release/stratisd");
+  for (const name of ["stratisd", "stratisd-min"])
+    assert.equal(files.get(`usr/libexec/${name}`)?.target, `../lib/stratis-node/build/Release/${name}`);
   for (const name of COMMANDS)
     assert.equal(files.get(`usr/bin/${name}`)?.target, `../lib/stratis-node/dist/bin/${name}.js`);
   assert.ok(![...files.keys()].some((name) => name.includes("node_modules") || name.endsWith(".ts")));
@@ -106,10 +110,11 @@ test("every command runs from the unpacked package", () => {
   assert.equal(run("stratis", "--version"), `${MANIFEST.version}\n`);
   assert.match(run("stratis", "pool", "--help"), /^usage: stratis pool/);
   for (const name of COMMANDS) assert.match(run(name, "--help"), new RegExp(`[Uu]sage: ${name} `));
-  assert.equal(
-    output(path.join(tree, "usr/libexec/stratisd"), ["--version"], { STRATIS_NODE: process.execPath }),
-    `stratisd ${MANIFEST.version}\n`,
-  );
+  for (const name of ["stratisd", "stratisd-min"])
+    assert.equal(
+      output(path.join(tree, "usr/libexec", name), ["--version"], { STRATIS_NODE: process.execPath }),
+      `${name} ${MANIFEST.version}\n`,
+    );
 });
 
 test("the simulator serves from the unpacked package when nothing in it can be written", () => {

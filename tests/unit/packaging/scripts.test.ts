@@ -103,7 +103,7 @@ test("nothing is started where systemd, udev and D-Bus do not run", () => {
 
 test("removal stops the daemon", () => {
   assert.deepEqual(run("prerm", ["remove"]), [
-    "deb-systemd-invoke stop stratis-metrics.timer stratisd.service",
+    "deb-systemd-invoke stop stratis-metrics.timer stratisd.service stratisd-min-postinitrd.service",
   ]);
   assert.deepEqual(run("postrm", ["remove"]), [
     "systemctl --system daemon-reload",

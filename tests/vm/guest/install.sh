@@ -8,7 +8,9 @@ root=${2%/}
 
 mkdir -p "$root/usr/share/dbus-1/system.d" "$root/usr/libexec"
 cp "$project/dbus-policy/stratisd.conf" "$root/usr/share/dbus-1/system.d/"
-cp "$project/systemd/stratisd.service" "$root/usr/lib/systemd/system/"
+cp "$project"/systemd/strat*.service "$root/usr/lib/systemd/system/"
+cp "$project/systemd/stratis-fstab-setup" "$root/usr/lib/systemd/"
+chmod 755 "$root/usr/lib/systemd/stratis-fstab-setup"
 cp "$project"/udev/*.rules "$root/usr/lib/udev/rules.d/"
 for helper in stratis-base32-decode stratis-str-cmp; do
     # A tree of which only the TypeScript is built can still run cases that need no daemon.
@@ -20,4 +22,6 @@ for helper in stratis-base32-decode stratis-str-cmp; do
 done
 # Where the guest sees the project, whatever $1 was called when this ran.
 ln -sf /project/build/Release/stratisd "$root/usr/libexec/stratisd"
+ln -sf /project/build/Release/stratisd-min "$root/usr/libexec/stratisd-min"
+ln -sf /project/dist/bin/stratis-min.js "$root/usr/bin/stratis-min"
 ln -sf /project/dist/cli/stratis.js "$root/usr/bin/stratis"

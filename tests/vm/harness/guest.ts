@@ -2,7 +2,7 @@
  * A guest: a machine with a real kernel, systemd, udev and D-Bus, run by QEMU. It dies with this process, whatever way
  * this process ends.
  */
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import {
   closeSync,
   existsSync,
@@ -40,6 +40,11 @@ export interface BootOptions {
   cache?: DiskCache;
   memoryMiB?: number;
   cpus?: number;
+  /**
+   * As a user's machine is: Debian's packages alone, on a root disk of its own that keeps what is written to it. What is
+   * tested has to be installed.
+   */
+  fresh?: boolean;
   /** After that many seconds QEMU is killed, and everything that waits for the guest fails. Default 1800. */
   limitSeconds?: number;
 }
@@ -76,11 +81,16 @@ export class Guest {
 
   /** Boots a guest on new (or given) disks and resolves when it takes commands. */
   static async boot(options: BootOptions = {}): Promise<Guest> {
-    const image: GuestImage = await ensureImage();
+    const fresh = options.fresh === true;
+    const image: GuestImage = await ensureImage({ ownNode: fresh });
     const work = mkdtempSync(path.join(tmpdir(), "stratis-vm-"));
+    const ownRoot = fresh ? path.join(work, "root.img") : null;
+    if (ownRoot !== null)
+      execFileSync("cp", ["--sparse=always", path.join(image.folder, "root.img"), ownRoot]);
     const guest = new Guest(
       {
         image,
+        ownRoot,
         work,
         disks: (options.disks ?? []).map((disk) => withFile(disk, work)),
         cache: options.cache ?? "unsafe",

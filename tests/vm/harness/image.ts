@@ -14,10 +14,13 @@ export interface GuestImage {
   nodeFolder: string | null;
 }
 
-/** Builds the image unless it is in the cache. The builder reports on standard error. */
-export async function ensureImage(): Promise<GuestImage> {
+/**
+ * Builds the image unless it is in the cache. The builder reports on standard error. `ownNode`: with the distribution's
+ * Node in it, whatever this machine has.
+ */
+export async function ensureImage({ ownNode = false } = {}): Promise<GuestImage> {
   const script = path.join(PROJECT, "tests", "vm", "image", "build.sh");
-  const child = spawn("sh", [script, process.execPath], {
+  const child = spawn("sh", [script, process.execPath, ...(ownNode ? ["own"] : [])], {
     stdio: ["ignore", "pipe", "inherit"],
     timeout: BUILD_MILLISECONDS,
   });

@@ -18,6 +18,8 @@ export type DiskCache = "unsafe" | "durable";
 
 export interface Machine {
   image: GuestImage;
+  /** A root disk of this guest's own, which keeps what is written to it; null: the image, and what is written is lost. */
+  ownRoot: string | null;
   /** Folder for sockets and logs. */
   work: string;
   disks: (DiskSpec & { file: string })[];
@@ -103,9 +105,10 @@ export function qemuArguments(machine: Machine): string[] {
     "console=ttyS0 quiet panic=-1 mitigations=off audit=0 apparmor=0 nokaslr no_timer_check",
     "systemd.show_status=0",
     `stratis.dist=${DIST_NAME}`,
+    ...(machine.ownRoot === null ? [] : ["stratis.root=own"]),
     ...(image.nodeFolder === null ? [] : ["stratis.node=shared"]),
   ].join(" ");
-  const root = path.join(image.folder, "root.img");
+  const root = machine.ownRoot ?? path.join(image.folder, "root.img");
   return [
     ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
     ...["-accel", accelerator() === "kvm" ? "kvm" : "tcg,thread=multi,tb-size=512"],
@@ -127,7 +130,10 @@ export function qemuArguments(machine: Machine): string[] {
     ...["-device", "virtio-rng-pci"],
     ...share(PROJECT, "project"),
     ...(image.nodeFolder === null ? [] : share(image.nodeFolder, "node")),
-    ...["-drive", `file=${value(root)},if=none,id=root,format=raw,readonly=on`],
+    ...[
+      "-drive",
+      `file=${value(root)},if=none,id=root,format=raw,${machine.ownRoot === null ? "readonly=on" : "cache=unsafe"}`,
+    ],
     ...["-device", "virtio-blk-pci,drive=root,serial=root"],
     ...machine.disks.flatMap((disk) => [
       ...["-blockdev", JSON.stringify(diskBackend(disk, machine.cache))],

@@ -2,7 +2,8 @@
 # Builds the guest's image unless it is there. Prints two lines: the folder that holds it (root.img, vmlinuz, initrd),
 # and the folder of a `node` of this machine that runs in the guest, empty when the image has one of its own.
 # The image is kept outside the tree, named after what it is made of: the package list and the scripts of this folder.
-# Usage: build.sh [NODE]   NODE: the program that the guest should run, by default the one in PATH
+# Usage: build.sh [NODE [own]]   NODE: the program that the guest should run, by default the one in PATH; own: the image
+# shall have one of its own in any case
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -16,7 +17,7 @@ bootstrap_seconds=900
 node=$(readlink -f "${1:-$(command -v node)}")
 foreign=$(ldd "$node" | awk '{ sub(".*/", "", $1); print $1 }' |
     grep -Ev '^(linux-vdso|ld-linux.*|lib(c|m|dl|rt|pthread|atomic|gcc_s|stdc[+][+]))[.]so' || :)
-if [ -z "$foreign" ] && [ "$(basename "$node")" = node ]; then
+if [ -z "$foreign" ] && [ "$(basename "$node")" = node ] && [ "${2:-}" != own ]; then
     node_folder=$(dirname "$node")
     extra=
 else

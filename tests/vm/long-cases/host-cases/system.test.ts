@@ -1,0 +1,241 @@
+/**
+ * A user's machine from the installation of the package to its removal: Debian's packages alone, and a root disk that keeps
+ * what is written to it from boot to boot.
+ */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import * as path from "node:path";
+import { after, before, test } from "node:test";
+import { GIB, Guest } from "../../harness/guest";
+import { PROJECT } from "../../harness/image";
+
+const DEVICE = "/dev/disk/by-id/virtio";
+const POOLS = ["plain", "early", "stopped"];
+const GONE = "11111111-2222-4333-8444-555555555555";
+const FILESYSTEMS_EACH = 4;
+const JOBS_SECONDS = 240;
+/** systemd's points, as the units argue them. */
+const MOST_EXPOSED = 5.6;
+
+const UNITS = ["stratisd", "stratisd-min-postinitrd", `stratis-fstab-setup@${GONE}`]
+  .map((name) => `${name}.service`)
+  .concat(
+    `stratis-fstab-setup-with-network@${GONE}.service`,
+    "stratis-metrics.service",
+    "stratis-metrics.timer",
+  );
+
+/** What the system itself writes in the course of time, and what installing any package does. */
+const NOT_OURS = [
+  "/var/lib/dpkg",
+  "/var/lib/apt",
+  "/var/cache",
+  "/var/log",
+  "/var/tmp",
+  "/var/lib/systemd",
+  "/tmp",
+  "/root",
+  "/etc/fstab",
+  "/usr/share/mime",
+];
+
+let guest: Guest;
+let deb = "";
+let filesBefore: string[] = [];
+
+const sh = (script: string): Promise<string> => guest.mustExec(script, { timeoutMs: 600_000 });
+
+async function allFiles(): Promise<string[]> {
+  const pruned = NOT_OURS.map((folder) => `-path ${folder} -prune -o`).join(" ");
+  return (
+    await sh(
+      `find / /run -xdev \\( -path /run/systemd -o -path /run/udev -o -path /run/log -o -path /run/mount -o -path /run/user -o -path /run/initctl \\) -prune -o ${pruned} -print`,
+    )
+  )
+    .split("\n")
+    .sort();
+}
+
+/** Until nothing starts any more. */
+const settled = (): Promise<string> =>
+  sh(
+    `for i in $(seq ${JOBS_SECONDS}); do systemctl list-jobs --no-legend | grep -q . || exit 0; sleep 1; done; systemctl list-jobs; exit 1`,
+  );
+
+async function reboot(): Promise<void> {
+  await guest.powerOff();
+  await guest.bootAgain();
+  await settled();
+}
+
+const active = async (unit: string): Promise<string> =>
+  (await guest.exec(["systemctl", "is-active", unit])).stdout.trim();
+const uuidOf = async (pool: string): Promise<string> =>
+  (await sh(`stratis pool list --no-header --columns=name,uuid | awk '$1 == "${pool}" { print $2 }'`)).trim();
+
+before(async () => {
+  const folder = path.join("build", "package");
+  const file = execFileSync("sh", ["packaging/deb.sh", folder], { cwd: PROJECT, encoding: "utf8" }).trim();
+  deb = `/project/${file}`;
+  const disks = POOLS.map((serial) => ({ serial, sizeBytes: 12 * GIB }));
+  guest = await Guest.boot({ fresh: true, disks, limitSeconds: 5400 });
+});
+after(async () => {
+  await guest.shutdown();
+});
+
+test("the package installs on a fresh system, and the daemon runs", async () => {
+  await settled();
+  filesBefore = await allFiles();
+  await sh(
+    `cp ${deb} /tmp/ && cd /tmp && DEBIAN_FRONTEND=noninteractive apt-get install -y ./stratis-node_*.deb`,
+  );
+  assert.equal(await active("stratisd"), "active");
+  assert.match(await sh("stratis daemon version"), /^3\.9\.2/);
+  await reboot();
+  assert.equal(await active("stratisd"), "active", "it starts at boot");
+});
+
+test("systemd and udev find nothing wrong", async () => {
+  const units = await guest.exec([
+    "systemd-analyze",
+    "verify",
+    "--man=no",
+    "--recursive-errors=no",
+    ...UNITS,
+  ]);
+  assert.deepEqual({ status: units.status, text: units.stdout + units.stderr }, { status: 0, text: "" });
+  const rules = await guest.exec("udevadm verify /usr/lib/udev/rules.d/61-stratisd.rules");
+  assert.equal(rules.status, 0, rules.stdout + rules.stderr);
+  const security = await sh("systemd-analyze security --no-pager stratisd.service | tail -n 1");
+  const [, points] = /exposure level for stratisd\.service: ([\d.]+)/.exec(security) ?? [];
+  assert.ok(Number(points) <= MOST_EXPOSED, security);
+});
+
+test("nothing of the daemon is for others to read or write", async () => {
+  const open = await sh("find /run/stratisd /run/stratisd.pid -perm /022 ! -type l");
+  assert.equal(open.trim(), "");
+  const mounts = await sh("cat /proc/self/mounts");
+  assert.doesNotMatch(mounts, /\.mdv-/, "the metadata volumes are mounted for the daemon alone");
+});
+
+test("filesystems of /etc/fstab are there after a boot: of a plain, an early and a stopped pool", async () => {
+  for (const pool of POOLS) {
+    await sh(`stratis pool create ${pool} ${DEVICE}-${pool}`);
+    for (let index = 1; index <= FILESYSTEMS_EACH; index += 1)
+      await sh(`stratis filesystem create ${pool} fs${index}`);
+  }
+  const early = await uuidOf("early");
+  const stopped = await uuidOf("stopped");
+  const options: Record<string, string> = {
+    plain: "defaults,nofail,x-systemd.requires=stratisd.service",
+    early: `defaults,x-systemd.requires=stratis-fstab-setup@${early}.service`,
+    stopped: `defaults,x-systemd.requires=stratis-fstab-setup@${stopped}.service`,
+  };
+  const lines = POOLS.flatMap((pool) =>
+    Array.from(
+      { length: FILESYSTEMS_EACH },
+      (_, index) =>
+        `/dev/stratis/${pool}/fs${index + 1} /data/${pool}${index + 1} xfs ${options[pool] ?? ""} 0 2`,
+    ),
+  ).concat(
+    `/dev/stratis/gone/fs /data/gone xfs defaults,nofail,x-systemd.device-timeout=40,x-systemd.requires=stratis-fstab-setup@${GONE}.service 0 2`,
+  );
+  await guest.mustExec("cat >> /etc/fstab", { input: `${lines.join("\n")}\n` });
+  await sh("systemctl daemon-reload && mkdir -p /mnt");
+  for (const pool of POOLS)
+    await sh(`mount /dev/stratis/${pool}/fs1 /mnt && echo ${pool} > /mnt/name && umount /mnt`);
+  await sh("stratis pool stop --name=stopped");
+  await reboot();
+  for (const pool of POOLS) {
+    for (let index = 1; index <= FILESYSTEMS_EACH; index += 1)
+      await sh(`findmnt --mountpoint /data/${pool}${index}`);
+    assert.equal(await sh(`cat /data/${pool}1/name`), `${pool}\n`);
+  }
+  assert.equal((await guest.exec("findmnt --mountpoint /data/gone")).status, 1);
+  assert.equal(await active("local-fs.target"), "active");
+  assert.equal(await active("stratisd"), "active");
+  assert.equal(await active("stratisd-min-postinitrd"), "inactive", "stratisd has taken over");
+  const list = await sh("stratis pool list");
+  for (const pool of POOLS) assert.match(list, new RegExp(`^${pool} `, "m"));
+  await showTimes();
+});
+
+/** How long the boot took, for people. */
+async function showTimes(): Promise<void> {
+  const at = async (unit: string, property: string): Promise<number> =>
+    Number(await sh(`systemctl show --value --property=${property}Monotonic ${unit}`)) / 1e6;
+  const minStart = await at("stratisd-min-postinitrd", "ExecMainStartTimestamp");
+  const minReady = await at("stratisd-min-postinitrd", "ActiveEnterTimestamp");
+  const fullStart = await at("stratisd", "ExecMainStartTimestamp");
+  const fullReady = await at("stratisd", "ActiveEnterTimestamp");
+  const mounted = async (pool: string): Promise<number> =>
+    Math.max(
+      ...(await Promise.all(
+        Array.from({ length: FILESYSTEMS_EACH }, (_, index) =>
+          at(`data-${pool}${index + 1}.mount`, "ActiveEnterTimestamp"),
+        ),
+      )),
+    );
+  const times = {
+    "stratisd-min begins": minStart,
+    "stratisd-min is ready": minReady,
+    "early pool mounted": await mounted("early"),
+    "stopped pool mounted": await mounted("stopped"),
+    "stratisd begins": fullStart,
+    "stratisd is ready": fullReady,
+    "plain pool mounted": await mounted("plain"),
+  };
+  for (const [what, seconds] of Object.entries(times))
+    process.stdout.write(`# ${seconds.toFixed(2).padStart(7)} s  ${what}\n`);
+}
+
+test("a daemon that is killed under I/O comes back, takes its pools over, and nothing is lost", async () => {
+  const writing = sh(
+    "cd /data/early1 && for i in $(seq 60); do head -c 1M /dev/urandom > f$i && sync f$i && sha256sum f$i >> /data/sums; sleep 0.1; done",
+  );
+  const restarts = (): Promise<string> => sh("systemctl show --value --property=NRestarts stratisd");
+  for (let round = 1; round <= 3; round += 1) {
+    await sh(
+      `systemctl kill --signal=KILL stratisd; for i in $(seq 120); do [ "$(systemctl show --value --property=NRestarts stratisd)" -ge ${round} ] && systemctl is-active -q stratisd && exit 0; sleep 1; done; systemctl status stratisd; exit 1`,
+    );
+    assert.equal((await restarts()).trim(), String(round));
+  }
+  await writing;
+  await sh("stratis filesystem create early again && stratis filesystem snapshot early fs1 copy");
+  await sh("cd /data/early1 && echo 3 > /proc/sys/vm/drop_caches && sha256sum --check --quiet /data/sums");
+  await sh(
+    "mount -o nouuid /dev/stratis/early/copy /mnt && cd /mnt && sha256sum --check --quiet /data/sums && cd / && umount /mnt",
+  );
+  await sh("stratis filesystem destroy early again copy");
+});
+
+test("a rescue: stratisd-min and stratis-min where stratisd does not run", async () => {
+  await sh("systemctl stop stratisd && systemctl start stratisd-min-postinitrd");
+  const second = await guest.exec("/usr/libexec/stratisd-min");
+  assert.equal(second.status, 1);
+  assert.match(second.stderr, /^Error: "Daemon already running with supposed pid: \d+"$/m);
+  assert.match(await sh("stratis-min pool"), /^plain +12\.00 GiB \/ /m);
+  await sh("stratis-min filesystem create plain new && test -b /dev/stratis/plain/new");
+  await sh("stratis-min filesystem destroy plain new");
+  const answered = await guest.exec("setpriv --reuid=65534 --clear-groups stratis-min pool");
+  assert.equal(answered.status, 1);
+  assert.match(answered.stderr, /Permission denied \(os error 13\)/);
+  await sh("systemctl start stratisd");
+  assert.equal(await active("stratisd-min-postinitrd"), "inactive");
+  const late = await guest.exec("/usr/libexec/stratisd-min");
+  assert.match(late.stderr, /stratisd is already running with supposed pid: \d+/);
+  assert.match(await sh("stratis pool list"), /^plain /m);
+});
+
+test("purging leaves no file, and the pools as they are", async () => {
+  await sh("DEBIAN_FRONTEND=noninteractive apt-get purge -y stratis-node");
+  await sh(
+    "sha256sum --check --quiet /data/sums < /data/sums || (cd /data/early1 && sha256sum --check --quiet /data/sums)",
+  );
+  assert.match(await sh("dmsetup ls"), /^stratis-1-/m);
+  const own = /^\/(data|mnt)(\/|$)|\/__pycache__|^\/run\/(credentials|lock|systemd)/;
+  const left = (await allFiles()).filter((file) => !filesBefore.includes(file) && !own.test(file));
+  assert.deepEqual(left, []);
+  assert.equal((await guest.exec("systemctl cat stratisd")).status, 1);
+});
