@@ -29,6 +29,7 @@ export function helpOptions(help: string): HelpOption[] {
 
 const FILES: readonly (readonly [string, string])[] = [
   ["/run/stratisd.pid", "Locked while the daemon runs, so that there is only one."],
+  ["/etc/stratis/alerts.d/", "Programs that are called for alerts, see ALERTS."],
   ["/run/stratisd/", "Where the daemon mounts the metadata of pools, out of the sight of everybody else."],
   [
     "/dev/stratis/",
@@ -45,6 +46,27 @@ const JOURNAL_FIELDS: readonly (readonly [string, string])[] = [
   ["OPERATION", "The D-Bus method that was carried out, or failed."],
   ["POOL_UUID, FS_UUID, DEV_UUID", "The pools, filesystems and block devices, with hyphens."],
   ["TARGET", "The part of the daemon that the message is from, by which `RUST_LOG` chooses."],
+];
+
+const ALERTS: readonly (readonly [string, string])[] = [
+  [
+    "STRATIS_ALERT",
+    "`pool-nearly-full` (90 % of its devices' size), `pool-full`, `pool-failed` or `device-gone`.",
+  ],
+  ["STRATIS_ALERT_STATE", "`begin` or `end`."],
+  ["STRATIS_POOL_NAME, STRATIS_POOL_UUID", "The pool."],
+  [
+    "STRATIS_POOL_SIZE_BYTES, STRATIS_POOL_USED_BYTES, STRATIS_POOL_ALLOCATED_BYTES",
+    "Of its devices. What is used is empty where it is not known.",
+  ],
+  [
+    "STRATIS_POOL_AVAILABLE_ACTIONS",
+    "What it still permits: `fully_operational`, `no_ipc_requests`, `no_pool_changes`.",
+  ],
+  [
+    "STRATIS_DEVICE, STRATIS_DEVICE_UUID, STRATIS_DEVICE_TIER",
+    "With `device-gone`: the device that was removed.",
+  ],
 ];
 
 const entries = (list: readonly (readonly [string, string])[]): string[] =>
@@ -86,6 +108,19 @@ export const stratisdPage = (): string =>
     ...entries(JOURNAL_FIELDS),
     ...paragraph("What happened to a pool:"),
     ...example(["journalctl POOL_UUID=17101e39-e72e-423c-90d8-be5cb37c055b"]),
+    section("alerts"),
+    prose(
+      "When a pool gets into a state that needs somebody's attention, or out of it, the daemon calls every program in " +
+        "`/etc/stratis/alerts.d`, in the order of their names, one after another, each for at most 30 seconds. Names " +
+        "consist of letters, digits, hyphens and underscores. A program has to belong to root, as do all folders on the " +
+        "way to it, and nobody else may be able to write to them. It has no arguments and no input, and is told in its " +
+        "environment:",
+    ),
+    ...entries(ALERTS),
+    ...paragraph(
+      "States that last are told of again when the daemon starts anew. What a program prints is in the daemon's log, as is " +
+        "its failure.",
+    ),
     section("signals"),
     ...entries([["SIGINT, SIGTERM", "The daemon ends, after what it is doing."]]),
     section("exit status"),

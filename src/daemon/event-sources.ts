@@ -6,6 +6,7 @@
 import type { Engine, EngineChange } from "../engine/engine";
 import { errorText } from "../engine/errors";
 import { logger } from "../log";
+import { countEvents } from "../metrics";
 import { native, type FdPoll, type UdevDevice } from "../native";
 
 const udevLog = logger("stratisd::stratis::udev_monitor");
@@ -52,6 +53,7 @@ export function watchUdev({ engine, emit, fail }: EventTarget): EventSource {
   };
   const handle = (events: UdevDevice[]): void => {
     udevLog.trace(`${events.length} events of block devices`);
+    countEvents("udev", events.length);
     engine.handleUdevEvents(events).then(emit, (error: unknown) => {
       udevLog.warn(`Handling events of block devices failed: ${errorText(error)}`);
     });
@@ -84,6 +86,7 @@ export function watchDeviceMapper({ engine, emit, fail }: EventTarget): EventSou
       await native().dmCall({ op: "arm" });
       const { devices = [] } = await native().dmCall({ op: "list" });
       dmLog.trace(`device-mapper event; ${devices.length} devices`);
+      countEvents("devicemapper");
       engine.handleDmEvents(devices).then(emit, (error: unknown) => {
         dmLog.warn(`Handling device-mapper events failed: ${errorText(error)}`);
       });
@@ -107,6 +110,7 @@ export function watchClock({ engine, emit }: EventTarget): EventSource {
   let timer: NodeJS.Timeout | undefined;
   const round = async (): Promise<void> => {
     try {
+      countEvents("timer");
       emit(await engine.periodicCheck());
     } catch (error) {
       timerLog.warn(`The check of pools failed: ${errorText(error)}`);

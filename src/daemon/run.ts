@@ -3,6 +3,8 @@ import { randomBytes } from "node:crypto";
 import type { Engine, EngineChange } from "../engine/engine";
 import { errorText } from "../engine/errors";
 import { logger } from "../log";
+import { watchLoop } from "../metrics";
+import { AlertHooks } from "./alerts/hooks";
 import { watchClock, watchDeviceMapper, watchUdev, type EventSource } from "./event-sources";
 import type { SimErrors } from "./options";
 import type { Ipc, Program } from "./program";
@@ -90,6 +92,7 @@ export async function runDaemon(
 
 class Daemon {
   readonly #sources: EventSource[] = [];
+  readonly #alerts = new AlertHooks();
   #ipc: Ipc | null = null;
 
   constructor(
@@ -99,9 +102,14 @@ class Daemon {
   ) {}
 
   async start(): Promise<void> {
+    watchLoop();
     const target = {
       engine: this.engine,
-      emit: (changes: EngineChange[]) => this.#ipc?.emitChanges(changes),
+      emit: (changes: EngineChange[]) => {
+        this.#ipc?.emitChanges(changes);
+        // What the simulator has is nobody's concern.
+        if (!this.engine.isSimulator) this.#alerts.look(this.engine);
+      },
       fail: this.fail,
     };
     // Before the search for devices, so that none slips in between.
@@ -118,6 +126,7 @@ class Daemon {
 
   async stop(): Promise<void> {
     for (const source of this.#sources) source.stop();
+    this.#alerts.stop();
     // Running operations may wait for a device or a child process that hangs; an exit must not wait for ever.
     const timer = setTimeout(() => {
       log.error("Operations are still running; exiting without waiting for them any longer");

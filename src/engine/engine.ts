@@ -184,6 +184,10 @@ export interface Pool {
   readonly totalPhysicalUsed: Bytes | null;
   readonly allocatedSize: Bytes;
   readonly noAllocSpace: boolean;
+  /** The thin pool can't take any more data; absent: not known of this kind of pool. */
+  readonly outOfSpace?: boolean;
+  /** The thin pool's metadata device; null: its status is not a working one; absent: there is none. */
+  readonly thinMetadata?: { readonly used: Bytes; readonly size: Bytes } | null;
   readonly fsLimit: bigint;
   readonly overprovisioning: boolean;
 
@@ -262,4 +266,6 @@ export interface BlockDev {
   readonly size: Bytes;
   /** A size other than the recorded one that was seen. */
   readonly newSize: Bytes | null;
+  /** false: it was removed while the pool runs. */
+  readonly present?: boolean;
 }

@@ -42,13 +42,14 @@ async function residentMemory(pid: bigint): Promise<bigint | null> {
 
 const observe = (env: NodeJS.ProcessEnv): Promise<Observed> =>
   StratisdBus.with(env, async (stratisd) => {
-    const [managed, version, stoppedPools, pid] = await Promise.all([
+    const [managed, version, stoppedPools, pid, report] = await Promise.all([
       stratisd.managedObjects(),
       stratisd.managerProperty("Version"),
       stratisd.managerProperty("StoppedPools"),
       stratisd.processId(),
+      stratisd.report("daemon_metrics"),
     ]);
-    return { managed, version, stoppedPools, memory: await residentMemory(asInteger(pid)) };
+    return { managed, version, stoppedPools, report, memory: await residentMemory(asInteger(pid)) };
   });
 
 /** The reader finds the old text or the new one. The name of the new file does not end as those do that it reads. */

@@ -4,6 +4,7 @@ import { maybeSize } from "../../cli/actions/shared";
 import { ManagedObjects, type ManagedObject } from "../../cli/managed-objects";
 import { asBytes, asDictionary, asFlag, asInteger, asText } from "../../cli/values";
 import { hyphenated } from "../uuid";
+import { daemonFamilies } from "./daemon-metrics";
 import type { Family, Labels, Sample } from "./openmetrics";
 
 /** What was asked of stratisd. */
@@ -13,6 +14,8 @@ export interface Observed {
   /** Properties of the manager. */
   readonly version: unknown;
   readonly stoppedPools: unknown;
+  /** Of the daemon about itself, JSON; null: stratisd has none, as upstream's. */
+  readonly report: string | null;
   /** Bytes that the daemon has in memory; null: not known. */
   readonly memory: bigint | null;
 }
@@ -146,7 +149,7 @@ const daemonUp = (up: boolean): Family => ({
 export const noMetrics: readonly Family[] = [daemonUp(false)];
 
 /** Throws CommandError when stratisd sent something of another form than its interfaces declare. */
-export function stratisMetrics({ managed, version, stoppedPools, memory }: Observed): Family[] {
+export function stratisMetrics({ managed, version, stoppedPools, report, memory }: Observed): Family[] {
   const pools = poolsOf(new ManagedObjects(managed));
   const filesystems = pools.flatMap((pool) =>
     pool.filesystems.map((of) => ({
@@ -183,5 +186,8 @@ export function stratisMetrics({ managed, version, stoppedPools, memory }: Obser
       samples: pools.flatMap(alertSamples),
     },
     ...families(FILESYSTEM_MEASURES, filesystems),
+    ...(report === null
+      ? []
+      : daemonFamilies(report, new Map(pools.map(({ labels }) => [labels["pool_uuid"] ?? "", labels])))),
   ];
 }

@@ -1,6 +1,6 @@
 /**
- * OpenMetrics text, of gauges only: with them it is also Prometheus's own text format, which node_exporter's textfile
- * collector reads.
+ * OpenMetrics text that Prometheus's own text format has too, which node_exporter's textfile collector reads: gauges, and
+ * counters, whose samples the latter takes for numbers without a type.
  */
 
 export type Labels = Readonly<Record<string, string>>;
@@ -15,6 +15,8 @@ export interface Family {
   readonly name: string;
   readonly unit?: string;
   readonly help: string;
+  /** Default: gauge. The name of a counter is without the "_total" of its samples. */
+  readonly type?: "gauge" | "counter";
   readonly samples: readonly Sample[];
 }
 
@@ -27,11 +29,13 @@ function labelsText(labels: Labels): string {
   return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
 }
 
-const familyLines = ({ name, unit, help, samples }: Family): string[] => [
-  `# TYPE ${name} gauge`,
+const familyLines = ({ name, unit, help, type = "gauge", samples }: Family): string[] => [
+  `# TYPE ${name} ${type}`,
   ...(unit === undefined ? [] : [`# UNIT ${name} ${unit}`]),
   `# HELP ${name} ${escaped(help)}`,
-  ...samples.map(({ labels, value }) => `${name}${labelsText(labels)} ${value}`),
+  ...samples.map(
+    ({ labels, value }) => `${name}${type === "counter" ? "_total" : ""}${labelsText(labels)} ${value}`,
+  ),
 ];
 
 /** Families without samples are left out. */

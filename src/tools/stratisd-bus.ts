@@ -2,7 +2,7 @@
 import { Bus, MESSAGE_BUS, type MethodCall } from "../../cli/bus";
 import { systemBusAddress } from "../../cli/bus-address";
 import { messageOf } from "../../cli/errors";
-import { BUS_NAME, MANAGER, OBJECT_MANAGER, PROPERTIES, TOP_OBJECT } from "../../cli/names";
+import { BUS_NAME, MANAGER, OBJECT_MANAGER, PROPERTIES, REPORT, TOP_OBJECT } from "../../cli/names";
 import { ToolError } from "./tool";
 
 const CALL_TIMEOUT_MS = 60_000;
@@ -40,6 +40,25 @@ export class StratisdBus {
 
   managerProperty(name: string): Promise<unknown> {
     return this.#call({ member: "Get", interface: PROPERTIES, signature: "ss", body: [MANAGER, name] });
+  }
+
+  /** The text of a report; null when stratisd has none of that name. */
+  async report(name: string): Promise<string | null> {
+    const bus = this.#bus;
+    try {
+      const [text, code] = await bus.call({
+        destination: BUS_NAME,
+        path: TOP_OBJECT,
+        timeoutMs: CALL_TIMEOUT_MS,
+        interface: REPORT,
+        member: "GetReport",
+        signature: "s",
+        body: [name],
+      });
+      return code === 0 && typeof text === "string" ? text : null;
+    } catch (error) {
+      throw failed(error);
+    }
   }
 
   /** stratisd's process id, as the bus knows it. */

@@ -20,14 +20,39 @@ after(() => {
 const run = (...words: string[]): Promise<Ran> =>
   runProgram("stratis-metrics", words, { DBUS_SYSTEM_BUS_ADDRESS: harness().address });
 
-/** The bus has these objects, and two pools are stopped. */
-function showing(objects: Objects): void {
+const REPORT = {
+  events: { udev: 7, devicemapper: 3, timer: 12 },
+  extensions: {
+    data: { done: 2, failed: 1, microseconds: 1500000, longest_microseconds: 900001 },
+    metadata: { done: 0, failed: 0, microseconds: 0, longest_microseconds: 0 },
+    filesystem: { done: 0, failed: 0, microseconds: 0, longest_microseconds: 0 },
+  },
+  loop_delay_microseconds: { mean: 100, p99: 2000, longest: 1 },
+  memory_bytes: { resident: 1, heap: 4096, external: 2 },
+  uptime_seconds: 77,
+  pools: [
+    {
+      uuid: "9f6cbd1f-0d4e-4a2e-a9a8-4b1a7a3b1234",
+      thin_metadata: { used: 40960, size: 8388608 },
+      out_of_space: false,
+    },
+    { uuid: "11111111-1111-4111-8111-111111111111", thin_metadata: null, out_of_space: null },
+  ],
+};
+
+/** The bus has these objects, and two pools are stopped. `report`: of the daemon; null: it has none, as upstream's. */
+function showing(objects: Objects, report: string | null = JSON.stringify(REPORT)): void {
   const properties: Record<string, unknown> = {
     Version: variant("s", "3.9.2"),
     StoppedPools: variant("a{sa{sv}}", { ["1".repeat(32)]: {}, ["2".repeat(32)]: {} }),
   };
   harness().fake.reset((call, member) => {
     if (member === "GetManagedObjects") return managedObjects(objects);
+    if (member === "GetReport")
+      return {
+        signature: "sqs",
+        body: report === null ? ["", 1, "Report name daemon_metrics not understood"] : [report, 0, "Ok"],
+      };
     const value = properties[String(call.body[1])];
     return value === undefined ? undefined : { signature: "v", body: [value] };
   });
@@ -41,12 +66,12 @@ function samples(text: string): Map<string, string> {
   let family = "";
   for (const line of lines) {
     const [, kind, name] = /^# (TYPE|UNIT|HELP) (\w+) ./.exec(line) ?? [];
-    if (kind === "TYPE") family = name ?? "";
+    if (kind === "TYPE") family = `${name ?? ""}${line.endsWith(" counter") ? "_total" : ""}`;
     if (kind !== undefined) {
-      assert.equal(name, family, line);
+      assert.equal(name, family.replace(/_total$/, ""), line);
       continue;
     }
-    const [, sample, value] = /^((\w+)(?:\{.*\})?) (\d+)$/.exec(line)?.toSpliced(2, 1) ?? [];
+    const [, sample, value] = /^((\w+)(?:\{.*\})?) (\d+(?:\.\d+)?)$/.exec(line)?.toSpliced(2, 1) ?? [];
     assert.ok(sample !== undefined && value !== undefined, line);
     assert.equal(sample.replace(/\{.*/, ""), family, line);
     assert.ok(!found.has(sample), `twice: ${line}`);
@@ -82,6 +107,17 @@ test("pools, filesystems and alerts", async () => {
     [`stratis_pool_alert{${VAULT},code="WS001",summary="All devices fully allocated"}`]: "0",
     [`stratis_filesystem_size_bytes{${DATA},${WWW}}`]: "1099511627776",
     [`stratis_filesystem_used_bytes{${DATA},${WWW}}`]: "572522496",
+    'stratis_extensions_total{what="data"}': "2",
+    'stratis_failed_extensions_total{what="data"}': "1",
+    'stratis_extension_time_seconds_total{what="data"}': "1.5",
+    'stratis_extension_longest_seconds{what="data"}': "0.900001",
+    'stratis_events_total{source="devicemapper"}': "3",
+    'stratis_daemon_loop_delay_seconds{of="longest"}': "0.000001",
+    stratis_daemon_heap_bytes: "4096",
+    stratis_daemon_uptime_seconds: "77",
+    [`stratis_pool_thin_metadata_used_bytes{${VAULT}}`]: "40960",
+    [`stratis_pool_thin_metadata_size_bytes{${VAULT}}`]: "8388608",
+    [`stratis_pool_out_of_space{${VAULT}}`]: "0",
   };
   for (const [sample, value] of Object.entries(expected)) assert.equal(found.get(sample), value, sample);
   // The fake is this very process.
@@ -120,6 +156,18 @@ test("without stratisd the metrics say so, and the program fails", async () => {
     const text = words.length === 0 ? stdout : readFileSync(file, "utf8");
     assert.deepEqual(Object.fromEntries(samples(text)), { stratis_daemon_up: "0" });
   }
+});
+
+test("a stratisd that does not report about itself, and one whose report is of another form", async () => {
+  showing(sampleObjects(), null);
+  const none = await run();
+  assert.deepEqual({ code: none.code, stderr: none.stderr }, { code: 0, stderr: "" });
+  assert.equal(samples(none.stdout).get("stratis_pools"), "2");
+  assert.ok(!none.stdout.includes("stratis_events"));
+  showing(sampleObjects(), "[]");
+  const other = await run();
+  assert.equal(other.code, 1);
+  assert.match(other.stderr, /^Error: stratisd's report about itself has another form/);
 });
 
 test("stratisd sends something else", async () => {
@@ -167,6 +215,8 @@ test("the simulator's pools", async () => {
     const labels = `pool="p1",pool_uuid="${pool.uuid}"`;
     assert.equal(found.get(`stratis_pool_size_bytes{${labels}}`), pool.totalPhysicalSize.toString());
     assert.equal(found.get(`stratis_pool_filesystems{${labels}}`), "1");
+    assert.equal(found.get('stratis_extensions_total{what="data"}'), "0");
+    assert.ok(Number(found.get("stratis_daemon_heap_bytes")) > 1_000_000);
   } finally {
     await world.end();
     await bus.stop();

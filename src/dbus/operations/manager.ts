@@ -1,7 +1,9 @@
 /** Manager methods that make and destroy pools, handle keys and report (dbus-api.md §5.2). */
 import { EngineError } from "../../engine/errors";
 import type { EncryptionRequest, IntegrityRequest } from "../../engine/engine";
+import { daemonReport } from "../../metrics";
 import { bytes } from "../../units";
+import type { ServiceContext } from "../context";
 import { applyChange, registerPool, removeGone, syncAll, unregisterPool } from "../reconcile";
 import { jsonText } from "../json";
 import type { MethodCall } from "../table/rows";
@@ -87,8 +89,24 @@ export async function destroyPool({ service }: Call, path: string): Promise<[boo
 export const engineStateReport = ({ service }: Call): Promise<string> =>
   Promise.resolve(jsonText(service.engine.engineStateReport()));
 
+/** Not upstream's: about the daemon itself, and what the properties of pools do not tell. */
+const DAEMON_REPORT = "daemon_metrics";
+
+const poolMetrics = ({ engine }: Pick<ServiceContext, "engine">): object[] =>
+  engine.pools().map(({ uuid, thinMetadata, outOfSpace }) => ({
+    uuid,
+    thin_metadata: thinMetadata ?? null,
+    out_of_space: outOfSpace ?? null,
+  }));
+
 export const getReport = ({ service }: MethodCall<"Report">, name: string): Promise<string> =>
-  Promise.resolve(jsonText(service.engine.report(name)));
+  Promise.resolve(
+    jsonText(
+      name === DAEMON_REPORT
+        ? { ...daemonReport(), pools: poolMetrics(service) }
+        : service.engine.report(name),
+    ),
+  );
 
 /** The objects follow what was found anew, which upstream leaves undone (dbus-api.md §17). */
 export async function refreshState({ service }: Call): Promise<undefined> {

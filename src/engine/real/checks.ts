@@ -18,6 +18,7 @@ import type { PoolCore } from "./core";
 import type { RealFilesystem } from "./filesystem";
 import { growthRoom } from "./filesystem-operations";
 import { mountPoints } from "./mounts";
+import { measuringGrowth, type Growth } from "../../metrics";
 import { inErrorMode, planDataExtension, planMetaExtension, type Plan } from "./thinpool/extension";
 
 const log = logger("stratisd::engine::check");
@@ -36,10 +37,10 @@ function visible(
 
 const CHECKED: PoolProperty[] = ["availableActions", "allocatedSize", "totalPhysicalUsed", "noAllocSpace"];
 
-async function carryOut(core: PoolCore, plan: Plan): Promise<void> {
+async function carryOut(core: PoolCore, plan: Plan, what: Growth): Promise<void> {
   if (plan.kind === "nothing") return;
   if (plan.kind === "grow") {
-    await core.reshape(plan.record, `extended ${plan.what}`);
+    await measuringGrowth(what, () => core.reshape(plan.record, `extended ${plan.what}`));
     return;
   }
   log.warn(`Pool "${core.name}" is out of space and cannot be extended: ${plan.why}`);
@@ -53,13 +54,13 @@ export async function extendThinPool(core: PoolCore): Promise<void> {
     if (!core.outOfMetadataSpace) {
       const plan = planMetaExtension(core.record, core.headers, core.status, core.logicalSizes());
       if (plan.kind === "noSpace") core.outOfMetadataSpace = true;
-      await carryOut(core, plan);
+      await carryOut(core, plan, "metadata");
     }
   } catch (error) {
     log.warn(`Extending the thin-pool metadata of pool "${core.name}" failed: ${errorText(error)}`);
   }
   try {
-    await carryOut(core, planDataExtension(core.record, core.headers, core.status));
+    await carryOut(core, planDataExtension(core.record, core.headers, core.status), "data");
   } catch (error) {
     log.warn(`Extending the thin-pool data of pool "${core.name}" failed: ${errorText(error)}`);
   }
@@ -143,7 +144,7 @@ async function checkFilesystem(
     if (mountPoint !== undefined && writable) {
       const by = await growth(filesystem, mountPoint, room);
       if (by > 0n) {
-        await growMounted(core, filesystem, mountPoint, by);
+        await measuringGrowth("filesystem", () => growMounted(core, filesystem, mountPoint, by));
         taken = by;
       }
     }

@@ -2,7 +2,7 @@
 import { encodePoolRecord, type DeviceRecord, type PoolRecord } from "../../disk/pool-record";
 import { filesystemRecordJson, type FilesystemRecord } from "../../disk/filesystem-record";
 import { printJson, type JsonValue } from "../../disk/json";
-import { sectors, sectorsToBytes, type Bytes, type Sectors } from "../../units";
+import { metaBlocksToSectors, sectors, sectorsToBytes, type Bytes, type Sectors } from "../../units";
 import type { DevUuid, FilesystemUuid, PoolUuid } from "../../uuid";
 import type {
   CreateAction,
@@ -122,6 +122,18 @@ export class RealPool implements Pool {
   }
   get noAllocSpace(): boolean {
     return inErrorMode(this.core.record);
+  }
+  get outOfSpace(): boolean {
+    const { status } = this.core;
+    return status?.kind === "working" && status.mode === "out_of_data_space";
+  }
+  get thinMetadata(): { used: Bytes; size: Bytes } | null {
+    const { status } = this.core;
+    if (status?.kind !== "working") return null;
+    return {
+      used: sectorsToBytes(metaBlocksToSectors(status.usedMeta)),
+      size: sectorsToBytes(metaBlocksToSectors(status.totalMeta)),
+    };
   }
   get fsLimit(): bigint {
     return fsLimit(this.core);
