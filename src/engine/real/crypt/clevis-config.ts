@@ -73,6 +73,20 @@ function allServersTrusted(pin: string, config: JsonValue, depth: number): boole
   }
 }
 
+/** All pins that a configuration uses, also those of shares. */
+export function pinsOf({ pin, config }: ClevisConfig): Set<string> {
+  const found = new Set<string>();
+  const collect = (name: string, value: JsonValue): void => {
+    found.add(name);
+    const pins = isJsonObject(value) ? value["pins"] : undefined;
+    if (name !== "sss" || pins === undefined || !isJsonObject(pins)) return;
+    for (const [nested, configs] of Object.entries(pins))
+      for (const each of isJsonArray(configs) ? configs : [configs]) collect(nested, each);
+  };
+  collect(pin, parseJson(config));
+  return found;
+}
+
 const decoded = (base64url: string): JsonValue =>
   parseJson(Buffer.from(base64url, "base64url").toString("utf8"));
 

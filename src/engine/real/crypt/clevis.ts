@@ -3,21 +3,19 @@ import { isJsonObject, parseJson, printJson } from "../../../disk/json";
 import { isNativeError, native, type RunOptions, type RunResult } from "../../../native";
 import { ChainedError, EngineError } from "../../errors";
 import { findProgram, programFailure } from "../programs";
-import type { AcceptedConfig } from "./clevis-config";
+import { configOfJwe, pinsOf, type AcceptedConfig, type ClevisConfig } from "./clevis-config";
 
-/** Programs that Clevis runs, beside its own. */
+/** Programs of Clevis, and those that it runs, whatever the pin. */
 const REQUIRED = [
-  ...[
-    "clevis",
-    "clevis-luks-bind",
-    "clevis-luks-unbind",
-    "clevis-luks-unlock",
-    "clevis-luks-common-functions",
-  ],
-  ...["clevis-decrypt", "clevis-decrypt-tang", "clevis-decrypt-tpm2", "clevis-encrypt-tang"],
-  ...["clevis-encrypt-tpm2", "clevis-luks-regen", "jose", "jq", "curl"],
-  ...["tpm2_createprimary", "tpm2_unseal", "tpm2_load", "mktemp"],
+  ...["clevis", "clevis-luks-bind", "clevis-luks-unbind", "clevis-luks-unlock", "clevis-luks-regen"],
+  ...["clevis-luks-common-functions", "clevis-decrypt", "jose", "jq", "mktemp"],
 ];
+/** For each pin, so that what is missing for one does not keep the others from working. */
+const REQUIRED_BY_PIN = new Map([
+  ["tang", ["clevis-encrypt-tang", "clevis-decrypt-tang", "curl"]],
+  ["tpm2", ["clevis-encrypt-tpm2", "clevis-decrypt-tpm2", "tpm2_createprimary", "tpm2_unseal", "tpm2_load"]],
+  ["sss", ["clevis-encrypt-sss", "clevis-decrypt-sss"]],
+]);
 /** A server that does not answer must not hold up the pool for longer. */
 const TIMEOUT_MS = 60_000;
 /** Of what opens keyslots too, one after the other, which takes seconds for each, on a slow machine many. */
@@ -26,20 +24,16 @@ const MAX_SECRET_BYTES = 64;
 /** Clevis is made of shell scripts, which look for programs themselves. */
 const ENVIRONMENT = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"];
 
-/** Once all are there, they are taken to stay. */
-let complete = false;
-
-/** Throws EngineError naming what is missing for Clevis to work. */
-async function requirePrograms(): Promise<void> {
-  if (complete) return;
+/** Throws EngineError naming what is missing for Clevis to work with the pins. */
+async function requirePrograms(pins: Iterable<string>): Promise<void> {
+  const programs = [...REQUIRED, ...[...pins].flatMap((pin) => REQUIRED_BY_PIN.get(pin) ?? [])];
   const missing: string[] = [];
-  for (const program of REQUIRED) if ((await findProgram(program)) === null) missing.push(program);
+  for (const program of programs) if ((await findProgram(program)) === null) missing.push(program);
   if (missing.length > 0)
     throw new EngineError(
       "Clevis has been disabled due to some of the required executables not being found on this system. Required " +
         `executables that were not found are: [${missing.join(", ")}]`,
     );
-  complete = true;
 }
 
 async function mustRun(
@@ -47,7 +41,6 @@ async function mustRun(
   args: string[],
   options: RunOptions = {},
 ): Promise<RunResult> {
-  await requirePrograms();
   const result = await runWithin(program, args, options);
   // Without what it printed on standard output, which may be a secret.
   if (result.status !== 0) throw programFailure(program, args, result);
@@ -81,6 +74,7 @@ export async function bind(
   authorisation: Authorisation,
   slot: number | null,
 ): Promise<void> {
+  await requirePrograms(pinsOf(config));
   const byToken = "token" in authorisation;
   const args = [
     ...["luks", "bind"],
@@ -101,12 +95,14 @@ export async function bind(
 
 /** Kills the keyslot and removes its token. */
 export async function unbind(device: string, keyslot: number): Promise<void> {
+  await requirePrograms([]);
   const args = ["luks", "unbind", "-d", device, "-s", String(keyslot), "-f"];
   await mustRun("clevis", args, { timeoutMs: CHANGE_TIMEOUT_MS });
 }
 
-/** Binds a keyslot anew with the configuration that it has. */
-export async function regenerate(device: string, keyslot: number): Promise<void> {
+/** Binds a keyslot anew with the configuration that it has, which is `config`. */
+export async function regenerate(device: string, keyslot: number, config: ClevisConfig): Promise<void> {
+  await requirePrograms(pinsOf(config));
   const args = ["luks", "regen", "-d", device, "-s", String(keyslot), "-q"];
   await mustRun("clevis", args, { timeoutMs: CHANGE_TIMEOUT_MS, keyring: true });
 }
@@ -117,6 +113,7 @@ export async function decrypt(tokenJson: string): Promise<Buffer> {
     const token = parseJson(tokenJson);
     const jwe = isJsonObject(token) ? token["jwe"] : undefined;
     if (jwe === undefined) throw new EngineError("the token does not appear to be a Clevis token");
+    await requirePrograms(pinsOf(configOfJwe(jwe)));
     const { stdout: compact } = await mustRun("jose", ["jwe", "fmt", "-i-", "-c"], {
       stdin: Buffer.from(printJson(jwe)),
     });

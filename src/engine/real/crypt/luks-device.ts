@@ -256,7 +256,7 @@ export abstract class LuksDevice {
   }
 
   async rebindClevis(token: UnlockToken & { kind: "clevis" }): Promise<void> {
-    await clevis.regenerate(this.container, requireKeyslot(token));
+    await clevis.regenerate(this.container, requireKeyslot(token), token);
     await this.refresh();
   }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { printJson, type JsonValue } from "../../../../../src/disk/json";
-import { acceptConfig, configOfJwe } from "../../../../../src/engine/real/crypt/clevis-config";
+import { acceptConfig, configOfJwe, pinsOf } from "../../../../../src/engine/real/crypt/clevis-config";
 import { bindingsOf, featuresOf, freeSlot, unlockTokens } from "../../../../../src/engine/real/crypt/tokens";
 
 const sealed = (header: JsonValue): string => Buffer.from(printJson(header)).toString("base64url");
@@ -148,4 +148,12 @@ test("configurations to bind: every server needs a reason to be trusted", () => 
     ["yubikey", "{}", /Unrecognized pin yubikey/],
   ];
   for (const [pin, config, reason] of refused) assert.throws(() => acceptConfig(pin, config), reason, config);
+});
+
+test("the pins of a configuration are its own and those of its shares, in either spelling", () => {
+  const nested = { t: 1, pins: { tpm2: {}, sss: { t: 1, pins: { tang: [{ url: "a" }, { url: "b" }] } } } };
+  const pins = (pin: string, config: object): string[] =>
+    [...pinsOf({ pin, config: JSON.stringify(config) })].sort();
+  assert.deepEqual(pins("sss", nested), ["sss", "tang", "tpm2"]);
+  assert.deepEqual(pins("tang", { url: "a", pins: { tpm2: {} } }), ["tang"]);
 });
