@@ -191,6 +191,14 @@ test("a device that has become larger is used to its end, inside its encryption"
       (device) => JSON.stringify(device["NewPhysicalSize"]) === `[true,"${now}"]`,
     ),
   );
+  // It takes what opens the device, whose mapping has to be made larger.
+  await stratis("key", "unset", "two");
+  assert.match(await stratisFails("pool", "extend-data", POOL), /two.*not currently set/);
+  assert.equal(
+    (await objects("blockdev")).some((device) => device["TotalPhysicalSize"] === now),
+    false,
+  );
+  await stratis("key", "set", "--keyfile-path", "/run/case-key-two", "two");
   await stratis("pool", "extend-data", POOL);
   const sizes = (await objects("blockdev")).map((device) => device["TotalPhysicalSize"]);
   assert.ok(sizes.includes(now), sizes.join(" "));
