@@ -42,7 +42,10 @@ export async function mountPrivateTmpfs(): Promise<void> {
         log.warn(`Could not unmount what an earlier daemon left at ${NAMESPACE_MOUNTS}: ${errorText(error)}`);
       }
     }
-    await native().mount({ source: "tmpfs", target: NAMESPACE_MOUNTS, type: "tmpfs", data: "size=1M" });
+    // The empty mount is seen by all of the host. Without a mode everybody could put something there, such as a link in
+    // the place of a pool's mount point.
+    const data = "size=1M,mode=0700";
+    await native().mount({ source: "tmpfs", target: NAMESPACE_MOUNTS, type: "tmpfs", data });
     await native().makeMountSlave(NAMESPACE_MOUNTS);
   } catch (error) {
     throw new ChainedError(`Failed to set up the private mounts of stratisd at ${NAMESPACE_MOUNTS}`, error);

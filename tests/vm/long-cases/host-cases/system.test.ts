@@ -210,6 +210,31 @@ test("a daemon that is killed under I/O comes back, takes its pools over, and no
   await sh("stratis filesystem destroy early again copy");
 });
 
+test("a device that is pulled is an alert, for which programs of the administrator's are called", async () => {
+  const note = "#!/bin/sh\nenv | grep ^STRATIS_ | sort > /run/alert-$STRATIS_ALERT\n";
+  await sh("mkdir -p /etc/stratis/alerts.d");
+  await guest.mustExec("cat > /etc/stratis/alerts.d/note && chmod 755 /etc/stratis/alerts.d/note", {
+    input: note,
+  });
+  await sh(
+    "cp /etc/stratis/alerts.d/note /etc/stratis/alerts.d/unsafe && chmod 777 /etc/stratis/alerts.d/unsafe",
+  );
+  await guest.plug({ serial: "pulled", sizeBytes: 12 * GIB });
+  await sh(`stratis pool create pulled ${DEVICE}-pulled`);
+  await guest.unplug("pulled");
+  const told = await sh(
+    "for i in $(seq 60); do [ -s /run/alert-device-gone ] && break; sleep 1; done; cat /run/alert-device-gone",
+  );
+  assert.match(told, /^STRATIS_ALERT_STATE=begin$/m);
+  assert.match(told, /^STRATIS_POOL_NAME=pulled$/m);
+  assert.match(
+    await sh("journalctl -u stratisd -o cat"),
+    /Not called for an alert: .*unsafe: .* can be written by others/,
+  );
+  assert.match(await sh("stratis-metrics"), /^stratis_events_total\{source="udev"\} [1-9]/m);
+  await sh("stratis pool stop --name=pulled; rm -r /etc/stratis /run/alert-*");
+});
+
 test("a rescue: stratisd-min and stratis-min where stratisd does not run", async () => {
   await sh("systemctl stop stratisd && systemctl start stratisd-min-postinitrd");
   const second = await guest.exec("/usr/libexec/stratisd-min");
