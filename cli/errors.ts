@@ -138,8 +138,9 @@ export const resourceNotFound = (command: string, resource: string): UnintendedC
 
 export const inPlaceMissing = (): UnintendedCommandError =>
   new UnintendedCommandError(
-    "Specify the --in-place option to have the pool's own devices rewritten in place, which is the only way that " +
-      "is available. Read about its risks under RESTRICTIONS in the man page, stratis(8), first.",
+    "Specify the --in-place option to demonstrate that you understand the special nature of the procedure that you " +
+      'are about to initiate. Please refer to the discussion of the "--in-place" option in the man pages for ' +
+      "further information.",
   );
 
 export type TierName = "DATA" | "CACHE";

@@ -45,7 +45,7 @@ function explainProperty(verb: "get" | "set", { call, dbusError }: CallError): s
   if (property === undefined) return null;
   const target = verb === "set" ? ` to "${plainValue(property.value)}"` : "";
   return (
-    `stratis failed to perform the operation that you requested, because it could not ${verb} the D-Bus property ` +
+    `stratisd failed to perform the operation that you requested, because it could not ${verb} the D-Bus property ` +
     `"${property.name}" belonging to interface "${property.interface}"${target}. It returned the following error: ` +
     `${dbusError.message}.`
   );
@@ -90,7 +90,7 @@ async function explain(error: unknown): Promise<string | null> {
   if (error instanceof errors.NotFoundError)
     return `Most likely you specified a ${error.kind} which does not exist.`;
   if (error instanceof errors.MissingPropertyError)
-    return `${error.message} Most likely stratisd could not obtain it.`;
+    return `${error.message} This could be due to the fact that stratisd omitted the property from the GetManagedObjects result because there was an error in obtaining that value.`;
   if (error instanceof errors.UnexpectedValueError)
     return `stratis expects a different D-Bus interface than the one stratisd provides: ${error.message}.`;
   if (error instanceof errors.EngineError)
@@ -104,8 +104,8 @@ async function explain(error: unknown): Promise<string | null> {
     return `${error.message}. stratis can execute only the subset of its commands that do not require stratisd.`;
   if (error instanceof errors.IncoherenceError)
     return (
-      "stratisd reported that it did not execute every action that it would have been expected to execute as part " +
-      `of the command: ${error.message}`
+      "stratisd reported that it did not execute every action that it would have been expected to execute as a " +
+      `result of the command that you requested: ${error.message}`
     );
   if (error instanceof errors.SynthUeventError)
     return `stratis reported an error in generating a synthetic udev event: ${error.message}`;

@@ -26,8 +26,7 @@ function integrityArguments(values: Values): [unknown, unknown, unknown] {
   const journalBytes = values.maybeInteger("--journal-size") ?? DEFAULT_JOURNAL_BYTES;
   if (journalBytes > GREATEST_UINT64)
     throw new UnintendedCommandError(
-      `The specified --journal-size value is too large: ${journalBytes} bytes were requested, and at most ` +
-        `${GREATEST_UINT64} bytes are possible`,
+      `--journal-size value is too large; it must be no greater than ${GREATEST_UINT64} bytes.`,
     );
   return [
     [true, journalBytes],

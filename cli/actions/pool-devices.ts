@@ -115,7 +115,7 @@ function devicesToExtend(devices: readonly ManagedObject[], wanted: readonly str
     );
   if (grown.length === 0)
     throw new UnintendedCommandError(
-      "None of the pool's devices seems to have increased in size; so there is no action to take",
+      "None of the pool's devices seems to have increased in size; the pool's allocatable space would not be changed.",
     );
   return wanted.length === 0 ? grown : [...wanted];
 }

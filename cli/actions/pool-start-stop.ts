@@ -25,8 +25,8 @@ async function slotOfMethod(context: Context, selector: Selector, method: string
   const slot = VERSION_1_SLOTS[method];
   if (version === 2 || slot === undefined)
     throw new UnintendedCommandError(
-      `"--unlock-method=${method}" can not be used with metadata version 2 pools; use "--unlock-method=any" to try ` +
-        "every unlock method, or name one by its token slot with the --token-slot option",
+      `"--unlock-method=${method}" can not be used with metadata version 2 pools. Use "--unlock-method=any" or ` +
+        'specify a token slot using "--token-slot" instead.',
     );
   return slot;
 }

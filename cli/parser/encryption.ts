@@ -62,7 +62,7 @@ const bindCommands = ({ positionals, options, exclusive }: Naming): Command[] =>
     name: "tpm2",
     help: "bind to this machine's TPM 2.0",
     positionals,
-    options,
+    options: [...options, shared.postParser],
     exclusive,
     shows: "change",
     action: action((a) => a.bindTpm2),
@@ -107,7 +107,13 @@ export const encryptionCommand: Command = {
     {
       name: "on",
       help: "encrypt a pool",
-      options: [...shared.poolIdentifier.options, inPlace, ...shared.encryptionOptions, wait],
+      options: [
+        ...shared.poolIdentifier.options,
+        inPlace,
+        ...shared.encryptionOptions,
+        wait,
+        shared.postParser,
+      ],
       exclusive: [shared.poolIdentifier.exclusive, shared.tangVerification(false)],
       check: shared.checkEncryption,
       shows: "change",

@@ -31,7 +31,7 @@ const optionalPool: Positional = { ...shared.poolName, count: "optional" };
 
 const checkList = (values: Values): string | null =>
   (values.has("--name") || values.has("--uuid")) && !values.has("pool_name")
-    ? "If filesystem name or UUID is specified then the pool name must also be specified."
+    ? "If filesystem UUID or name is specified then pool name must also be specified."
     : null;
 
 export const filesystemCommand: Command = {
@@ -77,7 +77,7 @@ export const filesystemCommand: Command = {
       name: "list",
       help: "list filesystems, or show one in detail",
       positionals: [optionalPool],
-      options: shared.optionalFilesystemIdentifier.options,
+      options: [...shared.optionalFilesystemIdentifier.options, shared.postParser],
       exclusive: [shared.optionalFilesystemIdentifier.exclusive],
       check: checkList,
       shows: [FILESYSTEMS],

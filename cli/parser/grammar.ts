@@ -49,6 +49,8 @@ export interface Option {
   readonly hidden?: true;
   /** Not of stratis-cli: cannot be abbreviated. */
   readonly extension?: true;
+  /** Known only to be refused. */
+  readonly rejected?: true;
   /** One letter that stands for the option: "-n". */
   readonly short?: `-${string}`;
 }
@@ -65,6 +67,8 @@ export interface Command {
   readonly help: string;
   /** Left out of the parent's help. */
   readonly hidden?: true;
+  /** Not of stratis-cli: not in its list of choices. */
+  readonly extension?: true;
   /** Printed at the end of the help. */
   readonly epilogue?: string;
   readonly positionals?: readonly Positional[];

@@ -4,6 +4,7 @@
  */
 import { extensions } from "./extensions";
 import { ValueError, type Command, type Option, type Positional } from "./grammar";
+import { pythonString } from "../format/python-literal";
 import { Values, type Value } from "./values";
 
 /** The command line is wrong; code 2. `path` leads from the root to the command whose usage is to be shown. */
@@ -115,10 +116,13 @@ class Parser {
   #subCommand(commands: readonly Command[], word: string): Command {
     const found = commands.find(({ name, aliases = [] }) => name === word || aliases.includes(word));
     if (found !== undefined) return found;
-    const names = commands.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
+    const namesOf = (some: readonly Command[]): string[] =>
+      some.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
+    const names = namesOf(commands);
+    const known = namesOf(commands.filter(({ extension }) => extension !== true));
     throw new ParseError(
       [...this.#path],
-      `argument command: invalid choice: '${word}' (choose from ${names.join(", ")})`,
+      `argument : invalid choice: ${pythonString(word)} (choose from ${known.join(", ")})`,
       { words: [word], choices: names },
     );
   }
@@ -152,6 +156,8 @@ class Parser {
 
   #readOption(command: Command, option: Option, attached: string | undefined, given: Set<Option>): void {
     const { name, words } = option;
+    if (option.rejected === true)
+      throw this.#error(`argument ${name}: Option ${name} can not be assigned to or set.`);
     const values = words === "none" ? [] : this.#valuesOf(option, attached);
     if (words === "none" && attached !== undefined)
       throw this.#error(`argument ${name}: ignored explicit argument '${attached}'`);

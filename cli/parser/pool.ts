@@ -67,6 +67,7 @@ const create: Command = {
       words: "none",
       help: "let the filesystems' sizes together not exceed the size of the pool",
     },
+    shared.postParser,
   ],
   exclusive: [shared.tangVerification(false)],
   check: checkCreate,

@@ -83,6 +83,7 @@ const daemonCommand: Command = {
 
 const doctorCommand: Command = {
   name: "doctor",
+  extension: true,
   help: "examine whether everything is there that Stratis needs, and whether the pools are well",
   options: [
     { name: "--quiet", words: "none", extension: true, help: "show only what is not in order" },

@@ -68,6 +68,15 @@ export const tokenSlot: Option = {
   help: "token slot of the binding",
 };
 
+/** A part of stratis-cli's inside that it knows as an option, and refuses. */
+export const postParser: Option = {
+  name: "--post-parser",
+  words: "any",
+  hidden: true,
+  rejected: true,
+  help: "not to be used",
+};
+
 export const trustUrl: Option = {
   name: "--trust-url",
   words: "none",
@@ -113,13 +122,13 @@ export function checkEncryption(values: Values): string | null {
   const tang = clevis === "nbde" || clevis === "tang";
   const verified = values.has("--trust-url") || values.has("--thumbprint");
   if (tang && !values.has("--tang-url"))
-    return `Specified binding with Clevis Tang server (--clevis=${clevis}), but URL was not specified. Use --tang-url.`;
+    return "Specified binding with Clevis Tang server, but URL was not specified. Use --tang-url option to specify tang URL.";
   if (values.has("--tang-url") && !verified)
-    return "Specified binding with Clevis Tang server, but neither --thumbprint nor --trust-url option was specified";
+    return "Specified binding with Clevis Tang server, but neither --thumbprint nor --trust-url option was specified.";
   if (values.has("--tang-url") && !tang)
-    return "Specified --tang-url without specifying Clevis encryption method. Use --clevis=tang to choose Tang encryption.";
+    return "Specified --tang-url without specifying Clevis encryption method. Use --clevis=tang to choose Clevis encryption.";
   if (verified && !values.has("--tang-url"))
-    return "Specified --trust-url or --thumbprint without specifying tang URL. Use --tang-url to specify it.";
+    return "Specified --trust-url or --thumbprint without specifying tang URL. Use --tang-url to specify URL.";
   return null;
 }
 

@@ -19,8 +19,9 @@ export function size(word: string): bigint {
   const exponent = EXPONENT_OF_UNIT[unit];
   if (exponent === undefined)
     throw new ValueError(
-      `Ill-formed size specification: ${pythonString(word)}. A size is a whole number directly followed by one ` +
-        "of the units B, KiB, MiB, GiB, TiB or PiB, such as 10GiB.",
+      "Ill-formed size specification: Size must be specified using the format <magnitude><units> where <magnitude> " +
+        "is a decimal integer value and <units> is any binary unit specifier in the set " +
+        '"B", "KiB", "MiB", "GiB", "TiB", and "PiB".',
     );
   return BigInt(digits) * 1024n ** exponent;
 }
