@@ -19,7 +19,8 @@ stage_unit() { run_files unit; }
 stage_native() { node --test dist/tests/native/build.test.js; }
 stage_asan() { sh tests/native/asan.sh; }
 stage_dbus() { run_files dbus; }
-# The second part is not run where its sources cannot be had; that does not fail the stage, and the summary says so.
+# The parts with stratis-cli are not run where its sources cannot be had; that does not fail the stage, and the summary
+# says so.
 stage_compat() {
     status=0
     run_files compat || status=1
@@ -28,6 +29,14 @@ stage_compat() {
     case $suite in
         0) ;;
         77) remarks="${remarks}compat: NOT RUN: the integration tests of stratis-cli; the reason is above
+" ;;
+        *) status=1 ;;
+    esac
+    lines=0
+    node dist/tests/compat/differential.js || lines=$?
+    case $lines in
+        0) ;;
+        77) remarks="${remarks}compat: NOT RUN: the command lines through stratis-cli itself; the reason is above
 " ;;
         *) status=1 ;;
     esac
