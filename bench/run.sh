@@ -1,15 +1,15 @@
 #!/bin/sh
 # Prints tables of times and sizes. Nothing fails on a time.
-# Usage: run.sh [PART]...   parts: dbus (the service with the simulator, on this machine) guest (a real kernel's)
+# Usage: run.sh [PART]...   parts: dbus (the service with the simulator, on this machine) cli (the command) guest (a real kernel's)
 set -eu
 cd "$(dirname "$0")/.."
-[ $# -gt 0 ] || set -- dbus guest
+[ $# -gt 0 ] || set -- dbus cli guest
 
 for part in "$@"; do
     case $part in
-        dbus | guest) ;;
+        dbus | cli | guest) ;;
         *)
-            echo "run.sh: there is no part \"$part\"; the parts are dbus and guest" >&2
+            echo "run.sh: there is no part \"$part\"; the parts are dbus, cli and guest" >&2
             exit 2
             ;;
     esac
@@ -25,6 +25,7 @@ measure_dbus() {
     [ "$(id -u)" = 0 ] || user=--map-root-user
     unshare $user --mount sh -c 'mount -t tmpfs tmpfs /run && exec node dist/bench/dbus.js'
 }
+measure_cli() { node dist/bench/cli.js; }
 measure_guest() { node dist/bench/main.js; }
 
 for part in "$@"; do "measure_$part"; done
