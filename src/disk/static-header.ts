@@ -26,16 +26,21 @@ export interface StaticHeader {
 }
 
 /**
- * Our own use of the flags field. The first two mean that the device must not be taken for a member of a good pool,
- * unless the pool's record names it.
+ * Our own use of the flags field. All but `growing` mean that the device must not be taken for a member of a good
+ * pool, unless the pool's record names it.
  */
 export const SIGBLOCK_FLAG = {
-  /** The device is becoming a member of a pool, or ceasing to be one: the pool's record decides. */
+  /** The device's pool is being created, and may never have come to exist. */
   creating: 1n,
   /** The device's pool is being destroyed. */
   destroying: 2n,
   /** The size in this header is larger than the one that the pool's record was made for. */
   growing: 4n,
+  /**
+   * The device is becoming a member of a pool that exists, or ceasing to be one: the pool's record decides, for which
+   * a device without one has to wait.
+   */
+  joining: 8n,
 } as const;
 
 export const SIGBLOCK_BYTES = 512;

@@ -88,7 +88,8 @@ export class RealEngine implements Engine {
     log.info("Beginning initial search for Stratis block devices");
     await this.#findDevices(() => true);
     const changes: EngineChange[] = [];
-    for (const pool of this.#liminal.values()) changes.push(...(await this.#trySetUp(pool)).changes);
+    for (const pool of this.#liminal.values())
+      changes.push(...(await this.#trySetUp(pool, { allSeen: true })).changes);
     return changes;
   }
 
@@ -107,10 +108,11 @@ export class RealEngine implements Engine {
 
   async #trySetUp(
     pool: LiminalPool,
-    { start, removeCache = false, unlock = NO_UNLOCK }: Partial<SetUpOptions> = {},
+    { start = false, allSeen = false, removeCache = false, unlock = NO_UNLOCK }: Partial<SetUpOptions> = {},
   ): Promise<{ pool: RealPool | null; changes: EngineChange[] }> {
     const result = await trySetUp(pool, this.#links, {
-      start: start ?? false,
+      start,
+      allSeen,
       removeCache,
       unlock,
       takenName: (name) => this.#pools.byName(name) !== undefined || this.#names.has(name),
@@ -278,6 +280,7 @@ export class RealEngine implements Engine {
       if (liminal === undefined) throw new EngineError(`Pool with ${what} is neither stopped nor running`);
       const { pool } = await this.#trySetUp(liminal, {
         start: true,
+        allSeen: true,
         removeCache: request.removeCache,
         unlock,
       });

@@ -68,10 +68,10 @@ export interface Membership {
   version: 1 | 2;
   tier: BlockDevTier;
   /**
-   * The header says that the pool's record decides whether the device is a member, which a daemon acts on. Not for who
-   * works beside a running daemon.
+   * The mark of SIGBLOCK_FLAG that the header carries until the pool's record names the device, which a daemon acts on.
+   * 0 for who works beside a running daemon.
    */
-  marked: boolean;
+  mark: bigint;
   /** Of an encrypted V1 pool, whose devices are encrypted one by one; null for any other pool. */
   encryption: MemberEncryption | null;
   /** The device's part of the pool's record. Throws for a device that is too small, before anything is written. */
@@ -122,7 +122,7 @@ async function requireBlank(file: BlockFile, path: string): Promise<void> {
  */
 export async function initializeMember(
   device: RequestedDevice,
-  { pool, version, tier, marked, encryption, record: recordFor }: Membership,
+  { pool, version, tier, mark, encryption, record: recordFor }: Membership,
   undo: UndoStack,
 ): Promise<RealBlockDev> {
   const devUuid = newDevUuid();
@@ -138,7 +138,7 @@ export async function initializeMember(
       devUuid,
       mdaSize: DEFAULT_MDA_SIZE,
       reservedSize: DEFAULT_RESERVED_SIZE,
-      flags: marked ? SIGBLOCK_FLAG.creating : 0n,
+      flags: mark,
       initializationTime: BigInt(Math.floor(Date.now() / 1000)),
     };
     const record = recordFor(header, encryption === null ? device.hardwareInfo : null);
@@ -179,7 +179,7 @@ export async function addMembers(
   for (const device of devices) {
     const member = await initializeMember(
       device,
-      { pool: core.uuid, version: core.version, marked: true, encryption, ...membership },
+      { pool: core.uuid, version: core.version, mark: SIGBLOCK_FLAG.joining, encryption, ...membership },
       undo,
     );
     added.push(member);

@@ -5,7 +5,7 @@
 import { newDeviceRecord, newPoolRecord } from "./backstore/allocation";
 import { LAYOUTS } from "./backstore/layout";
 import type { BackstoreNumbers } from "./backstore/stack";
-import type { StaticHeader } from "../../disk/static-header";
+import { SIGBLOCK_FLAG, type StaticHeader } from "../../disk/static-header";
 import type { PoolRecord } from "../../disk/pool-record";
 import type { DeviceNumber } from "../../dm/device-number";
 import * as names from "../../dm/names";
@@ -39,7 +39,7 @@ export interface NewPool {
   /** null makes a V1 pool, which has none. */
   integrity: IntegritySpec | null;
   links: LinkNotifier;
-  /** See Membership. */
+  /** false for who works beside a running daemon, see Membership. */
   marked: boolean;
   /** null: not encrypted. */
   encryption: AcceptedRequest | null;
@@ -66,7 +66,7 @@ async function build(
     pool: uuid,
     version,
     tier: "data",
-    marked,
+    mark: marked ? SIGBLOCK_FLAG.creating : 0n,
     encryption: ofDevices === null ? null : { poolName: name, request: ofDevices, sectorSize: null },
     record: (header, hardwareInfo) => newDeviceRecord(header, integrity, hardwareInfo),
   };

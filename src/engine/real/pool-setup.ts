@@ -71,7 +71,7 @@ export async function setUpPool(
  * any more are wiped at the next start, instead of being taken for strangers.
  */
 async function recordWithoutCache(core: PoolCore, formerCache: readonly RealBlockDev[]): Promise<void> {
-  for (const device of formerCache) await device.writeFlags(SIGBLOCK_FLAG.creating);
+  for (const device of formerCache) await device.writeFlags(SIGBLOCK_FLAG.joining);
   await core.save({ ...core.record, started: true });
 }
 

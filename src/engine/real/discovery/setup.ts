@@ -4,7 +4,7 @@
  */
 import { wipeStaticHeader } from "../../../disk/bda";
 import { memberRecords, type DeviceRecord, type PoolRecord } from "../../../disk/pool-record";
-import { SIGBLOCK_FLAG } from "../../../disk/static-header";
+import { SIGBLOCK_FLAG, type StaticHeader } from "../../../disk/static-header";
 import { logger } from "../../../log";
 import type { DevUuid } from "../../../uuid";
 import type { BlockDevTier } from "../../engine";
@@ -46,6 +46,11 @@ export function visibleFeatures(record: PoolRecord): NonNullable<LiminalPool["fe
 export interface SetUpOptions {
   /** On request, so that a recorded stop does not count. */
   start: boolean;
+  /**
+   * No more devices are to be expected. Without that an interrupted creation or destruction is left as it is: a device
+   * that is still to come may hold the record, and must not be left behind alone.
+   */
+  allSeen: boolean;
   /** Set up without the cache, whose devices are free afterwards. */
   removeCache?: boolean;
   /** How an encrypted pool is opened. */
@@ -70,6 +75,16 @@ export async function trySetUp(
   }
 }
 
+const hasFlag = ({ flags }: StaticHeader, name: keyof typeof SIGBLOCK_FLAG): boolean =>
+  (flags & SIGBLOCK_FLAG[name]) !== 0n;
+
+function requireAllSeen(what: "creation" | "destruction", { allSeen }: SetUpOptions): void {
+  if (!allSeen)
+    throw new EngineError(
+      `its ${what} was interrupted; what is left of it is cleared away when stratisd starts, or by "stratis debug refresh"`,
+    );
+}
+
 async function leftoversExist(pool: LiminalPool): Promise<boolean> {
   try {
     return await hasLeftovers(pool.uuid, [...pool.luks.keys()]);
@@ -87,13 +102,15 @@ async function decide(
 ): Promise<SetUpOutcome> {
   await unlockDevices(pool, options, undo);
   const devices = [...pool.devices.values()];
-  if (devices.some(({ header }) => (header.flags & SIGBLOCK_FLAG.destroying) !== 0n)) {
+  if (devices.some(({ header }) => hasFlag(header, "destroying"))) {
+    requireAllSeen("destruction", options);
     await clearAway(pool, devices, "destruction");
     return { outcome: "gone" };
   }
   const newest = await newestRecord(devices);
   if (newest === null) {
-    if (devices.every(({ header }) => (header.flags & SIGBLOCK_FLAG.creating) !== 0n)) {
+    if (devices.every(({ header }) => hasFlag(header, "creating"))) {
+      requireAllSeen("creation", options);
       await clearAway(pool, devices, "creation");
       return { outcome: "gone" };
     }
@@ -200,7 +217,8 @@ async function dropUncommitted(pool: LiminalPool, record: PoolRecord): Promise<v
   const recorded = new Set(recordedDevices(record));
   if ([...recorded].some((uuid) => !pool.devices.has(uuid))) return;
   for (const [uuid, device] of [...pool.devices]) {
-    if (recorded.has(uuid) || (device.header.flags & SIGBLOCK_FLAG.creating) === 0n) continue;
+    const { header } = device;
+    if (recorded.has(uuid) || !(hasFlag(header, "joining") || hasFlag(header, "creating"))) continue;
     log.warn(
       `${device.path} was being added to pool "${record.name}" when that was interrupted; it is free again`,
     );
@@ -221,8 +239,7 @@ async function clearAway(
   );
   await removeLeftovers(pool.uuid);
   // A device that says what is going on goes last, so that an interruption here is noticed again.
-  const last = (device: FoundDevice): number =>
-    (device.header.flags & SIGBLOCK_FLAG.destroying) === 0n ? 0 : 1;
+  const last = ({ header }: FoundDevice): number => (hasFlag(header, "destroying") ? 1 : 0);
   for (const device of [...devices].sort((a, b) => last(a) - last(b))) await wipe(pool, device);
 }
 
