@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, open, readFile } from "node:fs/promises";
 import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { main } from "../../../cli/main";
 import { STRATIS_TOP, SystemBus, type ManagedObjects } from "../guest/bus";
 import { mustRun, PROJECT, type Outcome } from "../guest/command";
@@ -43,6 +44,18 @@ export async function stratisFails(...args: string[]): Promise<string> {
   const { status, stdout, stderr } = await stratisCommand(...args);
   assert.equal(status, 1, `stratis ${args.join(" ")}: ${stdout}${stderr}`);
   return stderr;
+}
+
+const WAIT_MILLISECONDS = 90_000;
+const LOOK_MILLISECONDS = 300;
+
+/** Waits for what comes by itself. */
+export async function until(what: string, reached: () => Promise<boolean>): Promise<void> {
+  const end = Date.now() + WAIT_MILLISECONDS;
+  while (!(await reached())) {
+    assert.ok(Date.now() < end, `${what}: not within ${WAIT_MILLISECONDS} ms`);
+    await sleep(LOOK_MILLISECONDS);
+  }
 }
 
 /** Names of all Stratis devices of device-mapper, sorted. */

@@ -21,7 +21,9 @@ export interface CaseResult {
   problem: string | null;
 }
 
-const CASE_MILLISECONDS = Number(process.env["STRATIS_VM_CASE_SECONDS"] ?? 900) * 1000;
+/** How long a file may take. */
+export const CASE_SECONDS = Number(process.env["STRATIS_VM_CASE_SECONDS"] ?? 900);
+const CASE_MILLISECONDS = CASE_SECONDS * 1000;
 const CLEAN_MILLISECONDS = 120_000;
 
 interface Count {

@@ -5,11 +5,12 @@
 import { spawn } from "node:child_process";
 import * as path from "node:path";
 import type { AgentClient } from "./agent-client";
-import { printNow, runCase, type CaseResult, type Place, type Print } from "./cases";
+import { CASE_SECONDS, printNow, runCase, type CaseResult, type Place, type Print } from "./cases";
 import { CASE_DISKS, Guest } from "./guest";
 import { PROJECT } from "./image";
 
-const GUEST_LIMIT_SECONDS = 3600;
+/** For all files that a guest is given; never less than one of them may take. */
+const GUEST_LIMIT_SECONDS = Math.max(3600, 2 * CASE_SECONDS);
 export const HOST_CASES = "host-cases";
 
 /** Whether a file's cases run on this machine and boot what they need. */

@@ -4,10 +4,11 @@
  * stand-in knows (guest/crash-native): every call that changes something.
  *
  * STRATIS_CRASH_POINTS: how many points for each operation, or "all" (npm run test:long). Left out: one point for each
- * of a few operations, drawn anew each time.
+ * of a few operations, drawn anew each time. STRATIS_CRASH_OPERATIONS: a regular expression that chooses operations by
+ * their names. How many points there were and how long they took is in the report.
  */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before, test, type TestContext } from "node:test";
 import { countSteps, startCountedDaemon, stepsSoFar } from "../guest/crash-points";
 import { killDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
@@ -23,10 +24,12 @@ import {
   sha256,
   stratisCommand,
   unmountAll,
+  until,
   type Reply,
 } from "../cases/support";
 
 const WANTED = process.env["STRATIS_CRASH_POINTS"];
+const CHOSEN = new RegExp(process.env["STRATIS_CRASH_OPERATIONS"] ?? ".");
 const DRAWN_OPERATIONS = 4;
 const LIMIT_MILLISECONDS = 3 * 3600_000;
 const MANAGER = "org.storage.stratis3.Manager.r9";
@@ -37,23 +40,24 @@ const TOP = "/org/storage/stratis3";
 const POOL_DEVICES = 6;
 const CACHE_DEVICES = 2;
 const DEVICE = "case-crash";
+const ROOMY = "case-roomy";
 const SECTORS_PER_GIB = 2 * 1024 * 1024;
 let devices: string[] = [];
 let more = "";
+let evenMore = "";
 let hash = "";
 let limit = 100n;
+/** What DEVICE is cut from. */
+let diskOfDevice = "";
 
 before(async () => {
-  for (const serial of ["d0", "d1", "d2"]) await wipeDisk(await disk(serial));
-  await mustRun("dmsetup", [
-    "create",
-    DEVICE,
-    "--table",
-    `0 ${4 * SECTORS_PER_GIB} linear ${await disk("d0")} 0`,
-  ]);
+  for (const serial of ["d0", "d1", "d2", "d3"]) await wipeDisk(await disk(serial));
+  diskOfDevice = await disk("d0");
+  await mustRun("dmsetup", ["create", DEVICE, "--table", tableOf(4)]);
   await mustRun("udevadm", ["settle", "--timeout=60"]);
   devices = [`/dev/mapper/${DEVICE}`, await disk("d1")];
   more = await disk("d2");
+  evenMore = await disk("d3");
   await startCountedDaemon();
 });
 after(async () => {
@@ -61,8 +65,11 @@ after(async () => {
   await stopDaemon();
   await closeBus();
   for (const name of await dmDevices()) await mustRun("dmsetup", ["remove", "--deferred", name]);
-  await mustRun("dmsetup", ["remove", "--deferred", DEVICE]);
+  for (const name of [DEVICE, ...(devices[0] === roomy ? [ROOMY] : [])])
+    await mustRun("dmsetup", ["remove", "--deferred", name]);
 });
+
+const tableOf = (gib: number): string => `0 ${gib * SECTORS_PER_GIB} linear ${diskOfDevice} 0`;
 
 type Found = Map<string, { path: string; properties: Record<string, unknown> }>;
 
@@ -242,13 +249,6 @@ const OPERATIONS: Record<string, Operation> = {
     prepare: ensurePool,
     perform: () => onPool("SetName", "s", ["other"]),
   },
-  "a higher filesystem limit, for which thin metadata grows": {
-    prepare: ensurePool,
-    perform: async () => {
-      limit += 100n;
-      return set(await pathOf(POOL, "crash"), POOL, "FsLimit", "t", limit);
-    },
-  },
   "a revert, at the start of the pool": {
     prepare: async () => {
       await withoutFilesystems("after", "before", "new", "doomed");
@@ -264,6 +264,15 @@ const OPERATIONS: Record<string, Operation> = {
   "putting in a cache": {
     prepare: withoutCache,
     perform: () => onPool("InitCache", "as", [[more]]),
+  },
+  "adding a device to the cache": {
+    prepare: async () => {
+      await withCache();
+      if (!(await objects(BLOCKDEV)).has(evenMore)) return;
+      await withoutCache();
+      await withCache();
+    },
+    perform: () => onPool("AddCacheDevs", "as", [[evenMore]]),
   },
   "a start without the cache": {
     prepare: async () => {
@@ -283,21 +292,23 @@ const OPERATIONS: Record<string, Operation> = {
     },
     perform: () => startPool(),
   },
-  "adding a data device": {
+  "adding a data device to a full pool, whose thin data grows into it": {
     prepare: async () => {
       await withoutCache();
       if ((await objects(BLOCKDEV)).has(more)) await destroyAll();
       await ensurePool();
+      await until("all space is allocated", async () => {
+        return (await objects(POOL)).get("crash")?.properties["NoAllocSpace"] === true;
+      });
     },
     perform: () => onPool("AddDataDevs", "as", [[more]]),
   },
   "growing a data device": {
     prepare: async () => {
       await destroyAll();
-      const table = (gib: number): string => `0 ${gib * SECTORS_PER_GIB} linear ${diskOfDevice} 0`;
-      await reload(table(4));
+      await resizeTo(4);
       await ensurePool();
-      await reload(table(6));
+      await resizeTo(6);
     },
     perform: async () => {
       const [first] = [...(await objects(BLOCKDEV)).values()].filter(
@@ -317,12 +328,40 @@ const OPERATIONS: Record<string, Operation> = {
     },
     perform: destroyPool,
   },
+  // The last one, because it leaves the pool on another device.
+  "a higher filesystem limit, for which thin metadata grows": {
+    prepare: async () => {
+      if (devices[0] !== roomy) await moveToRoomyDevice();
+      await ensurePool();
+    },
+    perform: async () => {
+      limit += 100n;
+      return set(await pathOf(POOL, "crash"), POOL, "FsLimit", "t", limit);
+    },
+  },
 };
 
-let diskOfDevice = "";
+const roomy = `/dev/mapper/${ROOMY}`;
 
-async function reload(table: string): Promise<void> {
-  await mustRun("dmsetup", ["load", DEVICE, "--table", table]);
+/** A new pool takes up to 50 GiB for thin data at once: only a larger one has something left. */
+async function moveToRoomyDevice(): Promise<void> {
+  await destroyAll();
+  let at = 0n;
+  const lines: string[] = [];
+  for (const serial of ["big", "d4", "d5", "d6"]) {
+    const path = await disk(serial);
+    await wipeDisk(path);
+    const length = BigInt((await mustRun("blockdev", ["--getsz", path])).stdout.trim());
+    lines.push(`${at} ${length} linear ${path} 0`);
+    at += length;
+  }
+  await mustRun("dmsetup", ["create", ROOMY, "--table", lines.join("\n")]);
+  await mustRun("udevadm", ["settle", "--timeout=60"]);
+  devices = [roomy];
+}
+
+async function resizeTo(gib: number): Promise<void> {
+  await mustRun("dmsetup", ["load", DEVICE, "--table", tableOf(gib)]);
   await mustRun("dmsetup", ["resume", DEVICE]);
   await mustRun("udevadm", ["settle", "--timeout=60"]);
 }
@@ -337,7 +376,8 @@ function pointsOf(count: number): number[] {
   );
 }
 
-async function crashThroughout({ prepare, perform }: Operation): Promise<void> {
+async function crashThroughout(context: TestContext, { prepare, perform }: Operation): Promise<void> {
+  const started = Date.now();
   await prepare();
   countSteps(0);
   await done(perform());
@@ -345,7 +385,8 @@ async function crashThroughout({ prepare, perform }: Operation): Promise<void> {
   assert.ok(steps.length > 0, "the operation has no step");
   await requireNothingLeft();
   await verifyData();
-  for (const point of pointsOf(steps.length)) {
+  const points = pointsOf(steps.length);
+  for (const point of points) {
     await prepare();
     countSteps(point);
     const answered = await perform().catch(() => null);
@@ -362,24 +403,23 @@ async function crashThroughout({ prepare, perform }: Operation): Promise<void> {
       );
     }
   }
+  const seconds = Math.round((Date.now() - started) / 1000);
+  context.diagnostic(`${points.length} of ${steps.length} points in ${seconds} s: ${steps.join("; ")}`);
 }
 
 /** The operations to run; which is part of the report, so that a failure can be repeated. */
 function drawn(): string[] {
-  const names = Object.keys(OPERATIONS);
+  const names = Object.keys(OPERATIONS).filter((name) => CHOSEN.test(name));
   if (WANTED !== undefined) return names;
   const first = Math.floor(Math.random() * names.length);
-  const step = Math.floor(names.length / DRAWN_OPERATIONS);
-  return Array.from(
-    { length: DRAWN_OPERATIONS },
-    (_, index) => names[(first + index * step) % names.length] ?? "",
-  );
+  const count = Math.min(DRAWN_OPERATIONS, names.length);
+  const step = Math.floor(names.length / count);
+  return Array.from({ length: count }, (_, index) => names[(first + index * step) % names.length] ?? "");
 }
 
 for (const name of drawn())
-  test(`killed during: ${name}`, { timeout: LIMIT_MILLISECONDS }, async () => {
-    diskOfDevice = await disk("d0");
+  test(`killed during: ${name}`, { timeout: LIMIT_MILLISECONDS }, async (context) => {
     const operation = OPERATIONS[name];
     assert.ok(operation !== undefined);
-    await crashThroughout(operation);
+    await crashThroughout(context, operation);
   });
