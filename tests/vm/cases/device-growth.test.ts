@@ -1,7 +1,6 @@
 /** A block device that becomes larger: noticed, announced, and used when that is asked for. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { killDaemon, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 import {
@@ -9,10 +8,12 @@ import {
   closeBus,
   mountPoint,
   mustRun,
+  poolProperties,
   run,
   stratis,
   stratisCommand,
   unmountAll,
+  until,
 } from "./support";
 
 const POOL = "larger";
@@ -41,20 +42,10 @@ async function resizeTo(gib: number): Promise<void> {
   await mustRun("udevadm", ["settle", "--timeout=60"]);
 }
 
-async function properties(kind: "pool" | "blockdev"): Promise<Record<string, unknown>> {
-  for (const interfaces of Object.values(await managedObjects())) {
-    const found = interfaces[`org.storage.stratis3.${kind}.r9`];
-    if (found !== undefined) return found;
-  }
-  throw new Error(`There is no ${kind}`);
-}
-
-async function until(what: string, reached: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + 60_000;
-  while (!(await reached())) {
-    assert.ok(Date.now() < end, what);
-    await sleep(300);
-  }
+async function deviceProperties(): Promise<Record<string, unknown>> {
+  const objects = Object.values(await managedObjects());
+  const found = objects.map((interfaces) => interfaces["org.storage.stratis3.blockdev.r9"]);
+  return found.find((properties) => properties !== undefined) ?? {};
 }
 
 const gibibytes = (count: number): string => (BigInt(count) * 1024n ** 3n).toString();
@@ -65,20 +56,20 @@ test("a larger device is noticed, and nothing of the pool changes by itself", as
   await mustRun("dmsetup", ["create", DEVICE, "--table", tableOf(path, 3)]);
   await mustRun("udevadm", ["settle", "--timeout=60"]);
   await stratis("pool", "create", POOL, `/dev/mapper/${DEVICE}`);
-  assert.equal((await properties("pool"))["TotalPhysicalSize"], gibibytes(3));
+  assert.equal((await poolProperties(POOL))["TotalPhysicalSize"], gibibytes(3));
   await resizeTo(5);
   await until("the new size is shown", async () => {
-    const { NewPhysicalSize: shown } = await properties("blockdev");
+    const { NewPhysicalSize: shown } = await deviceProperties();
     return JSON.stringify(shown) === JSON.stringify([true, gibibytes(5)]);
   });
-  assert.equal((await properties("pool"))["TotalPhysicalSize"], gibibytes(3));
+  assert.equal((await poolProperties(POOL))["TotalPhysicalSize"], gibibytes(3));
 });
 
 test("the pool grows into it on request, with what it reserves at the device's end", async () => {
-  const uuid = String((await properties("blockdev"))["Uuid"]);
+  const uuid = String((await deviceProperties())["Uuid"]);
   await stratis("pool", "extend-data", POOL, "--device-uuid", uuid);
-  assert.equal((await properties("pool"))["TotalPhysicalSize"], gibibytes(5));
-  assert.deepEqual((await properties("blockdev"))["NewPhysicalSize"], [false, ""]);
+  assert.equal((await poolProperties(POOL))["TotalPhysicalSize"], gibibytes(5));
+  assert.deepEqual((await deviceProperties())["NewPhysicalSize"], [false, ""]);
   const metadata = JSON.parse(
     await stratis("pool", "debug", "get-metadata", "--written", "--name", POOL),
   ) as {
@@ -102,7 +93,7 @@ test("the space is used, and the next daemon finds everything as it was", async 
   await mustRun("umount", [at]);
   await killDaemon();
   await startDaemon();
-  assert.equal((await properties("pool"))["TotalPhysicalSize"], gibibytes(5));
+  assert.equal((await poolProperties(POOL))["TotalPhysicalSize"], gibibytes(5));
   await stratis("pool", "stop", "--name", POOL);
   await stratis("pool", "start", "--name", POOL);
   const check = await run("xfs_repair", ["-n", `/dev/stratis/${POOL}/fs`]);

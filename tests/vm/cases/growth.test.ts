@@ -4,9 +4,7 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
-import { mountPoint, mustRun, run, sha256, stratis, unmountAll } from "./support";
-
-const GROWTH_MILLISECONDS = 60_000;
+import { mountPoint, mustRun, run, sha256, stratis, unmountAll, until } from "./support";
 
 before(async () => {
   await startDaemon();
@@ -24,14 +22,6 @@ async function dmLength(name: RegExp): Promise<bigint> {
     if (name.test(device)) total += BigInt(length);
   }
   return total;
-}
-
-async function until(what: string, reached: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + GROWTH_MILLISECONDS;
-  while (!(await reached())) {
-    assert.ok(Date.now() < end, `${what}: not within ${GROWTH_MILLISECONDS} ms`);
-    await sleep(500);
-  }
 }
 
 test("a pool that is given a disk grows into it, because less than the low-water mark is free", async () => {

@@ -153,6 +153,15 @@ export const managerProperty = async (revision: string, name: string): Promise<u
 
 export const managedObjects = async (): Promise<ManagedObjects> => (await bus()).managedObjects();
 
+/** Of the pool with that name. */
+export async function poolProperties(name: string): Promise<Record<string, unknown>> {
+  for (const interfaces of Object.values(await managedObjects())) {
+    const found = interfaces["org.storage.stratis3.pool.r9"];
+    if (found?.["Name"] === name) return found;
+  }
+  throw new Error(`There is no pool ${name}`);
+}
+
 /** Closes the connection, so that the process can end. */
 export async function closeBus(): Promise<void> {
   const open = await client;

@@ -2,25 +2,24 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { killDaemon, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 import {
   closeBus,
   dmDevices,
-  managedObjects,
   mountPoint,
   mustRun,
+  poolProperties,
   run,
   sha256,
   stratis,
   stratisCommand,
   stratisFails,
   unmountAll,
+  until,
 } from "../cases/support";
 
 const POOL = "secret";
-const WAIT_MILLISECONDS = 90_000;
 let hash = "";
 
 before(async () => {
@@ -35,14 +34,6 @@ after(async () => {
   await closeBus();
   await stopDaemon();
 });
-
-async function poolProperties(): Promise<Record<string, unknown>> {
-  for (const interfaces of Object.values(await managedObjects())) {
-    const found = interfaces["org.storage.stratis3.pool.r9"];
-    if (found?.["Name"] === POOL) return found;
-  }
-  throw new Error(`There is no pool ${POOL}`);
-}
 
 const written = async (): Promise<string> => `${await mountPoint("home")}/written`;
 async function mountAndCompare(): Promise<void> {
@@ -66,7 +57,7 @@ test("a pool is made with a key that is set, and not with one that is not", asyn
   const path = await disk("d0");
   assert.match(await stratisFails("pool", "create", "--key-desc", "missing", POOL, path), /missing/);
   await stratis("pool", "create", "--key-desc", "one", POOL, path);
-  const { KeyDescriptions, Encrypted, VolumeKeyLoaded, FreeTokenSlots } = await poolProperties();
+  const { KeyDescriptions, Encrypted, VolumeKeyLoaded, FreeTokenSlots } = await poolProperties(POOL);
   assert.deepEqual(
     [KeyDescriptions, Encrypted, VolumeKeyLoaded, FreeTokenSlots],
     [[[0, "one"]], true, true, [true, 14]],
@@ -98,18 +89,14 @@ test("a pool is made with a key that is set, and not with one that is not", asyn
 test("the next daemon takes it over with its volume key", async () => {
   await killDaemon();
   await startDaemon();
-  assert.equal((await poolProperties())["VolumeKeyLoaded"], true);
+  assert.equal((await poolProperties(POOL))["VolumeKeyLoaded"], true);
   assert.equal(await sha256(await written()), hash);
 });
 
 test("it grows into another device", async () => {
-  const before = (await poolProperties())["AllocatedSize"];
+  const before = (await poolProperties(POOL))["AllocatedSize"];
   await stratis("pool", "add-data", POOL, await disk("d1"));
-  const end = Date.now() + WAIT_MILLISECONDS;
-  while ((await poolProperties())["AllocatedSize"] === before) {
-    assert.ok(Date.now() < end, "the pool did not grow");
-    await sleep(500);
-  }
+  await until("the pool grows", async () => (await poolProperties(POOL))["AllocatedSize"] !== before);
   const sizes = (await mustRun("dmsetup", ["table"])).stdout.split("\n");
   const lengthOf = (role: RegExp): bigint => {
     const line = sizes.find((text) => role.test(text)) ?? "";
@@ -121,18 +108,18 @@ test("it grows into another device", async () => {
 
 test("a second key is bound, and the first is unbound, but never the last", async () => {
   await stratis("pool", "bind", "keyring", POOL, "two");
-  assert.deepEqual((await poolProperties())["KeyDescriptions"], [
+  assert.deepEqual((await poolProperties(POOL))["KeyDescriptions"], [
     [0, "one"],
     [1, "two"],
   ]);
   await stratis("pool", "unbind", "keyring", "--token-slot", "0", POOL);
-  assert.deepEqual((await poolProperties())["KeyDescriptions"], [[1, "two"]]);
+  assert.deepEqual((await poolProperties(POOL))["KeyDescriptions"], [[1, "two"]]);
   assert.match(
     await stratisFails("pool", "unbind", "keyring", POOL),
     /one remaining unlock method|remaining/,
   );
   await stratis("pool", "rebind", "keyring", POOL, "one");
-  assert.deepEqual((await poolProperties())["KeyDescriptions"], [[1, "one"]]);
+  assert.deepEqual((await poolProperties(POOL))["KeyDescriptions"], [[1, "one"]]);
   await stratis("pool", "rebind", "keyring", POOL, "two");
 });
 

@@ -2,26 +2,25 @@
 import assert from "node:assert/strict";
 import { open } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 import {
   closeBus,
-  managedObjects,
   mountPoint,
   mustRun,
+  poolProperties,
   run,
   sha256,
   stratis,
   stratisCommand,
   stratisFails,
   unmountAll,
+  until,
 } from "../cases/support";
 
 const POOL = "faulty";
 const DEVICE = "case-faulty";
 const SECTORS = 3 * 2 * 1024 * 1024;
-const WAIT_MILLISECONDS = 90_000;
 /** A V2 pool on one device has its thin metadata behind the header and the space kept for LUKS2. */
 const THIN_META_BYTES = (8192 + 34816) * 512;
 /** Where the superblock of thin metadata says at which block the bitmap of data blocks begins. */
@@ -46,22 +45,6 @@ async function setTable(target: "linear" | "error", creates = false): Promise<vo
     await mustRun("dmsetup", ["resume", DEVICE]);
   }
   await mustRun("udevadm", ["settle", "--timeout=60"]);
-}
-
-async function poolProperties(): Promise<Record<string, unknown>> {
-  for (const interfaces of Object.values(await managedObjects())) {
-    const found = interfaces["org.storage.stratis3.pool.r9"];
-    if (found?.["Name"] === POOL) return found;
-  }
-  throw new Error(`There is no pool ${POOL}`);
-}
-
-async function until(what: string, reached: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + WAIT_MILLISECONDS;
-  while (!(await reached())) {
-    assert.ok(Date.now() < end, `${what}: not within ${WAIT_MILLISECONDS} ms`);
-    await sleep(500);
-  }
 }
 
 async function readMetaBlock(block: bigint): Promise<Buffer> {
@@ -95,7 +78,10 @@ test("a full pool fails its writer, and goes on when it gets a disk, without a r
   await mustRun("mount", [`/dev/stratis/${POOL}/fs`, at]);
   await mustRun("dd", ["if=/dev/urandom", `of=${at}/kept`, "bs=1M", "count=20", "conv=fsync", "status=none"]);
   hash = await sha256(`${at}/kept`);
-  await until("no space is left to allocate", async () => (await poolProperties())["NoAllocSpace"] === true);
+  await until(
+    "no space is left to allocate",
+    async () => (await poolProperties(POOL))["NoAllocSpace"] === true,
+  );
   assert.match(await stratis("pool", "list"), /WS001/);
   const writer = await run("dd", [
     "if=/dev/zero",
@@ -107,7 +93,7 @@ test("a full pool fails its writer, and goes on when it gets a disk, without a r
   ]);
   assert.notEqual(writer.status, 0, "more than there is can't be written");
   await stratis("pool", "add-data", POOL, second);
-  assert.equal((await poolProperties())["NoAllocSpace"], false);
+  assert.equal((await poolProperties(POOL))["NoAllocSpace"], false);
   const { stdout } = await mustRun("dmsetup", ["status", "--target", "thin-pool"]);
   assert.match(stdout, / rw /, stdout);
   await mustRun("dd", ["if=/dev/zero", `of=${at}/more`, "bs=1M", "count=50", "conv=fsync", "status=none"]);
@@ -129,7 +115,7 @@ test("a device that fails under a pool shows in what the pool permits; with the 
   await run("dd", ["if=/dev/zero", `of=${at}/lost`, "bs=1M", "count=20", "conv=fsync", "status=none"]);
   await until(
     "the pool permits less",
-    async () => (await poolProperties())["AvailableActions"] !== "fully_operational",
+    async () => (await poolProperties(POOL))["AvailableActions"] !== "fully_operational",
   );
   assert.match(await stratis("pool", "list"), /EM00[12]/);
   assert.match(await stratisFails("filesystem", "create", POOL, "another"), /NoRequests|NoPoolChanges/);
@@ -140,7 +126,7 @@ test("a device that fails under a pool shows in what the pool permits; with the 
     async () => (await stratisCommand("pool", "stop", "--name", POOL)).status === 0,
   );
   await stratis("pool", "start", "--name", POOL);
-  assert.equal((await poolProperties())["AvailableActions"], "fully_operational");
+  assert.equal((await poolProperties(POOL))["AvailableActions"], "fully_operational");
   await mustRun("mount", [`/dev/stratis/${POOL}/fs`, at]);
   assert.equal(await sha256(`${at}/kept`), hash);
   await unmountAll();

@@ -1,7 +1,6 @@
 /** A pool with metadata of version 1, made beside the running daemon, which takes it over and does everything with it. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { killDaemon, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 import {
@@ -14,10 +13,10 @@ import {
   stratis,
   stratisCommand,
   unmountAll,
+  until,
 } from "../cases/support";
 
 const POOL = "legacy";
-const TAKEN_OVER_MILLISECONDS = 60_000;
 let hash = "";
 
 before(async () => {
@@ -50,11 +49,10 @@ const record = async (): Promise<Record> =>
 test("stratis-legacy-pool makes it, and the daemon has it by itself", async () => {
   const tool = `echo Yes | ${process.execPath} ${PROJECT}/dist/bin/stratis-legacy-pool.js ${POOL} ${await disk("d0")}`;
   await mustRun("sh", ["-c", tool]);
-  const end = Date.now() + TAKEN_OVER_MILLISECONDS;
-  while ((await stratisCommand("pool", "list", "--name", POOL)).status !== 0) {
-    assert.ok(Date.now() < end, "the daemon did not take the pool over");
-    await sleep(500);
-  }
+  await until(
+    "the daemon takes the pool over",
+    async () => (await stratisCommand("pool", "list", "--name", POOL)).status === 0,
+  );
   assert.deepEqual(await roles(), WITHOUT_CACHE);
   const { backstore, features } = await record();
   assert.deepEqual(Object.keys(backstore.data_tier), ["blockdev"], "no integrity specification");
@@ -87,11 +85,10 @@ test("more data, a snapshot, a new name", async () => {
   await stratis("filesystem", "snapshot", POOL, "home", "snap");
   await stratis("pool", "rename", POOL, "renamed");
   await stratis("pool", "rename", "renamed", POOL);
-  const end = Date.now() + TAKEN_OVER_MILLISECONDS;
-  while ((await record()).backstore.cap.allocs[0]?.[1] === undefined || !(await grown())) {
-    assert.ok(Date.now() < end, "the pool did not grow into its second device");
-    await sleep(500);
-  }
+  await until(
+    "the pool grows into its second device",
+    async () => (await record()).backstore.cap.allocs[0]?.[1] !== undefined && (await grown()),
+  );
   assert.equal((await record()).backstore.cap.allocs.length, 1, "V1 counts in one range");
 });
 
