@@ -236,15 +236,16 @@ export async function lastUpdateTime(file: BlockFile, header: StaticHeader): Pro
  * Saves a record on one device (on-disk-format.md §6.6): into the pair of regions that does not hold the newest one,
  * region by region with an fsync each. Whenever it is interrupted, the device holds the old record or the new one.
  *
- * Throws DiskFormatError, with nothing written, when `time` is not later than that of the record on the device, or
- * when the JSON is longer than a region.
+ * One region of the pair is enough, because a reader finds the record in either; what went wrong with the other is
+ * returned. Throws DiskFormatError, with nothing written, when `time` is not later than that of the record on the
+ * device, or when the JSON is longer than a region; and what the device answered when no region could be written.
  */
 export async function saveMetadata(
   file: BlockFile,
   header: StaticHeader,
   time: Timestamp,
   json: Uint8Array,
-): Promise<void> {
+): Promise<string[]> {
   const { layout, headers, newest } = await readMda(file, header);
   if (json.length === 0 || json.length > layout.maxJsonBytes)
     throw new DiskFormatError(
@@ -258,8 +259,15 @@ export async function saveMetadata(
     );
   const mdaHeader = encodeMdaHeader({ time, used: BigInt(json.length), dataCrc: crc32c(json) });
   const region = Buffer.concat([mdaHeader, json]);
-  for (const number of regionsOf(pairToOverwrite(headers, newest?.candidate.pair ?? null))) {
-    await file.write(layout.offsets[number], region);
-    await file.sync();
-  }
+  const pair = regionsOf(pairToOverwrite(headers, newest?.candidate.pair ?? null));
+  const failures: { number: RegionNumber; cause: unknown }[] = [];
+  for (const number of pair)
+    try {
+      await file.write(layout.offsets[number], region);
+      await file.sync();
+    } catch (cause) {
+      failures.push({ number, cause });
+    }
+  if (failures.length === pair.length) throw failures[0]?.cause;
+  return failures.map(({ number, cause }) => `MDA region ${number} can't be written: ${causeText(cause)}`);
 }

@@ -110,6 +110,25 @@ test("saves go to the pairs in turn and the newest is read", async () => {
   }
 });
 
+test("a region that can't be written leaves the record in the other one of its pair", async () => {
+  for (const bad of [0, 2] as const) {
+    const file = await savedTwice();
+    file.unwritable = [{ offset: REGION[bad], length: 4096n }];
+    const problems = await saveMetadata(file, HEADER, later(3), Buffer.from("third record"));
+    assert.match(problems.join(), new RegExp(`^MDA region ${bad} can't be written: .*input/output error$`));
+    assert.equal(await newestText(file), "third record");
+    assert.deepEqual(await saveMetadata(file, HEADER, later(4), Buffer.from("fourth record")), []);
+    assert.equal(await newestText(file), "fourth record");
+  }
+});
+
+test("where no region of the pair can be written the save fails, and the record is the one before", async () => {
+  const file = await savedTwice();
+  file.unwritable = [0, 2].map((bad) => ({ offset: REGION[bad as 0 | 2], length: 4096n }));
+  await assert.rejects(saveMetadata(file, HEADER, later(3), Buffer.from("x")), /input\/output error/);
+  assert.equal(await newestText(file), "newer record");
+});
+
 test("a save that is not later than the record on the device writes nothing", async () => {
   const file = await savedTwice();
   for (const time of [later(2), later(1), { seconds: 0n, nanoseconds: 0 }])

@@ -23,12 +23,17 @@ export function ioError(what: string, offset: bigint): Error {
   return Object.assign(new Error(`${what} at byte ${offset}: input/output error`), { code: "EIO" });
 }
 
+const touches = (ranges: { offset: bigint; length: bigint }[], offset: bigint, length: number): boolean =>
+  ranges.some((range) => range.offset < offset + BigInt(length) && offset < range.offset + range.length);
+
 /** A device of any size; pages that were never written read as zeros. */
 export class MemoryBlockFile implements BlockFile {
   /** Everything that was done since the start, or since the list was cleared. */
   operations: BlockOperation[] = [];
   /** Byte ranges whose reading fails. */
   unreadable: { offset: bigint; length: bigint }[] = [];
+  /** Byte ranges whose writing fails, with nothing written. */
+  unwritable: { offset: bigint; length: bigint }[] = [];
   readonly #pages = new Map<bigint, Buffer>();
 
   constructor(readonly size: bigint) {}
@@ -90,8 +95,7 @@ export class MemoryBlockFile implements BlockFile {
   }
 
   read(offset: bigint, length: number): Promise<Buffer> {
-    const end = offset + BigInt(length);
-    const bad = this.unreadable.some((range) => range.offset < end && offset < range.offset + range.length);
+    const bad = touches(this.unreadable, offset, length);
     // Errors come as rejections, never at once: callers may have several calls under way.
     return new Promise((resolve) => {
       if (bad) throw ioError("Reading", offset);
@@ -101,6 +105,7 @@ export class MemoryBlockFile implements BlockFile {
 
   write(offset: bigint, data: Uint8Array): Promise<void> {
     return new Promise((resolve) => {
+      if (touches(this.unwritable, offset, data.length)) throw ioError("Writing", offset);
       this.poke(offset, data);
       this.operations.push({ kind: "write", offset, data: Buffer.from(data) });
       resolve();

@@ -40,7 +40,7 @@ const regionAt = (region: bigint): bigint => 8192n + region * REGION_BYTES;
 async function savedTwice(): Promise<MemoryBlockFile> {
   const file = new MemoryBlockFile(DEVICE_BYTES);
   await initializeDevice(file, HEADER);
-  const save = (second: bigint, name: string): Promise<void> =>
+  const save = (second: bigint, name: string): Promise<string[]> =>
     saveMetadata(file, HEADER, { seconds: second, nanoseconds: 0 }, Buffer.from(`{"name":"${name}"}`));
   await save(1_748_779_201n, "first");
   await save(1_748_779_202n, "old");

@@ -38,7 +38,10 @@ export class MetadataStore {
     const outcomes = await Promise.allSettled(
       chosen.map((device) =>
         withBlockFile(device.devnode, { write: true }, async (file) => {
-          await saveMetadata(file, device.header, time, json);
+          for (const problem of await saveMetadata(file, device.header, time, json))
+            log.warn(
+              `Metadata of pool "${record.name}" has one copy less on ${device.physicalPath}: ${problem}`,
+            );
         }),
       ),
     );
