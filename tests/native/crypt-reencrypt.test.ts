@@ -3,77 +3,26 @@
  * when it is stopped, killed or the process ends in the middle.
  */
 import * as assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import { once } from "node:events";
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
-import * as path from "node:path";
-import { test, type TestContext } from "node:test";
+import { test } from "node:test";
 import { completeReencryption } from "../../src/engine/real/crypt/complete-reencryption";
-import { native, type CryptHeader, type CryptReencryptBeginOptions } from "../../src/native";
-import { CHEAP, COMPACT, V2, bytesAt, luksFile, overwrite, passphrase } from "./crypt-support";
-import { callUntyped, failsWith, temporaryFolder } from "./support";
-
-const DATA_OFFSET = 2 * 1024 * 1024;
-/** 32 pieces of 128 KiB. */
-const DATA_BYTES = 4 * 1024 * 1024;
-const SMALL = { mostHotzoneSectors: 256n };
-const P = passphrase("p");
-const QUIET = (): void => undefined;
-
-async function headerOf(file: string): Promise<CryptHeader> {
-  const header = await native().cryptLoad(file);
-  assert.ok(header !== null);
-  return header;
-}
-
-const dataOf = (file: string): Buffer => bytesAt(file, DATA_OFFSET, DATA_BYTES);
-
-/** A file with room for a header before its data, whose encryption is begun as for a device in use. */
-async function begunEncryption(context: TestContext): Promise<{ file: string; plain: Buffer }> {
-  const folder = temporaryFolder(context);
-  const [file, header] = [path.join(folder, "device"), path.join(folder, "header")];
-  const plain = randomBytes(DATA_BYTES);
-  fs.writeFileSync(file, Buffer.concat([Buffer.alloc(DATA_OFFSET), plain]));
-  fs.writeFileSync(header, Buffer.alloc(4096));
-  const addon = native();
-  const volumeKey = await addon.cryptFormat(header, { ...COMPACT, ...CHEAP });
-  const newKeyslot = await addon.cryptAddKeyslot(header, { volumeKey }, P, CHEAP);
-  volumeKey.wipe();
-  await addon.cryptReencryptBegin(header, { mode: "encrypt", unlock: P, newKeyslot, initializeOnly: true });
-  await addon.cryptHeaderRestore(file, header);
-  return { file, plain };
-}
-
-/** Adds a keyslot of a new key, and begins the change to it. */
-async function beginReencryption(file: string, more?: Partial<CryptReencryptBeginOptions>): Promise<void> {
-  const addon = native();
-  const oldKeyslot = await addon.cryptTest(file, P);
-  const volumeKey = await addon.cryptGenerateVolumeKey();
-  const newKeyslot = await addon.cryptAddKeyslot(file, { volumeKey }, P, { ...CHEAP, unbound: true });
-  volumeKey.wipe();
-  await addon.cryptReencryptBegin(file, {
-    mode: "reencrypt",
-    unlock: P,
-    oldKeyslot,
-    newKeyslot,
-    ...SMALL,
-    ...more,
-  });
-}
-
-async function finish(file: string): Promise<void> {
-  const run = native().cryptReencryptRun(file, { unlock: P, ...SMALL }, QUIET);
-  assert.equal(await run.ended, "finished");
-  assert.deepEqual((await headerOf(file)).reencryption, { state: "none", mode: null });
-}
-
-async function decrypt(file: string): Promise<void> {
-  const oldKeyslot = await native().cryptTest(file, P);
-  await native().cryptReencryptBegin(file, { mode: "decrypt", unlock: P, oldKeyslot });
-  assert.deepEqual((await headerOf(file)).reencryption, { state: "clean", mode: "decrypt" });
-  await finish(file);
-}
+import { native } from "../../src/native";
+import { CHEAP, V2, luksFile, overwrite, passphrase } from "./crypt-support";
+import {
+  DATA_BYTES,
+  P,
+  QUIET,
+  SMALL,
+  beginReencryption,
+  begunEncryption,
+  dataOf,
+  decrypt,
+  finish,
+  headerOf,
+  runScript,
+} from "./reencrypt-support";
+import { callUntyped, failsWith } from "./support";
 
 test("encrypted, re-encrypted and decrypted, data are what they were", async (context) => {
   const { file, plain } = await begunEncryption(context);
@@ -166,40 +115,6 @@ test("others get their turn meanwhile, but not on the same device", async (conte
   assert.equal(await native().cryptTest(other.file, passphrase("q")), 0);
   run.stop();
   assert.equal(await run.ended, "stopped", "all of that took less than the run");
-});
-
-/** A process that re-encrypts `file` and prints the progress, with `action` done at each. */
-const runScript = (file: string, action: string): string => `
-  const addon = require(${JSON.stringify(path.resolve(__dirname, "..", "..", "src", "native", "index.js"))}).native();
-  addon.cryptReencryptRun(${JSON.stringify(file)},
-    { unlock: { passphrase: Buffer.from("p") }, mostHotzoneSectors: 256n },
-    (done) => { console.log(String(done)); ${action} }).ended.then(console.log);`;
-
-test("a process that is killed in the middle loses nothing", async (context) => {
-  const { file, plain } = await begunEncryption(context);
-  await finish(file);
-  const states = new Set<string>();
-  await beginReencryption(file);
-  for (let round = 0; round < 8; round++) {
-    const child = spawn(process.execPath, ["-e", runScript(file, "")], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    // It may be at the end, with nothing more to tell.
-    const exited = once(child, "exit");
-    await Promise.race([once(child.stdout, "data"), exited]);
-    child.kill("SIGKILL");
-    await exited;
-    const { state } = (await headerOf(file)).reencryption;
-    states.add(state);
-    assert.notEqual(state, "invalid");
-    // In the moment in which the old key is gone and the marks are still there.
-    if (await completeReencryption(file)) states.add("completed");
-    if ((await headerOf(file)).reencryption.state === "none") await beginReencryption(file);
-  }
-  context.diagnostic(`states after kills: ${[...states].join(", ")}`);
-  await finish(file);
-  await decrypt(file);
-  assert.ok(dataOf(file).equals(plain));
 });
 
 /**
