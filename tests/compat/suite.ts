@@ -13,7 +13,7 @@ import { stratisCliFolder } from "./sources";
 const NOT_RUN_STATUS = 77;
 /** How many the release has: fewer means that they were not found, not that all is well. */
 const TESTS = 329;
-const LANES = 2;
+const LANES = 5;
 /** How often those that were late run again. */
 const LATE_ROUNDS = 3;
 const LIST_TIMEOUT_MS = 60_000;
