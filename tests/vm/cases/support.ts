@@ -7,7 +7,7 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { main } from "../../../cli/main";
 import { STRATIS_TOP, SystemBus, type ManagedObjects } from "../guest/bus";
-import { mustRun, PROJECT, type Outcome } from "../guest/command";
+import { mustRun, PROJECT, run, type Outcome } from "../guest/command";
 
 export { mustRun, PROJECT, run } from "../guest/command";
 
@@ -50,10 +50,14 @@ const WAIT_MILLISECONDS = 90_000;
 const LOOK_MILLISECONDS = 300;
 
 /** Waits for what comes by itself. */
-export async function until(what: string, reached: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + WAIT_MILLISECONDS;
+export async function until(
+  what: string,
+  reached: () => Promise<boolean>,
+  milliseconds = WAIT_MILLISECONDS,
+): Promise<void> {
+  const end = Date.now() + milliseconds;
   while (!(await reached())) {
-    assert.ok(Date.now() < end, `${what}: not within ${WAIT_MILLISECONDS} ms`);
+    assert.ok(Date.now() < end, `${what}: not within ${milliseconds} ms`);
     await sleep(LOOK_MILLISECONDS);
   }
 }
@@ -109,6 +113,26 @@ export async function startOf(device: string): Promise<Buffer> {
   }
 }
 
+/** What of a LUKS2 header cases look at. */
+export interface LuksHeader {
+  tokens: Record<string, { type: string; keyslots: string[]; key_description?: string; pool_name?: string }>;
+  keyslots: Record<string, object>;
+  segments: Record<string, { offset: string; size: string }>;
+  config: { json_size: string; keyslots_size: string };
+}
+
+export async function luksHeader(device: string): Promise<LuksHeader> {
+  const { stdout } = await mustRun("cryptsetup", ["luksDump", "--dump-json-metadata", device]);
+  return JSON.parse(stdout) as LuksHeader;
+}
+
+/** Nobody recognises anything on the device, and nothing of a LUKS header is left where one could have been. */
+export async function requireBlank(device: string): Promise<void> {
+  assert.equal((await run("blkid", ["-p", device])).stdout, "", device);
+  const count = `dd if=${device} bs=1M count=24 status=none | grep -c LUKS || true`;
+  assert.equal((await mustRun("sh", ["-c", count])).stdout.trim(), "0", `${device}: no LUKS header`);
+}
+
 let client: Promise<SystemBus> | undefined;
 
 /** A connection to the system bus, one for all calls of a file of cases. closeBus() must end it. */
@@ -153,14 +177,22 @@ export const managerProperty = async (revision: string, name: string): Promise<u
 
 export const managedObjects = async (): Promise<ManagedObjects> => (await bus()).managedObjects();
 
-/** Of the pool with that name. */
-export async function poolProperties(name: string): Promise<Record<string, unknown>> {
-  for (const interfaces of Object.values(await managedObjects())) {
-    const found = interfaces["org.storage.stratis3.pool.r9"];
-    if (found?.["Name"] === name) return found;
+interface PoolObject {
+  path: string;
+  properties: Record<string, unknown>;
+}
+
+/** The pool with that name. */
+export async function poolObject(name: string): Promise<PoolObject> {
+  for (const [at, interfaces] of Object.entries(await managedObjects())) {
+    const properties = interfaces["org.storage.stratis3.pool.r9"];
+    if (properties?.["Name"] === name) return { path: at, properties };
   }
   throw new Error(`There is no pool ${name}`);
 }
+
+export const poolProperties = async (name: string): Promise<Record<string, unknown>> =>
+  (await poolObject(name)).properties;
 
 /** Closes the connection, so that the process can end. */
 export async function closeBus(): Promise<void> {

@@ -5,21 +5,12 @@ import { mkdir, rm } from "node:fs/promises";
 import { createServer, request, type Server } from "node:http";
 import { createServer as createTcpServer, type AddressInfo, type Server as TcpServer } from "node:net";
 import * as path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "../cases/support";
 import { mustRun, run } from "./command";
 
 const TANGD = "/usr/libexec/tangd";
 const KEYGEN = "/usr/libexec/tangd-keygen";
 const READY_MILLISECONDS = 60_000;
-const LOOK_MILLISECONDS = 200;
-
-async function until(what: string, reached: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + READY_MILLISECONDS;
-  while (!(await reached())) {
-    if (Date.now() > end) throw new Error(`${what} has not come up within ${READY_MILLISECONDS} ms`);
-    await sleep(LOOK_MILLISECONDS);
-  }
-}
 
 /** A tang server of its own, at 127.0.0.1. */
 export class Tang {
@@ -49,7 +40,11 @@ export class Tang {
   async start(): Promise<void> {
     this.#child = spawn(TANGD, ["-l", "-p", String(this.port), this.folder], { stdio: "ignore" });
     const answers = ["-sf", "--max-time", "5", "-o", "/dev/null", `${this.url}/adv`];
-    await until(`tangd at ${this.url}`, async () => (await run("curl", answers)).status === 0);
+    await until(
+      `tangd answers at ${this.url}`,
+      async () => (await run("curl", answers)).status === 0,
+      READY_MILLISECONDS,
+    );
   }
 
   stop(): void {
@@ -109,7 +104,7 @@ export async function startTpm(folder: string): Promise<() => void> {
   await mustRun("modprobe", ["tpm_vtpm_proxy"]);
   const args = ["chardev", "--vtpm-proxy", "--tpm2", "--tpmstate", `dir=${path.resolve(folder)}`];
   const child = spawn("swtpm", args, { stdio: "ignore" });
-  await until("the TPM", () => Promise.resolve(existsSync("/dev/tpmrm0")));
+  await until("the TPM is there", () => Promise.resolve(existsSync("/dev/tpmrm0")), READY_MILLISECONDS);
   return () => {
     child.kill("SIGTERM");
   };

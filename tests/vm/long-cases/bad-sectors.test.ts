@@ -6,16 +6,15 @@ import { disk, wipeDisk } from "../guest/disks";
 import {
   closeBus,
   dmDevices,
-  mountPoint,
   mustRun,
   poolProperties,
-  sha256,
   stratis,
   stratisCommand,
   stratisFails,
   unmountAll,
   until,
 } from "../cases/support";
+import { KeptFile } from "../cases/kept-file";
 
 const POOL = "scarred";
 const DEVICE = "case-scarred";
@@ -25,7 +24,7 @@ const SECTORS_PER_GIB = 2 * 1024 * 1024;
 const THIN_META_SECTOR = 8192 + 34816;
 /** Of the first region of the metadata area. */
 const REGION_SECTOR = 16;
-let hash = "";
+const kept = new KeptFile(POOL, "fs");
 
 before(async () => {
   for (const serial of ["d0", "d1"]) await wipeDisk(await disk(serial));
@@ -68,25 +67,16 @@ async function change(name: string, table: string[]): Promise<void> {
   await mustRun("udevadm", ["settle", "--timeout=60"]);
 }
 
-async function writeKept(): Promise<void> {
-  const at = await mountPoint("fs");
-  await mustRun("mount", [`/dev/stratis/${POOL}/fs`, at]);
-  await mustRun("dd", ["if=/dev/urandom", `of=${at}/kept`, "bs=1M", "count=8", "conv=fsync", "status=none"]);
-  hash = await sha256(`${at}/kept`);
-}
-
 async function verifyKept(): Promise<void> {
-  const at = await mountPoint("fs");
-  await mustRun("mount", [`/dev/stratis/${POOL}/fs`, at]);
-  assert.equal(await sha256(`${at}/kept`), hash);
-  await mustRun("umount", [at]);
+  await kept.mountAndCompare();
+  await unmountAll();
 }
 
 test("a pool with a bad sector in a region of its metadata area starts, and can be changed", async () => {
   await create(DEVICE, await tableOf("d0", 3));
   await stratis("pool", "create", POOL, `/dev/mapper/${DEVICE}`);
   await stratis("filesystem", "create", POOL, "fs", "--size", "600MiB");
-  await writeKept();
+  await kept.write(8);
   await unmountAll();
   await stratis("pool", "stop", "--name", POOL);
   await change(DEVICE, await tableOf("d0", 3, { at: REGION_SECTOR, sectors: 8 }));

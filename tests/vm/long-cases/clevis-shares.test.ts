@@ -1,19 +1,18 @@
 /** Pools that Clevis opens by a TPM, and by shares of several; and a tang server that has got other keys. */
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { startTpm } from "../guest/clevis";
-import { startDaemon, stopDaemon } from "../guest/daemon";
-import { disk, wipeDisk } from "../guest/disks";
-import { closeBus, stratis, stratisCommand, stratisFails, unmountAll } from "../cases/support";
+import { disk } from "../guest/disks";
+import { stratis, stratisCommand, stratisFails } from "../cases/support";
 import {
   bindClevis,
   bounded,
+  cleanUp,
   clevisInfos,
-  KEY_FILE,
   makeFilesystem,
   mountAndCompare,
   POOL,
+  prepare,
   refused,
   startAny,
   stop,
@@ -23,23 +22,14 @@ import {
 let endTpm: () => void = () => undefined;
 
 before(async () => {
-  const device = await disk("d0");
-  await wipeDisk(device);
-  await writeFile(KEY_FILE, "a key of the keyring");
-  await tang.makeKeys();
+  await prepare();
   await tang.start();
-  await startDaemon();
-  await stratis("key", "set", "--keyfile-path", KEY_FILE, "k");
   const server = ["--clevis", "tang", "--tang-url", tang.url, "--thumbprint", await tang.thumbprint()];
-  await stratis("pool", "create", "--key-desc", "k", ...server, POOL, device);
+  await stratis("pool", "create", "--key-desc", "k", ...server, POOL, await disk("d0"));
   await makeFilesystem();
 });
 after(async () => {
-  await unmountAll();
-  await stratisCommand("key", "unset", "k");
-  await closeBus();
-  await stopDaemon();
-  tang.stop();
+  await cleanUp();
   endTpm();
 });
 

@@ -1,45 +1,56 @@
 /** What the cases of Clevis share: one pool that is bound to something, and its bindings. */
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
 import { Tang } from "../guest/clevis";
+import { startDaemon, stopDaemon } from "../guest/daemon";
+import { disk, wipeDisk } from "../guest/disks";
 import {
   callStratis,
+  closeBus,
   dmDevices,
-  managedObjects,
-  mountPoint,
-  mustRun,
-  sha256,
+  luksHeader,
+  poolObject,
+  poolProperties,
   stratis,
+  stratisCommand,
   unmountAll,
+  type LuksHeader,
 } from "../cases/support";
+import { KeptFile } from "../cases/kept-file";
 
 export const POOL = "sealed";
-export const KEY_FILE = "/run/case-key";
+const KEY_FILE = "/run/case-key";
 /** One program of Clevis may take three minutes; the rest of an operation some more. */
 const BOUNDED_MILLISECONDS = 300_000;
 export const tang = new Tang("/run/case-tang", 8099);
-let hash = "";
+const kept = new KeptFile(POOL, "home");
 
-interface PoolObject {
-  path: string;
-  properties: Record<string, unknown>;
+/** A blank disk d0, a key "k" that is set, a tang server with keys, and a daemon. */
+export async function prepare(): Promise<void> {
+  await wipeDisk(await disk("d0"));
+  await writeFile(KEY_FILE, "a key of the keyring");
+  await tang.makeKeys();
+  await startDaemon();
+  await stratis("key", "set", "--keyfile-path", KEY_FILE, "k");
 }
-async function pool(): Promise<PoolObject> {
-  for (const [path, interfaces] of Object.entries(await managedObjects())) {
-    const properties = interfaces["org.storage.stratis3.pool.r9"];
-    if (properties?.["Name"] === POOL) return { path, properties };
-  }
-  throw new Error(`There is no pool ${POOL}`);
+
+export async function cleanUp(): Promise<void> {
+  await unmountAll();
+  await stratisCommand("key", "unset", "k");
+  await closeBus();
+  await stopDaemon();
+  tang.stop();
 }
 
 type Bindings = [slot: number, binding: [pin: string, config: string]][];
 export const clevisInfos = async (): Promise<Bindings> => {
-  const found = (await pool()).properties["ClevisInfos"] as Bindings;
+  const found = (await poolProperties(POOL))["ClevisInfos"] as Bindings;
   return [...found].sort(([a], [b]) => a - b);
 };
-export const keyDescriptions = async (): Promise<unknown> => (await pool()).properties["KeyDescriptions"];
+export const keyDescriptions = async (): Promise<unknown> => (await poolProperties(POOL))["KeyDescriptions"];
 
 export async function bindClevis(pin: string, config: object): Promise<string | null> {
-  const { path } = await pool();
+  const { path } = await poolObject(POOL);
   const { code, message } = await callStratis(path, "org.storage.stratis3.pool.r9", "BindClevis", "ss(bu)", [
     pin,
     JSON.stringify(config),
@@ -55,14 +66,7 @@ export async function container(): Promise<string> {
   return `/dev/mapper/${name}`;
 }
 
-interface Header {
-  tokens: Record<string, { type: string; keyslots: string[] }>;
-  keyslots: Record<string, object>;
-}
-export async function header(): Promise<Header> {
-  const { stdout } = await mustRun("cryptsetup", ["luksDump", "--dump-json-metadata", await container()]);
-  return JSON.parse(stdout) as Header;
-}
+export const header = async (): Promise<LuksHeader> => await luksHeader(await container());
 
 /** The work, which must be done, or refused, in bounded time. */
 export async function bounded<T>(work: () => Promise<T>): Promise<T> {
@@ -79,11 +83,7 @@ export async function refused(work: () => Promise<string | null>, why: RegExp): 
   assert.deepEqual(await header(), before, "the header is as before");
 }
 
-const written = async (): Promise<string> => `${await mountPoint("home")}/written`;
-export async function mountAndCompare(): Promise<void> {
-  await mustRun("mount", [`/dev/stratis/${POOL}/home`, await mountPoint("home")]);
-  assert.equal(await sha256(await written()), hash);
-}
+export const mountAndCompare = (): Promise<void> => kept.mountAndCompare();
 export const startAny = (): Promise<string> =>
   stratis("pool", "start", "--name", POOL, "--unlock-method", "any");
 export async function stop(): Promise<void> {
@@ -95,15 +95,5 @@ export async function stop(): Promise<void> {
 /** A filesystem with a file, which mountAndCompare() finds again. */
 export async function makeFilesystem(): Promise<void> {
   await stratis("filesystem", "create", POOL, "home", "--size", "1GiB");
-  const at = await mountPoint("home");
-  await mustRun("mount", [`/dev/stratis/${POOL}/home`, at]);
-  await mustRun("dd", [
-    "if=/dev/urandom",
-    `of=${at}/written`,
-    "bs=1M",
-    "count=5",
-    "conv=fsync",
-    "status=none",
-  ]);
-  hash = await sha256(await written());
+  await kept.write(5);
 }

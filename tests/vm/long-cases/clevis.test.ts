@@ -2,52 +2,30 @@
  * Pools that Clevis opens by a tang server; and what comes of servers that are away, hang or lie.
  */
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { hangingServer, lyingServer } from "../guest/clevis";
-import { startDaemon, stopDaemon } from "../guest/daemon";
-import { disk, wipeDisk } from "../guest/disks";
-import {
-  closeBus,
-  dmDevices,
-  mustRun,
-  run,
-  stratis,
-  stratisCommand,
-  stratisFails,
-  unmountAll,
-} from "../cases/support";
+import { disk } from "../guest/disks";
+import { dmDevices, mustRun, run, stratis, stratisFails, unmountAll } from "../cases/support";
 import {
   bindClevis,
   bounded,
+  cleanUp,
   clevisInfos,
   container,
   header,
-  KEY_FILE,
   keyDescriptions,
   makeFilesystem,
   mountAndCompare,
   POOL,
+  prepare,
   refused,
   startAny,
   stop,
   tang,
 } from "./clevis-support";
 
-before(async () => {
-  await wipeDisk(await disk("d0"));
-  await writeFile(KEY_FILE, "a key of the keyring");
-  await tang.makeKeys();
-  await startDaemon();
-  await stratis("key", "set", "--keyfile-path", KEY_FILE, "k");
-});
-after(async () => {
-  await unmountAll();
-  await stratisCommand("key", "unset", "k");
-  await closeBus();
-  await stopDaemon();
-  tang.stop();
-});
+before(prepare);
+after(cleanUp);
 
 test("without a server, and with the wrong thumbprint, no pool is made, and the disk is free", async () => {
   const device = await disk("d0");

@@ -7,20 +7,19 @@ import { disk, wipeDisk } from "../guest/disks";
 import {
   closeBus,
   dmDevices,
-  mountPoint,
   mustRun,
   poolProperties,
-  run,
-  sha256,
+  requireBlank,
   stratis,
   stratisCommand,
   stratisFails,
   unmountAll,
   until,
 } from "../cases/support";
+import { KeptFile } from "../cases/kept-file";
 
 const POOL = "secret";
-let hash = "";
+const kept = new KeptFile(POOL, "home");
 
 before(async () => {
   for (const serial of ["d0", "d1", "d2"]) await wipeDisk(await disk(serial));
@@ -34,12 +33,6 @@ after(async () => {
   await closeBus();
   await stopDaemon();
 });
-
-const written = async (): Promise<string> => `${await mountPoint("home")}/written`;
-async function mountAndCompare(): Promise<void> {
-  await mustRun("mount", [`/dev/stratis/${POOL}/home`, await mountPoint("home")]);
-  assert.equal(await sha256(await written()), hash);
-}
 
 test("keys are set, listed, changed and unset", async () => {
   assert.equal((await stratis("key", "list")).includes("one"), false);
@@ -73,24 +66,14 @@ test("a pool is made with a key that is set, and not with one that is not", asyn
   assert.match(dump, /Metadata area:\s+65536 \[bytes\]/);
   assert.match(dump, /Keyslots area:\s+16744448 \[bytes\]/);
   await stratis("filesystem", "create", POOL, "home", "--size", "1GiB");
-  const at = await mountPoint("home");
-  await mustRun("mount", [`/dev/stratis/${POOL}/home`, at]);
-  await mustRun("dd", [
-    "if=/dev/urandom",
-    `of=${at}/written`,
-    "bs=1M",
-    "count=20",
-    "conv=fsync",
-    "status=none",
-  ]);
-  hash = await sha256(await written());
+  await kept.write(20);
 });
 
 test("the next daemon takes it over with its volume key", async () => {
   await killDaemon();
   await startDaemon();
   assert.equal((await poolProperties(POOL))["VolumeKeyLoaded"], true);
-  assert.equal(await sha256(await written()), hash);
+  await kept.compare();
 });
 
 test("it grows into another device", async () => {
@@ -103,7 +86,7 @@ test("it grows into another device", async () => {
     return BigInt(line.split(" ")[2] ?? "0");
   };
   assert.equal(lengthOf(/-crypt:/), lengthOf(/-physical-cache:/) - 34816n);
-  assert.equal(await sha256(await written()), hash);
+  await kept.compare();
 });
 
 test("a second key is bound, and the first is unbound, but never the last", async () => {
@@ -139,7 +122,7 @@ test("stopped, it starts with its key only", async () => {
   assert.match(await stratisFails("pool", "start", "--name", POOL, "--unlock-method", "any"), /two/);
   await stratis("key", "reset", "--keyfile-path", "/run/case-key-two", "two");
   await stratis("pool", "start", "--name", POOL, "--unlock-method", "any");
-  await mountAndCompare();
+  await kept.mountAndCompare();
 });
 
 test("after a boot it waits for somebody to open it", async () => {
@@ -163,16 +146,16 @@ test("after a boot it waits for somebody to open it", async () => {
   assert.match(await stratis("pool", "list", "--stopped"), new RegExp(POOL));
   assert.deepEqual(await dmDevices(), []);
   await stratis("pool", "start", "--name", POOL, "--keyfile-path", "/run/case-key-two");
-  await mountAndCompare();
+  await kept.mountAndCompare();
 });
 
 test("with a cache it is still encrypted above it", async () => {
   await stratis("pool", "init-cache", POOL, await disk("d2"));
-  assert.equal(await sha256(await written()), hash);
+  await kept.compare();
   await unmountAll();
   await stratis("pool", "stop", "--name", POOL);
   await stratis("pool", "start", "--name", POOL, "--token-slot", "1");
-  await mountAndCompare();
+  await kept.mountAndCompare();
 });
 
 test("destroyed, nothing of it is left on the disks", async () => {
@@ -180,12 +163,5 @@ test("destroyed, nothing of it is left on the disks", async () => {
   await stratis("filesystem", "destroy", POOL, "home");
   await stratis("pool", "destroy", POOL);
   assert.deepEqual(await dmDevices(), []);
-  for (const serial of ["d0", "d1", "d2"]) {
-    assert.equal((await run("blkid", ["-p", await disk(serial)])).stdout, "", serial);
-    const { stdout } = await mustRun("sh", [
-      "-c",
-      `dd if=${await disk(serial)} bs=1M count=24 status=none | grep -c LUKS || true`,
-    ]);
-    assert.equal(stdout.trim(), "0", `${serial}: no LUKS header`);
-  }
+  for (const serial of ["d0", "d1", "d2"]) await requireBlank(await disk(serial));
 });

@@ -6,17 +6,16 @@ import { startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 import {
   closeBus,
-  mountPoint,
   mustRun,
   poolProperties,
   run,
-  sha256,
   stratis,
   stratisCommand,
   stratisFails,
   unmountAll,
   until,
 } from "../cases/support";
+import { KeptFile } from "../cases/kept-file";
 
 const POOL = "faulty";
 const DEVICE = "case-faulty";
@@ -66,7 +65,7 @@ async function overwrite(block: bigint, blocks: number): Promise<void> {
   ]);
 }
 
-let hash = "";
+const kept = new KeptFile(POOL, "fs");
 
 test("a full pool fails its writer, and goes on when it gets a disk, without a restart", async () => {
   const [first, second] = [await disk("d0"), await disk("big")];
@@ -74,10 +73,7 @@ test("a full pool fails its writer, and goes on when it gets a disk, without a r
   await setTable("linear", true);
   await stratis("pool", "create", POOL, `/dev/mapper/${DEVICE}`);
   await stratis("filesystem", "create", POOL, "fs", "--size", "8GiB");
-  const at = await mountPoint("fs");
-  await mustRun("mount", [`/dev/stratis/${POOL}/fs`, at]);
-  await mustRun("dd", ["if=/dev/urandom", `of=${at}/kept`, "bs=1M", "count=20", "conv=fsync", "status=none"]);
-  hash = await sha256(`${at}/kept`);
+  const at = await kept.write(20);
   await until(
     "no space is left to allocate",
     async () => (await poolProperties(POOL))["NoAllocSpace"] === true,
@@ -97,7 +93,7 @@ test("a full pool fails its writer, and goes on when it gets a disk, without a r
   const { stdout } = await mustRun("dmsetup", ["status", "--target", "thin-pool"]);
   assert.match(stdout, / rw /, stdout);
   await mustRun("dd", ["if=/dev/zero", `of=${at}/more`, "bs=1M", "count=50", "conv=fsync", "status=none"]);
-  assert.equal(await sha256(`${at}/kept`), hash);
+  await kept.compare();
   await unmountAll();
   await stratis("filesystem", "destroy", POOL, "fs");
   await stratis("pool", "destroy", POOL);
@@ -107,10 +103,7 @@ test("a device that fails under a pool shows in what the pool permits; with the 
   await wipeDisk(await disk("d0"));
   await stratis("pool", "create", POOL, `/dev/mapper/${DEVICE}`);
   await stratis("filesystem", "create", POOL, "fs", "--size", "600MiB");
-  const at = await mountPoint("fs");
-  await mustRun("mount", [`/dev/stratis/${POOL}/fs`, at]);
-  await mustRun("dd", ["if=/dev/urandom", `of=${at}/kept`, "bs=1M", "count=20", "conv=fsync", "status=none"]);
-  hash = await sha256(`${at}/kept`);
+  const at = await kept.write(20);
   await setTable("error");
   await run("dd", ["if=/dev/zero", `of=${at}/lost`, "bs=1M", "count=20", "conv=fsync", "status=none"]);
   await until(
@@ -127,8 +120,7 @@ test("a device that fails under a pool shows in what the pool permits; with the 
   );
   await stratis("pool", "start", "--name", POOL);
   assert.equal((await poolProperties(POOL))["AvailableActions"], "fully_operational");
-  await mustRun("mount", [`/dev/stratis/${POOL}/fs`, at]);
-  assert.equal(await sha256(`${at}/kept`), hash);
+  await kept.mountAndCompare();
   await unmountAll();
 });
 
@@ -137,9 +129,7 @@ test("damaged thin-pool metadata is repaired into the spare at the start", async
   const superblock = await readMetaBlock(0n);
   await overwrite(superblock.readBigUInt64LE(BITMAP_ROOT_AT), 1);
   await stratis("pool", "start", "--name", POOL);
-  const at = await mountPoint("fs");
-  await mustRun("mount", [`/dev/stratis/${POOL}/fs`, at]);
-  assert.equal(await sha256(`${at}/kept`), hash);
+  await kept.mountAndCompare();
   await unmountAll();
   const log = (await mustRun("journalctl", ["-q", "-o", "cat", "-u", "stratisd"])).stdout;
   assert.match(log, /repairing it into the spare/);
@@ -181,9 +171,7 @@ test("metadata beyond repair keeps the pool stopped, says so, and leaves the dat
     ...[`seek=${THIN_META_BYTES / META_BLOCK_BYTES}`, "status=none"],
   ]);
   await stratis("pool", "start", "--name", POOL);
-  const at = await mountPoint("fs");
-  await mustRun("mount", [`/dev/stratis/${POOL}/fs`, at]);
-  assert.equal(await sha256(`${at}/kept`), hash);
+  await kept.mountAndCompare();
   await unmountAll();
   await stratis("filesystem", "destroy", POOL, "fs");
   await stratis("pool", "destroy", POOL);

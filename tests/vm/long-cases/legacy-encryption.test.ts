@@ -5,7 +5,6 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { STRATIS_TOP } from "../guest/bus";
 import { killDaemon, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
@@ -14,17 +13,20 @@ import {
   closeBus,
   dmDevices,
   managedObjects,
+  luksHeader,
   managerProperty,
-  mountPoint,
   mustRun,
+  poolProperties,
   PROJECT,
+  requireBlank,
   run,
-  sha256,
   stratis,
   stratisCommand,
   stratisFails,
   unmountAll,
+  until,
 } from "../cases/support";
+import { KeptFile } from "../cases/kept-file";
 
 const POOL = "locked";
 const WAIT_MILLISECONDS = 120_000;
@@ -32,7 +34,7 @@ const WAIT_MILLISECONDS = 120_000;
 const LARGER = "case-larger";
 const SECTORS_PER_GIB = 2 * 1024 * 1024;
 const HEADER_SECTORS = 32768;
-let hash = "";
+const kept = new KeptFile(POOL, "home");
 
 async function sizeTo(gib: number): Promise<void> {
   const table = `0 ${gib * SECTORS_PER_GIB} linear ${await disk("d0")} 0`;
@@ -59,49 +61,17 @@ after(async () => {
   await run("dmsetup", ["remove", "--retry", "--deferred", LARGER]);
 });
 
-async function objects(kind: "pool" | "blockdev"): Promise<Record<string, unknown>[]> {
+async function blockDevices(): Promise<Record<string, unknown>[]> {
   const found = Object.values(await managedObjects()).map(
-    (interfaces) => interfaces[`org.storage.stratis3.${kind}.r9`],
+    (interfaces) => interfaces["org.storage.stratis3.blockdev.r9"],
   );
   return found.filter((properties) => properties !== undefined);
 }
 
-async function poolProperties(): Promise<Record<string, unknown>> {
-  const [pool] = await objects("pool");
-  assert.ok(pool !== undefined, "there is no pool");
-  return pool;
-}
-
-const until = async (what: string, reached: () => Promise<boolean>): Promise<void> => {
-  const end = Date.now() + WAIT_MILLISECONDS;
-  while (!(await reached())) {
-    assert.ok(Date.now() < end, what);
-    await sleep(500);
-  }
-};
-
 const larger = (): string => `/dev/mapper/${LARGER}`;
-
-interface Header {
-  tokens: Record<string, { type: string; keyslots: string[]; key_description?: string; pool_name?: string }>;
-  keyslots: Record<string, object>;
-  segments: Record<string, { offset: string; size: string }>;
-  config: { json_size: string; keyslots_size: string };
-}
-async function header(device: string): Promise<Header> {
-  return JSON.parse(
-    (await mustRun("cryptsetup", ["luksDump", "--dump-json-metadata", device])).stdout,
-  ) as Header;
-}
 
 const mappings = async (): Promise<string[]> =>
   (await dmDevices()).filter((name) => /^stratis-1-private-.*-crypt$/.test(name));
-
-const written = async (): Promise<string> => `${await mountPoint("home")}/written`;
-async function mountAndCompare(): Promise<void> {
-  await mustRun("mount", [`/dev/stratis/${POOL}/home`, await mountPoint("home")]);
-  assert.equal(await sha256(await written()), hash);
-}
 
 test("stratis-legacy-pool makes it as stratisd did, and the daemon has it by itself", async () => {
   const tool = `echo Yes | ${process.execPath} ${PROJECT}/dist/bin/stratis-legacy-pool.js ${POOL} ${larger()}`;
@@ -109,10 +79,11 @@ test("stratis-legacy-pool makes it as stratisd did, and the daemon has it by its
   assert.deepEqual(await mappings(), []);
   await mustRun("sh", ["-c", `${tool} --key-desc one`]);
   await until(
-    "the daemon did not take the pool over",
+    "the daemon takes the pool over",
     async () => (await stratisCommand("pool", "list", "--name", POOL)).status === 0,
+    WAIT_MILLISECONDS,
   );
-  const { tokens, keyslots, segments, config } = await header(larger());
+  const { tokens, keyslots, segments, config } = await luksHeader(larger());
   assert.deepEqual(config, { json_size: "12288", keyslots_size: "16744448" });
   assert.deepEqual([segments["0"]?.offset, segments["0"]?.size], ["16777216", "dynamic"]);
   assert.deepEqual(Object.keys(keyslots), ["0"]);
@@ -122,7 +93,7 @@ test("stratis-legacy-pool makes it as stratisd did, and the daemon has it by its
     key_description: "stratis-1-key-one",
   });
   assert.deepEqual([tokens["0"]?.type, tokens["0"]?.pool_name], ["stratis", POOL]);
-  const pool = await poolProperties();
+  const pool = await poolProperties(POOL);
   assert.deepEqual(
     [
       "Encrypted",
@@ -134,7 +105,7 @@ test("stratis-legacy-pool makes it as stratisd did, and the daemon has it by its
     ].map((name) => pool[name]),
     [true, [true, [true, "one"]], [true, [false, ["", ""]]], [false, 0], false, 1n],
   );
-  const [device] = await objects("blockdev");
+  const [device] = await blockDevices();
   assert.ok(device !== undefined);
   assert.match(String(device["Devnode"]), /^\/dev\/dm-\d+$/);
   assert.equal(device["TotalPhysicalSize"], String((4 * SECTORS_PER_GIB - HEADER_SECTORS) * 512));
@@ -142,11 +113,7 @@ test("stratis-legacy-pool makes it as stratisd did, and the daemon has it by its
 
 test("devices that are added are encrypted too, for data and for a cache", async () => {
   await stratis("filesystem", "create", POOL, "home", "--size", "1GiB");
-  const at = await mountPoint("home");
-  await mustRun("mount", [`/dev/stratis/${POOL}/home`, at]);
-  const random = ["if=/dev/urandom", "bs=1M", "count=20", "conv=fsync", "status=none"];
-  await mustRun("dd", [...random, `of=${at}/written`]);
-  hash = await sha256(await written());
+  await kept.write(20);
   await stratis("key", "unset", "one");
   assert.match(
     await stratisFails("pool", "add-data", POOL, await disk("d1")),
@@ -157,16 +124,16 @@ test("devices that are added are encrypted too, for data and for a cache", async
   await stratis("pool", "init-cache", POOL, await disk("d2"));
   assert.equal((await mappings()).length, 3);
   for (const serial of ["d1", "d2"]) {
-    const { tokens } = await header(await disk(serial));
+    const { tokens } = await luksHeader(await disk(serial));
     assert.equal(tokens["1"]?.key_description, "stratis-1-key-one");
     assert.equal(tokens["0"]?.pool_name, POOL);
   }
-  assert.equal(await sha256(await written()), hash);
+  await kept.compare();
 });
 
 test("another key and another name are written on every device", async () => {
   await stratis("pool", "rebind", "keyring", POOL, "two");
-  assert.deepEqual((await poolProperties())["KeyDescriptions"], [true, [true, "two"]]);
+  assert.deepEqual((await poolProperties(POOL))["KeyDescriptions"], [true, [true, "two"]]);
   assert.match(await stratisFails("pool", "bind", "keyring", POOL, "one"), /already been bound/);
   assert.match(await stratisFails("pool", "unbind", "keyring", POOL), /No Clevis binding was found/);
   assert.match(
@@ -175,7 +142,7 @@ test("another key and another name are written on every device", async () => {
   );
   await stratis("pool", "rename", POOL, "renamed");
   for (const device of [larger(), await disk("d1"), await disk("d2")]) {
-    const { tokens, keyslots } = await header(device);
+    const { tokens, keyslots } = await luksHeader(device);
     assert.equal(tokens["1"]?.key_description, "stratis-1-key-two");
     assert.deepEqual(tokens["1"].keyslots, Object.keys(keyslots));
     assert.equal(tokens["0"]?.pool_name, "renamed");
@@ -186,21 +153,24 @@ test("another key and another name are written on every device", async () => {
 test("a device that has become larger is used to its end, inside its encryption", async () => {
   await sizeTo(5);
   const now = String((5 * SECTORS_PER_GIB - HEADER_SECTORS) * 512);
-  await until("the daemon did not notice", async () =>
-    (await objects("blockdev")).some(
-      (device) => JSON.stringify(device["NewPhysicalSize"]) === `[true,"${now}"]`,
-    ),
+  await until(
+    "the daemon notices",
+    async () =>
+      (await blockDevices()).some(
+        (device) => JSON.stringify(device["NewPhysicalSize"]) === `[true,"${now}"]`,
+      ),
+    WAIT_MILLISECONDS,
   );
   // It takes what opens the device, whose mapping has to be made larger.
   await stratis("key", "unset", "two");
   assert.match(await stratisFails("pool", "extend-data", POOL), /two.*not currently set/);
   assert.equal(
-    (await objects("blockdev")).some((device) => device["TotalPhysicalSize"] === now),
+    (await blockDevices()).some((device) => device["TotalPhysicalSize"] === now),
     false,
   );
   await stratis("key", "set", "--keyfile-path", "/run/case-key-two", "two");
   await stratis("pool", "extend-data", POOL);
-  const sizes = (await objects("blockdev")).map((device) => device["TotalPhysicalSize"]);
+  const sizes = (await blockDevices()).map((device) => device["TotalPhysicalSize"]);
   assert.ok(sizes.includes(now), sizes.join(" "));
   const { stdout } = await mustRun("dmsetup", ["table", "--target", "crypt"]);
   assert.match(stdout, new RegExp(`: 0 ${5 * SECTORS_PER_GIB - HEADER_SECTORS} crypt `));
@@ -209,8 +179,8 @@ test("a device that has become larger is used to its end, inside its encryption"
 test("the next daemon takes it over", async () => {
   await killDaemon();
   await startDaemon();
-  assert.deepEqual((await poolProperties())["KeyDescriptions"], [true, [true, "two"]]);
-  assert.equal(await sha256(await written()), hash);
+  assert.deepEqual((await poolProperties(POOL))["KeyDescriptions"], [true, [true, "two"]]);
+  await kept.compare();
 });
 
 interface Stopped {
@@ -220,6 +190,13 @@ interface Stopped {
 }
 const lockedPools = async (): Promise<Stopped[]> =>
   Object.values((await managerProperty("r0", "LockedPools")) as Record<string, Stopped>);
+
+const allDevicesKnown = (): Promise<void> =>
+  until(
+    "all devices of the locked pool are known",
+    async () => (await lockedPools()).some(({ devs }) => devs.length === 3),
+    WAIT_MILLISECONDS,
+  );
 
 test("stopped, it is locked: listed with its bindings, and started with its key only", async () => {
   await unmountAll();
@@ -236,13 +213,13 @@ test("stopped, it is locked: listed with its bindings, and started with its key 
   assert.equal((await lockedPools()).length, 1);
   await stratis("pool", "start", "--name", POOL, "--keyfile-path", "/run/case-key-two");
   assert.deepEqual(await lockedPools(), []);
-  await mountAndCompare();
+  await kept.mountAndCompare();
 });
 
 test("the oldest revision unlocks it, which starts it", async () => {
   await stratis("key", "reset", "--keyfile-path", "/run/case-key-two", "two");
   await unmountAll();
-  const uuid = String((await poolProperties())["Uuid"]);
+  const uuid = String((await poolProperties(POOL))["Uuid"]);
   await stratis("pool", "stop", "--name", POOL);
   const iface = "org.storage.stratis3.Manager.r0";
   const { code, message, result } = await callStratis(STRATIS_TOP, iface, "UnlockPool", "ss", [
@@ -253,7 +230,7 @@ test("the oldest revision unlocks it, which starts it", async () => {
   const [changed, devices] = result as [boolean, string[]];
   assert.equal(changed, true);
   assert.equal(devices.length, 3);
-  await mountAndCompare();
+  await kept.mountAndCompare();
 });
 
 test("a device that is pulled out of a locked pool is missing, and it starts when it is back", async () => {
@@ -273,9 +250,7 @@ test("a device that is pulled out of a locked pool is missing, and it starts whe
   assert.deepEqual(await dmDevices(), []);
   await mustRun("dd", ["if=/run/case-header", `of=${d1}`, "bs=4096", "conv=fsync,notrunc", "status=none"]);
   await mustRun("udevadm", ["settle", "--timeout=60"]);
-  await until("the device did not come back", async () =>
-    (await lockedPools()).some(({ devs }) => devs.length === 3),
-  );
+  await allDevicesKnown();
 });
 
 test("a header whose first or second copy is damaged still opens", async () => {
@@ -291,11 +266,9 @@ test("a header whose first or second copy is damaged still opens", async () => {
       "status=none",
     ]);
     await mustRun("udevadm", ["settle", "--timeout=60"]);
-    await until("the device is not known any more", async () =>
-      (await lockedPools()).some(({ devs }) => devs.length === 3),
-    );
+    await allDevicesKnown();
     await stratis("pool", "start", "--name", POOL, "--unlock-method", "any");
-    await mountAndCompare();
+    await kept.mountAndCompare();
     await unmountAll();
     await stratis("pool", "stop", "--name", POOL);
   }
@@ -303,7 +276,7 @@ test("a header whose first or second copy is damaged still opens", async () => {
 
 test("started without its cache, whose device is blank then", async () => {
   await stratis("pool", "start", "--name", POOL, "--remove-cache", "--unlock-method", "any");
-  await mountAndCompare();
+  await kept.mountAndCompare();
   assert.equal((await mappings()).length, 2);
   assert.equal((await run("blkid", ["-p", await disk("d2")])).stdout, "");
 });
@@ -313,12 +286,5 @@ test("destroyed, nothing of it is left on the disks", async () => {
   await stratis("filesystem", "destroy", POOL, "home");
   await stratis("pool", "destroy", POOL);
   assert.deepEqual(await dmDevices(), []);
-  for (const device of [larger(), await disk("d1"), await disk("d2")]) {
-    assert.equal((await run("blkid", ["-p", device])).stdout, "", device);
-    const { stdout } = await mustRun("sh", [
-      "-c",
-      `dd if=${device} bs=1M count=24 status=none | grep -c LUKS || true`,
-    ]);
-    assert.equal(stdout.trim(), "0", `${device}: no LUKS header`);
-  }
+  for (const device of [larger(), await disk("d1"), await disk("d2")]) await requireBlank(device);
 });
