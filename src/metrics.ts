@@ -3,6 +3,8 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 
 const NANOSECONDS = 1e9;
 const LOOP_RESOLUTION_MS = 20;
+/** Longer than any collector waits between two reports. */
+const LOOP_WATCHED_MS = 900_000;
 
 interface Work {
   done: number;
@@ -23,13 +25,25 @@ const growths: Record<Growth, Work> = {
 };
 const events: Record<EventSourceName, number> = { udev: 0, devicemapper: 0, timer: 0 };
 
-let loop: ReturnType<typeof monitorEventLoopDelay> | null = null;
+let loop: { delays: ReturnType<typeof monitorEventLoopDelay>; end: NodeJS.Timeout } | null = null;
 
-/** Begins to watch the event loop. */
-export function watchLoop(): void {
-  if (loop !== null) return;
-  loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
-  loop.enable();
+/**
+ * Delays of the event loop since the last report; null when that is long ago. To measure them takes a timer that fires
+ * all the time, which an idle daemon that nobody watches must not have.
+ */
+function loopDelays(): ReturnType<typeof monitorEventLoopDelay> | null {
+  if (loop !== null) {
+    loop.end.refresh();
+    return loop.delays;
+  }
+  const delays = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
+  delays.enable();
+  const end = setTimeout(() => {
+    delays.disable();
+    loop = null;
+  }, LOOP_WATCHED_MS);
+  loop = { delays, end: end.unref() };
+  return null;
 }
 
 export function countEvents(source: EventSourceName, number = 1): void {
@@ -61,11 +75,12 @@ const micros = (seconds: number): number => Math.round(seconds * 1e6);
 export function daemonReport(): object {
   const delay = (nanoseconds: number): number =>
     micros(Math.max(0, nanoseconds / NANOSECONDS - LOOP_RESOLUTION_MS / 1000));
+  const delays = loopDelays();
   const measured =
-    loop === null || loop.count === 0
+    delays === null || delays.count === 0
       ? null
-      : { mean: delay(loop.mean), p99: delay(loop.percentile(99)), longest: delay(loop.max) };
-  loop?.reset();
+      : { mean: delay(delays.mean), p99: delay(delays.percentile(99)), longest: delay(delays.max) };
+  delays?.reset();
   const { rss, heapUsed, external } = process.memoryUsage();
   return {
     events,

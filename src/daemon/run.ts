@@ -3,7 +3,6 @@ import { randomBytes } from "node:crypto";
 import type { Engine, EngineChange } from "../engine/engine";
 import { errorText } from "../engine/errors";
 import { logger } from "../log";
-import { watchLoop } from "../metrics";
 import { AlertHooks } from "./alerts/hooks";
 import { watchClock, watchDeviceMapper, watchUdev, type EventSource } from "./event-sources";
 import type { SimErrors } from "./options";
@@ -102,7 +101,6 @@ class Daemon {
   ) {}
 
   async start(): Promise<void> {
-    watchLoop();
     const target = {
       engine: this.engine,
       emit: (changes: EngineChange[]) => {

@@ -64,6 +64,7 @@ test("idle, the daemon makes no system call but those of its timer", async () =>
   assert.ok([0, 124, 130].includes(traced.status ?? 0), traced.stderr);
   // What an event loop does to find out that nothing happened, and V8 to wake its own threads, is not the daemon's.
   const housekeeping = /epoll_pwait|(read|write)\(\d+, "\\1\\0\\0/;
+  const wakes = /epoll_pwait/;
   let pause = 0;
   const lines = (await readFile("/run/idle.strace", "utf8")).trim().split("\n");
   // Three or four rounds, each a burst: what is between bursts would be polling.
@@ -74,5 +75,7 @@ test("idle, the daemon makes no system call but those of its timer", async () =>
     if (pause > 1) bursts += 1;
     pause = 0;
   }
+  const woken = lines.filter((line) => wakes.test(line)).length;
+  assert.ok(woken <= 350, `the event loop woke ${woken} times in 35 s`);
   assert.ok(bursts <= 5, `${bursts} bursts in 35 s:\n${lines.slice(0, 80).join("\n")}`);
 });
