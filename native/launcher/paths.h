@@ -17,8 +17,9 @@ std::string MainScript();
 // Node's executable: $STRATIS_NODE, else "node" on $PATH, else the usual places.
 std::string FindNode();
 
-// A path with the program's name as its last component that leads to `node`. The kernel names a process after the last component
-// of the path that was executed, and this is the name by which pgrep, systemd units and test suites know the daemon. Sets STRATIS_LAUNCH_DIR when the link is in a temporary folder, which the daemon then has to remove.
+// A path with the program's name as its last component that leads to `node`. The kernel names a process after the last
+// component of the path that was executed, and this is the name by which pgrep, systemd units and test suites know the
+// daemon. Sets STRATIS_LAUNCH_DIR when the link is in a temporary folder, which the daemon then has to remove.
 std::string NamedLink(const std::string& node);
 
 }  // namespace stratis::launcher

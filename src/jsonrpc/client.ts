@@ -1,6 +1,7 @@
 /** Asks stratisd-min: one connection for each request (system.md §18). */
 import { getSystemErrorMap } from "node:util";
 import { isLosslessNumber, LosslessNumber, parse } from "lossless-json";
+import { closeDescriptor } from "../bus/descriptors";
 import { jsonText } from "../dbus/json";
 import { isNativeError, native, type UnixSocket } from "../native";
 import { ExchangeError, receiveMessage, sendMessage } from "./exchange";
@@ -63,9 +64,7 @@ export async function ask(
       timeoutMs: null,
       what: "The answer of stratisd-min",
     });
-    descriptors.forEach((descriptor) => {
-      native().closeDescriptor(descriptor);
-    });
+    descriptors.forEach(closeDescriptor);
     return payload(name, content);
   } catch (error) {
     if (error instanceof ExchangeError) throw new ClientError(error.message, { cause: error });

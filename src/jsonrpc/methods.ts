@@ -3,6 +3,7 @@ import type { MessageDescriptors } from "../dbus/descriptors";
 import { keyDescription } from "../dbus/operations/arguments";
 import type { Engine, EncryptionRequest } from "../engine/engine";
 import { EngineError } from "../engine/errors";
+import { validateEncryption } from "../engine/validation";
 import { simpleUuid } from "../uuid";
 import {
   hasPassphrase,
@@ -57,14 +58,10 @@ function requireKey(key: Uint8Array | null): Uint8Array {
 }
 
 /** Token slots that are named twice are refused, as are key descriptions that can't be listed. */
-function checkedEncryption({ keys, clevis }: EncryptionRequest): EncryptionRequest {
-  const taken = new Set<number>();
-  for (const { slot: wanted } of [...keys, ...clevis]) {
-    if (wanted !== null && taken.has(wanted)) throw new EngineError(`Token slot ${wanted} already taken`);
-    if (wanted !== null) taken.add(wanted);
-  }
-  for (const { description } of keys) keyDescription(description);
-  return { keys, clevis };
+function checkedEncryption(request: EncryptionRequest): EncryptionRequest {
+  validateEncryption(request);
+  for (const { description } of request.keys) keyDescription(description);
+  return request;
 }
 
 const KEY_SET = { created: false, valueChanged: true, identity: null } as const;

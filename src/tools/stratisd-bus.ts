@@ -12,7 +12,9 @@ const failed = (error: unknown): ToolError =>
     cause: error,
   });
 
-type Call = Pick<MethodCall, "destination" | "path" | "interface" | "member" | "signature" | "body">;
+/** Of stratisd's top object, unless it says otherwise. */
+type OwnCall = Pick<MethodCall, "interface" | "member" | "signature" | "body"> &
+  Partial<Pick<MethodCall, "destination" | "path">>;
 
 export class StratisdBus {
   readonly #bus: Bus;
@@ -44,21 +46,13 @@ export class StratisdBus {
 
   /** The text of a report; null when stratisd has none of that name. */
   async report(name: string): Promise<string | null> {
-    const bus = this.#bus;
-    try {
-      const [text, code] = await bus.call({
-        destination: BUS_NAME,
-        path: TOP_OBJECT,
-        timeoutMs: CALL_TIMEOUT_MS,
-        interface: REPORT,
-        member: "GetReport",
-        signature: "s",
-        body: [name],
-      });
-      return code === 0 && typeof text === "string" ? text : null;
-    } catch (error) {
-      throw failed(error);
-    }
+    const [text, code] = await this.#callAll({
+      interface: REPORT,
+      member: "GetReport",
+      signature: "s",
+      body: [name],
+    });
+    return code === 0 && typeof text === "string" ? text : null;
   }
 
   /** stratisd's process id, as the bus knows it. */
@@ -73,15 +67,19 @@ export class StratisdBus {
     });
   }
 
-  async #call(call: Omit<Call, "destination" | "path"> & Partial<Call>): Promise<unknown> {
+  async #call(call: OwnCall): Promise<unknown> {
+    const [result] = await this.#callAll(call);
+    return result;
+  }
+
+  async #callAll(call: OwnCall): Promise<unknown[]> {
     try {
-      const [result] = await this.#bus.call({
+      return await this.#bus.call({
         destination: BUS_NAME,
         path: TOP_OBJECT,
         timeoutMs: CALL_TIMEOUT_MS,
         ...call,
       });
-      return result;
     } catch (error) {
       throw failed(error);
     }

@@ -97,10 +97,9 @@ export class RealEngine implements Engine {
   async #findDevices(wanted: (pool: PoolUuid) => boolean): Promise<void> {
     // At a refresh there may be pools that were made meanwhile, or are being made.
     const waits = (pool: PoolUuid): boolean => wanted(pool) && this.#pools.byUuid(pool) === undefined;
-    for (const device of await searchLuks(waits)) this.#liminal.addLuks(device);
-    for (const device of await searchStratis(waits)) {
+    for await (const device of searchLuks(waits)) this.#liminal.addLuks(device);
+    for await (const device of searchStratis(waits)) {
       const { path, header } = device;
-      if (!waits(header.poolUuid)) continue;
       log.debug(`Stratis block device ${path} identified: device ${header.devUuid} of ${header.poolUuid}`);
       this.#liminal.add(device);
     }

@@ -10,7 +10,7 @@ import type { BindingOperations } from "./crypt-operations";
 import { acceptConfig } from "./crypt/clevis-config";
 import type { DeviceCrypt } from "./crypt/device-crypt";
 import { keepingHeaders } from "./crypt/header-backup";
-import { legacyInfo } from "./crypt/legacy-info";
+import { INCONSISTENT_INFO, legacyInfo } from "./crypt/legacy-info";
 import { requireKey } from "./crypt/request";
 import { CLEVIS_SLOT, KEY_SLOT } from "./crypt/stratis-token";
 import type { ClevisMethod, KeyMethod, UnlockToken } from "./crypt/tokens";
@@ -29,10 +29,7 @@ function requireBound(core: PoolCore): Bound {
   const [first] = devices;
   if (first === undefined) throw new EngineError("Requested pool does not appear to be encrypted");
   const { keyDescription, clevis } = legacyInfo(devices);
-  if (!keyDescription.consistent || !clevis.consistent)
-    throw new EngineError(
-      "Cannot determine encryption information from metadata that is inconsistent across devices in a pool",
-    );
+  if (!keyDescription.consistent || !clevis.consistent) throw new EngineError(INCONSISTENT_INFO);
   return { devices, first, key: keyDescription.value, clevis: clevis.value };
 }
 

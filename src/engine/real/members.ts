@@ -21,7 +21,7 @@ import { sectorSizesOf, withBlockFile, type SectorSizes } from "./block-file";
 import { RealBlockDev } from "./blockdev";
 import type { PoolCore } from "./core";
 import { DeviceCrypt } from "./crypt/device-crypt";
-import { legacyInfo, legacyRequest } from "./crypt/legacy-info";
+import { INCONSISTENT_INFO, legacyInfo, legacyRequest } from "./crypt/legacy-info";
 import type { AcceptedRequest } from "./crypt/request";
 import {
   examineRequested,
@@ -99,7 +99,7 @@ async function encryptMember(
   const token = { poolUuid: pool, devUuid: uuid, poolName };
   const crypt = await DeviceCrypt.create(device, token, request, sectorSize);
   undo.push(`wipe the LUKS2 header of ${device.path}`, () => crypt.wipe());
-  const number = await crypt.open({ method: null, passphrase: null });
+  const number = await crypt.requireMapping();
   const path = dmPath(number);
   const info = await withBlockFile(path, {}, (file) => file.info());
   return {
@@ -193,10 +193,7 @@ async function encryptionFor(core: PoolCore): Promise<MemberEncryption | null> {
   const [first] = core.deviceCrypts();
   if (first === undefined) return null;
   const request = legacyRequest(legacyInfo(core.deviceCrypts()));
-  if (request === null)
-    throw new EngineError(
-      "Cannot determine encryption information from metadata that is inconsistent across devices in a pool",
-    );
+  if (request === null) throw new EngineError(INCONSISTENT_INFO);
   try {
     for (const token of first.tokens) await first.requireOpens(token);
   } catch (error) {

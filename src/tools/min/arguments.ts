@@ -6,6 +6,8 @@ import { ToolError } from "../tool";
 export const NAME_OPTION = { name: {} } as const;
 export const SLOT_OPTION = { "token-slot": { value: "TOKEN_SLOT" } } as const;
 
+/** Of a tang binding: whatever the server says of its keys is believed. */
+const TRUST_URL = "stratis:tang:trust_url";
 const MOST_SLOT = 2 ** 32 - 1;
 
 /** null: it is no token slot. */
@@ -87,7 +89,7 @@ function tangConfig(items: Map<string, string | null>): object {
   if (trust === undefined && thumbprint === null)
     throw new ToolError("Missing required argument trust_url or thumbprint=");
   if (trust === null && thumbprint !== null) throw new ToolError("thumbprint= cannot be used with trust_url");
-  return { url, ...(thumbprint === null ? { "stratis:tang:trust_url": true } : { thp: thumbprint }) };
+  return { url, ...(thumbprint === null ? { [TRUST_URL]: true } : { thp: thumbprint }) };
 }
 
 function clevisInfo(text: string): [slot: number | null, mechanism: object] {
@@ -120,6 +122,6 @@ export function tangBinding(line: CommandLine): object {
   const thumbprint = line.value("thumbprint");
   if (line.flag("trust-url") && thumbprint !== undefined)
     throw new UsageError("the argument '--thumbprint <THUMBPRINT>' cannot be used with '--trust-url'");
-  if (line.flag("trust-url")) return { url, "stratis:tang:trust_url": true };
+  if (line.flag("trust-url")) return { url, [TRUST_URL]: true };
   return thumbprint === undefined ? { url } : { url, thp: thumbprint };
 }

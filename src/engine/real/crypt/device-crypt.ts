@@ -8,9 +8,9 @@ import type { DevUuid, PoolUuid } from "../../../uuid";
 import { ChainedError, EngineError } from "../../errors";
 import { sectorSizesOf, withBlockFile, type SectorSizes } from "../block-file";
 import { requestUdevChange } from "../uevent";
-import { LuksDevice, type HeaderFormat } from "./luks-device";
+import { LuksDevice, rawTokensOf, type HeaderFormat } from "./luks-device";
 import type { AcceptedRequest, Unlock } from "./request";
-import { parseStratisToken, printStratisToken, STRATIS_SLOT, type StratisToken } from "./stratis-token";
+import { printStratisToken, STRATIS_SLOT, stratisTokenOf, type StratisToken } from "./stratis-token";
 
 /** What the header takes of a block device. */
 export const DEVICE_HEADER_SECTORS = sectors(32768n);
@@ -46,8 +46,7 @@ export class DeviceCrypt extends LuksDevice {
     if (!(await mayBeOurs(path))) return null;
     const header = await native().cryptLoad(path);
     if (header === null) throw new EngineError("neither copy of its LUKS2 header is right");
-    const json = header.tokens.find(({ token: slot }) => slot === STRATIS_SLOT)?.json;
-    const token = json === undefined ? null : parseStratisToken(json);
+    const token = stratisTokenOf(rawTokensOf(header));
     if (token === null) return null;
     const sizes = await withBlockFile(path, {}, (file) => file.info());
     const crypt = new DeviceCrypt(path, number, sectorSizesOf(sizes), token);
@@ -122,8 +121,7 @@ export class DeviceCrypt extends LuksDevice {
 
   override async refresh(): Promise<boolean> {
     const usable = await super.refresh();
-    const json = this.rawTokens.find(({ slot }) => slot === STRATIS_SLOT)?.json;
-    this.#token = (json === undefined ? null : parseStratisToken(json)) ?? this.#token;
+    this.#token = stratisTokenOf(this.rawTokens) ?? this.#token;
     return usable;
   }
 
@@ -131,8 +129,7 @@ export class DeviceCrypt extends LuksDevice {
   override async wipe(): Promise<void> {
     await this.close();
     const header = await native().cryptLoad(this.container);
-    const json = header?.tokens.find(({ token }) => token === STRATIS_SLOT)?.json;
-    const found = json === undefined ? null : parseStratisToken(json);
+    const found = header === null ? null : stratisTokenOf(rawTokensOf(header));
     if (found !== null && found.devUuid !== this.devUuid)
       throw new EngineError(
         `${this.container} carries device ${found.devUuid} instead of ${this.devUuid}; it is left alone`,

@@ -6,6 +6,9 @@ import type { LuksDevice } from "./luks-device";
 import type { AcceptedRequest } from "./request";
 import { CLEVIS_SLOT, KEY_SLOT } from "./stratis-token";
 
+export const INCONSISTENT_INFO =
+  "Cannot determine encryption information from metadata that is inconsistent across devices in a pool";
+
 /** The value that all have; null is one like any other. */
 function agreed<T>(values: readonly T[], text: (value: T) => string): PerDevice<T> {
   const [first, ...others] = values;

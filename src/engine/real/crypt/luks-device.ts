@@ -2,7 +2,7 @@
  * A device that has a LUKS2 header with unlock methods of ours, and the mapping that it is opened as: what is common to
  * the one of a V2 pool and to those of a V1 pool's block devices (encryption.md §8, §9, §12, §13, §16).
  */
-import { isNativeError, native, type CryptUnlock, type VolumeKey } from "../../../native";
+import { isNativeError, native, type CryptHeader, type CryptUnlock, type VolumeKey } from "../../../native";
 import type { DeviceNumber } from "../../../dm/device-number";
 import type { UnlockMethod } from "../../engine";
 import { ChainedError, EngineError, errorText } from "../../errors";
@@ -25,6 +25,9 @@ export interface HeaderFormat {
   /** Encryption sectors, bytes; without, chosen from the device. */
   sectorSize?: number;
 }
+
+export const rawTokensOf = ({ tokens }: CryptHeader): RawToken[] =>
+  tokens.map(({ token, json }) => ({ slot: token, json }));
 
 export abstract class LuksDevice {
   #tokens: UnlockToken[] = [];
@@ -111,7 +114,7 @@ export abstract class LuksDevice {
   /** Reads the header again; false when it has no unlock method (any more). */
   async refresh(): Promise<boolean> {
     const header = await native().cryptLoad(this.container);
-    this.#rawTokens = (header?.tokens ?? []).map(({ token, json }) => ({ slot: token, json }));
+    this.#rawTokens = header === null ? [] : rawTokensOf(header);
     this.#tokens = unlockTokens(this.#rawTokens);
     return this.#tokens.length > 0;
   }
@@ -128,7 +131,7 @@ export abstract class LuksDevice {
   }
 
   /** The mapping that was just made. */
-  protected async requireMapping(): Promise<DeviceNumber> {
+  async requireMapping(): Promise<DeviceNumber> {
     const device = await this.mappingNumber();
     if (device === null) throw new EngineError(`${this.mapping} does not exist after it was activated`);
     return device;

@@ -47,6 +47,12 @@ export function parseStratisToken(json: string): StratisToken | null {
   };
 }
 
+/** The token among those of a header. null, and throws, as parseStratisToken. */
+export function stratisTokenOf(tokens: readonly { slot: number; json: string }[]): StratisToken | null {
+  const json = tokens.find(({ slot }) => slot === STRATIS_SLOT)?.json;
+  return json === undefined ? null : parseStratisToken(json);
+}
+
 export function printStratisToken({ poolUuid: pool, devUuid: device, poolName }: StratisToken): string {
   return JSON.stringify({
     type: TYPE,

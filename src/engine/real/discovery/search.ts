@@ -11,22 +11,21 @@ async function enumerate(type: string, ownership: Ownership): Promise<UdevDevice
   return devices.filter((device) => device.initialized && classify(device) === ownership);
 }
 
-/** LUKS2 devices of V1 pools that are wanted, but for those that an operation of this daemon is making. */
-export async function searchLuks(wanted: (pool: PoolUuid) => boolean): Promise<DeviceCrypt[]> {
-  const found: DeviceCrypt[] = [];
+/**
+ * LUKS2 devices of V1 pools that are wanted, but for those that an operation of this daemon is making. `wanted` is asked
+ * when the device has been read, right before it is given out.
+ */
+export async function* searchLuks(wanted: (pool: PoolUuid) => boolean): AsyncGenerator<DeviceCrypt> {
   for (const device of await enumerate("crypto_LUKS", "luks")) {
     const luks = await identifyLuks(device);
-    if (luks !== null && wanted(luks.poolUuid) && !isClaimed(luks.container)) found.push(luks);
+    if (luks !== null && wanted(luks.poolUuid) && !isClaimed(luks.container)) yield luks;
   }
-  return found;
 }
 
-/** Devices with Stratis metadata of pools that are wanted, but for those that an operation of this daemon is making. */
-export async function searchStratis(wanted: (pool: PoolUuid) => boolean): Promise<FoundDevice[]> {
-  const found: FoundDevice[] = [];
+/** Devices with Stratis metadata of pools that are wanted, in the same way. */
+export async function* searchStratis(wanted: (pool: PoolUuid) => boolean): AsyncGenerator<FoundDevice> {
   for (const device of await enumerate("stratis", "stratis")) {
     const stratis = await identify(device);
-    if (stratis !== null && wanted(stratis.header.poolUuid) && !isClaimed(stratis.path)) found.push(stratis);
+    if (stratis !== null && wanted(stratis.header.poolUuid) && !isClaimed(stratis.path)) yield stratis;
   }
-  return found;
 }
