@@ -4,7 +4,8 @@ import { Client, plain } from "../../dbus/support/client";
 export const SYSTEM_BUS = "unix:path=/run/dbus/system_bus_socket";
 export const STRATIS_NAME = "org.storage.stratis3";
 export const STRATIS_TOP = "/org/storage/stratis3";
-const CALL_MILLISECONDS = 180_000;
+/** Longer than the daemon lets a program that it runs take. */
+const CALL_MILLISECONDS = 240_000;
 
 /** Properties by object, interface and name. */
 export type ManagedObjects = Record<string, Record<string, Record<string, unknown>>>;
