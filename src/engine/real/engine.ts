@@ -10,6 +10,7 @@ import {
 } from "./discovery/requested";
 import { searchLuks, searchStratis } from "./discovery/search";
 import { trySetUp, visibleFeatures, type SetUpOptions } from "./discovery/setup";
+import { handleStranger, warnOfStranger } from "./discovery/uncommitted";
 import { forgetClosed } from "./discovery/unlock";
 import type { DeviceNumber } from "../../dm/device-number";
 import * as names from "../../dm/names";
@@ -406,21 +407,20 @@ export class RealEngine implements Engine {
 
   async #handleStratis(event: UdevDevice): Promise<EngineChange[]> {
     const found = await identify(event);
-    if (found === null || isClaimed(found.path) || this.#isStranger(found.path, found.header.poolUuid))
-      return [];
-    return (await this.#trySetUp(this.#liminal.add(found))).changes;
+    if (found === null || isClaimed(found.path)) return [];
+    const running = this.#pools.byUuid(found.header.poolUuid);
+    if (running === undefined) return (await this.#trySetUp(this.#liminal.add(found))).changes;
+    await handleStranger(found, running);
+    return [];
   }
 
   async #handleLuks(found: DeviceCrypt): Promise<EngineChange[]> {
-    if (isClaimed(found.container) || this.#isStranger(found.container, found.poolUuid)) return [];
+    if (isClaimed(found.container)) return [];
+    if (this.#pools.byUuid(found.poolUuid) !== undefined) {
+      warnOfStranger(found.container, found.poolUuid);
+      return [];
+    }
     return (await this.#trySetUp(this.#liminal.addLuks(found))).changes;
-  }
-
-  /** A device that is not known, of a pool that runs without it. */
-  #isStranger(path: string, pool: PoolUuid): boolean {
-    if (this.#pools.byUuid(pool) === undefined) return false;
-    log.warn(`${path} carries the UUID of running pool ${pool}, but is not one of its devices`);
-    return true;
   }
 
   /** A running pool keeps what it has of a device that is gone; clients see what the thin pool makes of it. */

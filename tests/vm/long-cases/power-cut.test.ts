@@ -18,8 +18,10 @@ import {
   closeBus,
   dmDevices,
   managedObjects,
+  managerProperty,
   mountPoint,
   mustRun,
+  poolProperties,
   sha256,
   stratis,
   unmountAll,
@@ -121,10 +123,7 @@ const OPERATIONS: Record<string, () => Promise<unknown>> = {
   "writing to the origin": () => writeKept("fs"),
   "a size limit": () => stratis("filesystem", "set-size-limit", POOL, "fs", "1GiB"),
   "another device, into which thin data grows": async () => {
-    await until("all space is allocated", async () => {
-      const pools = Object.values(await managedObjects()).map((found) => found[POOL_INTERFACE]);
-      return pools.some((found) => found?.["NoAllocSpace"] === true);
-    });
+    await until("all space is allocated", async () => (await poolProperties(POOL))["NoAllocSpace"] === true);
     await stratis("pool", "add-data", POOL, part("b"));
   },
   "a cache": () => stratis("pool", "init-cache", POOL, part("c")),
@@ -163,12 +162,8 @@ function differences(seen: Seen, states: readonly Seen[]): string[] {
   });
 }
 
-async function stoppedPools(): Promise<string[]> {
-  const { stdout } = await mustRun("busctl", [
-    ...["--json=short", "get-property", "org.storage.stratis3", STRATIS_TOP, MANAGER, "StoppedPools"],
-  ]);
-  return Object.keys((JSON.parse(stdout) as { data: object }).data);
-}
+const stoppedPools = async (): Promise<string[]> =>
+  Object.keys((await managerProperty("r9", "StoppedPools")) as object);
 
 /** Lets the daemon find what is there, and starts a pool that was stopped. */
 async function setUp(): Promise<Seen> {

@@ -2,23 +2,21 @@
  * Deciding what becomes of a pool whose devices are known: it is set up, it waits, or it is the remains of an
  * interrupted creation or destruction, which are cleared away (engine.md §9).
  */
-import { wipeStaticHeader } from "../../../disk/bda";
 import { memberRecords, type DeviceRecord, type PoolRecord } from "../../../disk/pool-record";
-import { SIGBLOCK_FLAG, type StaticHeader } from "../../../disk/static-header";
 import { logger } from "../../../log";
 import type { DevUuid } from "../../../uuid";
 import type { BlockDevTier } from "../../engine";
 import { EngineError, errorText } from "../../errors";
 import { withUndo, type UndoStack } from "../../undo";
-import { withBlockFile } from "../block-file";
 import { RealBlockDev } from "../blockdev";
 import type { Unlock } from "../crypt/request";
 import type { PoolCore } from "../core";
 import { setUpPool, type FoundPool } from "../pool-setup";
 import { hasLeftovers, removeLeftovers } from "../thinpool/stack";
-import { requestUdevChange, type LinkNotifier } from "../uevent";
+import type { LinkNotifier } from "../uevent";
 import { newestRecord, type FoundDevice } from "./found";
 import { describePool, type LiminalPool } from "./liminal";
+import { dropUncommitted, hasFlag, wipe } from "./uncommitted";
 import { forgetClosed, unlockDevices } from "./unlock";
 
 const log = logger("stratisd::engine::discovery");
@@ -74,9 +72,6 @@ export async function trySetUp(
     return { outcome: "waits" };
   }
 }
-
-const hasFlag = ({ flags }: StaticHeader, name: keyof typeof SIGBLOCK_FLAG): boolean =>
-  (flags & SIGBLOCK_FLAG[name]) !== 0n;
 
 function requireAllSeen(what: "creation" | "destruction", { allSeen }: SetUpOptions): void {
   if (!allSeen)
@@ -209,25 +204,6 @@ function members(pool: LiminalPool, record: PoolRecord): Map<DevUuid, RealBlockD
   ]);
 }
 
-/**
- * A device that was being added when the daemon died: it is flagged, and the pool's record, all of whose devices are
- * here, does not know it.
- */
-async function dropUncommitted(pool: LiminalPool, record: PoolRecord): Promise<void> {
-  const recorded = new Set(recordedDevices(record));
-  if ([...recorded].some((uuid) => !pool.devices.has(uuid))) return;
-  for (const [uuid, device] of [...pool.devices]) {
-    const { header } = device;
-    if (recorded.has(uuid) || !(hasFlag(header, "joining") || hasFlag(header, "creating"))) continue;
-    log.warn(
-      `${device.path} was being added to pool "${record.name}" when that was interrupted; it is free again`,
-    );
-    await wipe(pool, device);
-    pool.devices.delete(uuid);
-    pool.luks.delete(uuid);
-  }
-}
-
 /** Removes what is left of a pool that was never completed, or whose destruction was under way. */
 async function clearAway(
   pool: LiminalPool,
@@ -240,17 +216,6 @@ async function clearAway(
   await removeLeftovers(pool.uuid);
   // A device that says what is going on goes last, so that an interruption here is noticed again.
   const last = ({ header }: FoundDevice): number => (hasFlag(header, "destroying") ? 1 : 0);
-  for (const device of [...devices].sort((a, b) => last(a) - last(b))) await wipe(pool, device);
-}
-
-async function wipe(pool: LiminalPool, device: FoundDevice): Promise<void> {
-  const below = pool.luks.get(device.header.devUuid);
-  if (below !== undefined) {
-    await below.wipe();
-    return;
-  }
-  await withBlockFile(device.path, { write: true, exclusive: true }, async (file) => {
-    await wipeStaticHeader(file);
-  });
-  await requestUdevChange(device.number);
+  for (const device of [...devices].sort((a, b) => last(a) - last(b)))
+    await wipe(device, pool.luks.get(device.header.devUuid));
 }
