@@ -18,6 +18,7 @@ import {
   createPoolByBus,
   dmDevices,
   managedObjects,
+  managerProperty,
   mountPoint,
   mustRun,
   run,
@@ -42,6 +43,10 @@ const CACHE_DEVICES = 2;
 const DEVICE = "case-crash";
 const ROOMY = "case-roomy";
 const SECTORS_PER_GIB = 2 * 1024 * 1024;
+/** The disk below has room for a hundred of it. */
+const GROWTH_GIB = 1 / 16;
+/** In GiB. */
+let sizeOfDevice = 4;
 let devices: string[] = [];
 let more = "";
 let evenMore = "";
@@ -53,7 +58,7 @@ let diskOfDevice = "";
 before(async () => {
   for (const serial of ["d0", "d1", "d2", "d3"]) await wipeDisk(await disk(serial));
   diskOfDevice = await disk("d0");
-  await mustRun("dmsetup", ["create", DEVICE, "--table", tableOf(4)]);
+  await mustRun("dmsetup", ["create", DEVICE, "--table", tableOf(sizeOfDevice)]);
   await mustRun("udevadm", ["settle", "--timeout=60"]);
   devices = [`/dev/mapper/${DEVICE}`, await disk("d1")];
   more = await disk("d2");
@@ -142,11 +147,15 @@ async function set(
   return { code: 0, message: "", result: null };
 }
 
+/** A pool named "crash", with whatever filesystems it has. */
+async function ensureRunning(): Promise<void> {
+  if (await has(POOL, "crash")) return;
+  if (await has(POOL, "other")) await done(onPool("SetName", "s", ["crash"]));
+  else if ((await startPool()).code !== 0) await done(createPool());
+}
+
 async function ensurePool(): Promise<void> {
-  if (!(await has(POOL, "crash"))) {
-    if (await has(POOL, "other")) await done(onPool("SetName", "s", ["crash"]));
-    else if ((await startPool()).code !== 0) await done(createPool());
-  }
+  await ensureRunning();
   if (!(await has(FILESYSTEM, "kept"))) {
     await done(createFilesystem("kept"));
     const at = await mountPoint("kept");
@@ -182,9 +191,15 @@ async function withCache(): Promise<void> {
     await done(onPool("InitCache", "as", [[more]]));
 }
 
-async function destroyAll(): Promise<void> {
-  await ensurePool();
+async function withoutAnyFilesystem(): Promise<void> {
+  await ensureRunning();
   for (const name of (await objects(FILESYSTEM)).keys()) await done(destroyFilesystem(name));
+}
+
+async function destroyAll(): Promise<void> {
+  const stopped = (await managerProperty("r9", "StoppedPools")) as object;
+  if ((await poolName()) === undefined && Object.keys(stopped).length === 0) return;
+  await withoutAnyFilesystem();
   await done(destroyPool());
 }
 
@@ -306,14 +321,12 @@ const OPERATIONS: Record<string, Operation> = {
   },
   "growing a data device": {
     prepare: async () => {
-      await destroyAll();
-      await resizeTo(4);
       await ensurePool();
-      await resizeTo(6);
+      await resizeTo((sizeOfDevice += GROWTH_GIB));
     },
     perform: async () => {
       const [first] = [...(await objects(BLOCKDEV)).values()].filter(
-        ({ properties }) => properties["PhysicalPath"] !== devices[1],
+        ({ properties }) => ![devices[1], more, evenMore].includes(String(properties["PhysicalPath"])),
       );
       return onPool("GrowPhysicalDevice", "s", [String(first?.properties["Uuid"])]);
     },
@@ -323,10 +336,7 @@ const OPERATIONS: Record<string, Operation> = {
     perform: createPool,
   },
   "destruction of a pool": {
-    prepare: async () => {
-      await ensurePool();
-      for (const name of (await objects(FILESYSTEM)).keys()) await done(destroyFilesystem(name));
-    },
+    prepare: withoutAnyFilesystem,
     perform: destroyPool,
   },
   // The last one, because it leaves the pool on another device.
