@@ -66,8 +66,19 @@ export async function extendThinPool(core: PoolCore): Promise<void> {
   }
 }
 
+/** A pool whose record no device took is one that can be changed again when a device takes it. */
+async function tryToRecord(core: PoolCore): Promise<void> {
+  try {
+    await core.save(core.record);
+    log.info(`The metadata of pool "${core.name}" can be saved again`);
+  } catch (error) {
+    log.warn(`The metadata of pool "${core.name}" still can't be saved: ${errorText(error)}`);
+  }
+}
+
 export async function checkPool(core: PoolCore): Promise<EngineChange[]> {
   const before = visible(core);
+  if (core.unrecordable) await tryToRecord(core);
   await core.refreshStatus();
   const shape = core.record;
   if (core.availability === "fully_operational") await extendThinPool(core);

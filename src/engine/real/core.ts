@@ -71,6 +71,8 @@ export class PoolCore {
   readonly unusable: FilesystemRecord[] = [];
   /** What the pool permits for reasons that only a new start can take away. */
   restriction: ActionAvailability = "fully_operational";
+  /** No device took the record when it was last saved. */
+  unrecordable = false;
   /** As of the last look; null before the first. */
   status: ThinPoolStatus | null = null;
   /** Thin metadata could not grow; not tried again until space may have come. */
@@ -107,10 +109,14 @@ export class PoolCore {
     return this.stack.backstore.layout.version;
   }
 
-  /** What the pool permits now. */
+  /** What the pool permits now: what the strictest of all reasons leaves. */
   get availability(): ActionAvailability {
-    const byThinPool = availabilityOf(this.status);
-    return isAtLeast(byThinPool, this.restriction) ? byThinPool : this.restriction;
+    const byRecord = this.unrecordable ? "no_ipc_requests" : "fully_operational";
+    const levels: ActionAvailability[] = [availabilityOf(this.status), byRecord];
+    return levels.reduce(
+      (strictest, level) => (isAtLeast(level, strictest) ? level : strictest),
+      this.restriction,
+    );
   }
 
   /** Makes a device known that is becoming a member; `undo` forgets it. */
@@ -152,7 +158,13 @@ export class PoolCore {
   /** Puts the record on disk, then in memory, with the features that the pool has. */
   async save(changed: PoolRecord): Promise<void> {
     const record = this.crypt === null ? changed : { ...changed, features: this.crypt.features };
-    await this.store.save(this.dataDevices(record), record);
+    try {
+      await this.store.save(this.dataDevices(record), record);
+      this.unrecordable = false;
+    } catch (error) {
+      this.unrecordable = true;
+      throw error;
+    }
     this.#record = record;
     for (const device of memberRecords(record)) {
       const known = this.devices.get(device.uuid);
