@@ -1,6 +1,6 @@
 /** The real engine: running pools, pools that wait, and what moves them from one to the other. */
 import { classify } from "./discovery/classify";
-import { identify, identifyLuks, type FoundDevice } from "./discovery/found";
+import { identify, identifyLuks, identifyUnnamed, type FoundDevice } from "./discovery/found";
 import { devicesOf, LiminalPools, lockedDevices, type LiminalPool } from "./discovery/liminal";
 import {
   examineRequested,
@@ -389,13 +389,15 @@ export class RealEngine implements Engine {
     if (event.devnode === null) return [];
     const ownership = classify(event);
     const present = (event.action === "add" || event.action === "change") && event.initialized;
-    if (present && (ownership === "stratis" || ownership === "luks")) {
+    if (present && (ownership === "stratis" || ownership === "luks" || ownership === "unowned")) {
       const running = this.#poolOfDevice(event)?.pool;
       if (running !== undefined) return await this.#noteSizes(running);
       if (isClaimed(event.devnode)) return [];
-      if (ownership === "stratis") return await this.#handleStratis(event);
-      const luks = await identifyLuks(event);
+      if (ownership === "stratis") return await this.#handleStratis(await identify(event));
+      const luks = ownership === "luks" ? await identifyLuks(event) : null;
       if (luks !== null) return await this.#handleLuks(luks);
+      const unnamed = ownership === "unowned" ? await identifyUnnamed(event) : null;
+      if (unnamed !== null) return await this.#handleStratis(unnamed);
     }
     if (event.action !== "remove" && event.action !== "change") return [];
     if (event.action === "remove") this.#noteRemoval(event);
@@ -405,8 +407,7 @@ export class RealEngine implements Engine {
     return [{ change: "stoppedPools" }];
   }
 
-  async #handleStratis(event: UdevDevice): Promise<EngineChange[]> {
-    const found = await identify(event);
+  async #handleStratis(found: FoundDevice | null): Promise<EngineChange[]> {
     if (found === null || isClaimed(found.path)) return [];
     const running = this.#pools.byUuid(found.header.poolUuid);
     if (running === undefined) return (await this.#trySetUp(this.#liminal.add(found))).changes;

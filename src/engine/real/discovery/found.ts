@@ -1,5 +1,6 @@
 /** What the disks say about pools: members found, and the newest record among them (engine.md §8, on-disk-format.md §13). */
 import {
+  firstCopyIsReadable,
   lastUpdateTime,
   readMetadata,
   readStaticHeader,
@@ -20,6 +21,9 @@ import type { RealBlockDev } from "../blockdev";
 import { DeviceCrypt } from "../crypt/device-crypt";
 
 const log = logger("stratisd::engine::discovery");
+
+/** The kernel's Documentation/admin-guide/devices.txt */
+const FLOPPY_MAJOR = 2;
 
 /** A device with a readable Stratis header that is not part of a running pool. */
 export interface FoundDevice {
@@ -44,6 +48,35 @@ export async function identify(device: UdevDevice): Promise<FoundDevice | null> 
     return found;
   } catch (error) {
     log.warn(`Disregarding ${devnode}, which udev takes for a Stratis device: ${errorText(error)}`);
+    return null;
+  }
+}
+
+/** Whether udev has tried to read the device, which may have something to read, and is none of ours. */
+function wasProbed({ major, properties }: UdevDevice): boolean {
+  return (
+    major !== FLOPPY_MAJOR &&
+    !("ID_CDROM" in properties) &&
+    names.poolOfDmName(properties["DM_NAME"] ?? "") === null &&
+    properties["DM_UDEV_DISABLE_OTHER_RULES_FLAG"] !== "1" &&
+    properties["DM_SUSPENDED"] !== "1"
+  );
+}
+
+/**
+ * The same for a device on which udev names nothing. blkid gives up when it can't read the first copy of the header;
+ * what is on the device is told by the second one then. Null, without a word, for any other device.
+ */
+export async function identifyUnnamed(device: UdevDevice): Promise<FoundDevice | null> {
+  const { devnode, major, minor } = device;
+  if (devnode === null || major === null || minor === null || !wasProbed(device)) return null;
+  try {
+    if (await withBlockFile(devnode, {}, firstCopyIsReadable)) return null;
+    const found = await readFound(devnode, { major, minor });
+    if (found !== null) log.warn(`The first copy of the Stratis header of ${devnode} can't be read`);
+    return found;
+  } catch (error) {
+    log.debug(`Disregarding ${devnode}, on which udev names nothing: ${errorText(error)}`);
     return null;
   }
 }

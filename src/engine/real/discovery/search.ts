@@ -4,10 +4,12 @@ import type { PoolUuid } from "../../../uuid";
 import type { DeviceCrypt } from "../crypt/device-crypt";
 import { isClaimed } from "../members";
 import { classify, type Ownership } from "./classify";
-import { identify, identifyLuks, type FoundDevice } from "./found";
+import { identify, identifyLuks, identifyUnnamed, type FoundDevice } from "./found";
 
-async function enumerate(type: string, ownership: Ownership): Promise<UdevDevice[]> {
-  const devices = await native().udevEnumerate({ subsystem: "block", properties: { ID_FS_TYPE: type } });
+/** `properties`: that devices have, by which libudev narrows down what it reads. */
+async function enumerate(ownership: Ownership, properties?: Record<string, string>): Promise<UdevDevice[]> {
+  const filter = { subsystem: "block", ...(properties === undefined ? {} : { properties }) };
+  const devices = await native().udevEnumerate(filter);
   return devices.filter((device) => device.initialized && classify(device) === ownership);
 }
 
@@ -16,7 +18,7 @@ async function enumerate(type: string, ownership: Ownership): Promise<UdevDevice
  * when the device has been read, right before it is given out.
  */
 export async function* searchLuks(wanted: (pool: PoolUuid) => boolean): AsyncGenerator<DeviceCrypt> {
-  for (const device of await enumerate("crypto_LUKS", "luks")) {
+  for (const device of await enumerate("luks", { ID_FS_TYPE: "crypto_LUKS" })) {
     const luks = await identifyLuks(device);
     if (luks !== null && wanted(luks.poolUuid) && !isClaimed(luks.container)) yield luks;
   }
@@ -24,8 +26,14 @@ export async function* searchLuks(wanted: (pool: PoolUuid) => boolean): AsyncGen
 
 /** Devices with Stratis metadata of pools that are wanted, in the same way. */
 export async function* searchStratis(wanted: (pool: PoolUuid) => boolean): AsyncGenerator<FoundDevice> {
-  for (const device of await enumerate("stratis", "stratis")) {
+  const isWanted = (device: FoundDevice | null): device is FoundDevice =>
+    device !== null && wanted(device.header.poolUuid) && !isClaimed(device.path);
+  for (const device of await enumerate("stratis", { ID_FS_TYPE: "stratis" })) {
     const stratis = await identify(device);
-    if (stratis !== null && wanted(stratis.header.poolUuid) && !isClaimed(stratis.path)) yield stratis;
+    if (isWanted(stratis)) yield stratis;
+  }
+  for (const device of await enumerate("unowned")) {
+    const unnamed = await identifyUnnamed(device);
+    if (isWanted(unnamed)) yield unnamed;
   }
 }
