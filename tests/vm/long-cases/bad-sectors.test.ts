@@ -8,12 +8,14 @@ import {
   dmDevices,
   mustRun,
   poolProperties,
+  run,
   stratis,
   stratisCommand,
   stratisFails,
   unmountAll,
   until,
 } from "../cases/support";
+import { badTable, changeDevice, createDevice, type BadPart } from "./bad-device-support";
 import { KeptFile } from "../cases/kept-file";
 
 const POOL = "scarred";
@@ -24,6 +26,9 @@ const SECTORS_PER_GIB = 2 * 1024 * 1024;
 const THIN_META_SECTOR = 8192 + 34816;
 /** Of the first region of the metadata area. */
 const REGION_SECTOR = 16;
+const REGIONS_SECTORS = 2032;
+/** Of one copy of the header. */
+const COPY_SECTORS = 8;
 const kept = new KeptFile(POOL, "fs");
 
 before(async () => {
@@ -36,36 +41,30 @@ after(async () => {
   await stopDaemon();
 });
 
-interface Bad {
-  at: number;
-  sectors: number;
-}
-
 /** A table of that many GiB of a disk, with a part that fails. */
-async function tableOf(serial: string, gib: number, bad?: Bad): Promise<string[]> {
-  const path = await disk(serial);
-  const size = gib * SECTORS_PER_GIB;
-  if (bad === undefined) return [`0 ${size} linear ${path} 0`];
-  const end = bad.at + bad.sectors;
-  return [
-    `0 ${bad.at} linear ${path} 0`,
-    `${bad.at} ${bad.sectors} error`,
-    `${end} ${size - end} linear ${path} ${end}`,
-  ];
-}
+const tableOf = async (serial: string, gib: number, bad?: BadPart): Promise<string[]> =>
+  badTable([{ path: await disk(serial), size: gib * SECTORS_PER_GIB }], bad);
 
-async function create(name: string, table: string[]): Promise<void> {
-  await mustRun("dmsetup", ["create", "--concise", `${name},,,rw,${table.join(",")}`]);
+/** A disk that couldn't read a sector puts another in its place when it is written to. */
+async function remapCopy(copy: 0 | 1): Promise<void> {
+  await changeDevice(DEVICE, await tableOf("d0", 3));
+  await mustRun("dd", [
+    ...["if=/dev/zero", `of=/dev/mapper/${DEVICE}`, "bs=4096", `seek=${copy}`, "count=1"],
+    ...["oflag=direct", "conv=notrunc", "status=none"],
+  ]);
   await mustRun("udevadm", ["settle", "--timeout=60"]);
 }
 
-/** What is being written meanwhile is not waited for. */
-async function change(name: string, table: string[]): Promise<void> {
-  await mustRun("dmsetup", ["suspend", "--noflush", "--nolockfs", name]);
-  await mustRun("sh", ["-c", `printf '%s\\n' "$@" | dmsetup load ${name}`, "sh", ...table]);
-  await mustRun("dmsetup", ["resume", name]);
-  await mustRun("udevadm", ["settle", "--timeout=60"]);
+/** As at a boot: nothing is known of the devices. */
+async function findAnew(): Promise<void> {
+  await stopDaemon();
+  await mustRun("blockdev", ["--flushbufs", `/dev/mapper/${DEVICE}`]);
+  await mustRun("udevadm", ["trigger", "--action=add", "--settle", `/dev/mapper/${DEVICE}`]);
+  await startDaemon();
 }
+
+const journal = async (): Promise<string> =>
+  (await mustRun("journalctl", ["-q", "-o", "cat", "-u", "stratisd"])).stdout;
 
 async function verifyKept(): Promise<void> {
   await kept.mountAndCompare();
@@ -73,13 +72,13 @@ async function verifyKept(): Promise<void> {
 }
 
 test("a pool with a bad sector in a region of its metadata area starts, and can be changed", async () => {
-  await create(DEVICE, await tableOf("d0", 3));
+  await createDevice(DEVICE, await tableOf("d0", 3));
   await stratis("pool", "create", POOL, `/dev/mapper/${DEVICE}`);
   await stratis("filesystem", "create", POOL, "fs", "--size", "600MiB");
   await kept.write(8);
   await unmountAll();
   await stratis("pool", "stop", "--name", POOL);
-  await change(DEVICE, await tableOf("d0", 3, { at: REGION_SECTOR, sectors: 8 }));
+  await changeDevice(DEVICE, await tableOf("d0", 3, { at: REGION_SECTOR, sectors: 8 }));
   await stratis("pool", "start", "--name", POOL);
   assert.equal((await poolProperties(POOL))["AvailableActions"], "fully_operational");
   // Each pair of regions is written to at least once.
@@ -87,22 +86,71 @@ test("a pool with a bad sector in a region of its metadata area starts, and can 
     const old = name === "other" ? POOL : name === "another" ? "other" : "another";
     await stratis("pool", "rename", old, name);
   }
-  const log = (await mustRun("journalctl", ["-q", "-o", "cat", "-u", "stratisd"])).stdout;
-  assert.match(log, /has one copy less on \S+: MDA region 0 can't be written/);
+  assert.match(await journal(), /has one copy less on \S+: MDA region 0 can't be written/);
   await stratis("pool", "stop", "--name", POOL);
   await stratis("pool", "start", "--name", POOL);
   await verifyKept();
 });
 
+test("a pool whose record can't be saved permits no changes, until it can be saved again", async () => {
+  await changeDevice(DEVICE, await tableOf("d0", 3, { at: REGION_SECTOR, sectors: REGIONS_SECTORS }));
+  assert.match(
+    await stratisFails("pool", "rename", POOL, "other"),
+    /Failed to save the metadata of pool "other" on any device/,
+  );
+  assert.match(await stratis("pool", "list"), /EM001/);
+  assert.match(await stratisFails("filesystem", "create", POOL, "another"), /NoRequests/);
+  await changeDevice(DEVICE, await tableOf("d0", 3));
+  await until(
+    "the pool permits changes",
+    async () => (await poolProperties(POOL))["AvailableActions"] === "fully_operational",
+  );
+  await stratis("pool", "rename", POOL, "other");
+  await stratis("pool", "rename", "other", POOL);
+  await verifyKept();
+});
+
+test("the second copy of the header can't be read: the pool starts by the first, and the second is mended later", async () => {
+  await stratis("pool", "stop", "--name", POOL);
+  await changeDevice(DEVICE, await tableOf("d0", 3, { at: COPY_SECTORS, sectors: COPY_SECTORS }));
+  await findAnew();
+  await stratis("pool", "start", "--name", POOL);
+  await verifyKept();
+  assert.match(await journal(), /Copy 2 of the Stratis header of \S+ is damaged and could not be mended/);
+  await stratis("pool", "stop", "--name", POOL);
+  await remapCopy(1);
+  await findAnew();
+  assert.match(await journal(), /Mended copy 2 of the Stratis header/);
+  await stratis("pool", "start", "--name", POOL);
+  await verifyKept();
+});
+
+test("the first copy of the header can't be read, so that udev names nothing: the pool starts by the second, and the first is mended later", async () => {
+  await stratis("pool", "stop", "--name", POOL);
+  await changeDevice(DEVICE, await tableOf("d0", 3, { at: 0, sectors: COPY_SECTORS }));
+  await findAnew();
+  assert.equal((await run("blkid", ["-p", `/dev/mapper/${DEVICE}`])).stdout, "");
+  assert.match(await stratis("pool", "list", "--stopped"), new RegExp(POOL));
+  await stratis("pool", "start", "--name", POOL);
+  await verifyKept();
+  assert.match(await journal(), /The first copy of the Stratis header of \S+ can't be read/);
+  await stratis("pool", "stop", "--name", POOL);
+  await remapCopy(0);
+  await findAnew();
+  assert.match(await journal(), /Mended copy 1 of the Stratis header/);
+  await stratis("pool", "start", "--name", POOL);
+  await verifyKept();
+});
+
 test("thin metadata that can't be written stops changes, which shows; with the device back a start heals it", async () => {
-  await change(DEVICE, await tableOf("d0", 3, { at: THIN_META_SECTOR, sectors: 8192 }));
+  await changeDevice(DEVICE, await tableOf("d0", 3, { at: THIN_META_SECTOR, sectors: 8192 }));
   assert.match(await stratisFails("filesystem", "create", POOL, "more", "--size", "600MiB"), /./);
   await until(
     "the pool permits less",
     async () => (await poolProperties(POOL))["AvailableActions"] !== "fully_operational",
   );
   assert.match(await stratis("pool", "list"), /EM00[12]/);
-  await change(DEVICE, await tableOf("d0", 3));
+  await changeDevice(DEVICE, await tableOf("d0", 3));
   await until(
     "the pool can be stopped",
     async () => (await stratisCommand("pool", "stop", "--name", POOL)).status === 0,
@@ -114,7 +162,7 @@ test("thin metadata that can't be written stops changes, which shows; with the d
 });
 
 test("a device that can't be read where its metadata would be is not added, and named in the error", async () => {
-  await create(SECOND, await tableOf("d1", 2, { at: REGION_SECTOR, sectors: 2032 }));
+  await createDevice(SECOND, await tableOf("d1", 2, { at: REGION_SECTOR, sectors: REGIONS_SECTORS }));
   assert.match(
     await stratisFails("pool", "add-data", POOL, `/dev/mapper/${SECOND}`),
     /unsuitable for initialization; .*\/dev\/dm-\d+ failed: EIO \(Input\/output error\)/,
