@@ -1,5 +1,6 @@
 /** stratisd as seen over D-Bus: calls, properties, managed objects, and what can go wrong with them. */
 import { Variant } from "dbus-next/lib/variant";
+import { nameProcess } from "../src/history/process";
 import { Bus, DbusError, type MethodCall } from "./bus";
 import { systemBusAddress } from "./bus-address";
 import { checkDaemonVersion } from "./daemon-version";
@@ -57,6 +58,7 @@ export class Stratisd {
   /** Connects and makes sure that the daemon's version is one that this client knows. */
   static async open(env: Readonly<Record<string, string | undefined>>): Promise<Stratisd> {
     const timeoutMs = callTimeoutMs(env);
+    nameProcess("stratis");
     const stratisd = new Stratisd(await Bus.open(systemBusAddress(env)), timeoutMs);
     try {
       checkDaemonVersion(asText(await stratisd.get(TOP_OBJECT, OLDEST_MANAGER, "Version")));

@@ -2,6 +2,7 @@
 import { rmSync } from "node:fs";
 import { errorText } from "../engine/errors";
 import { logger } from "../log";
+import { openHistory } from "./history";
 import { chooseFilter, startLogging } from "./logging";
 import { helpText, parseOptions, UsageError, type Invocation } from "./options";
 import type { Program } from "./program";
@@ -57,9 +58,14 @@ export async function runMain(program: Program): Promise<void> {
   };
   process.on("uncaughtException", onDefect);
   process.on("unhandledRejection", onDefect);
-  const code = await runDaemon(program, wanted, (engine) => {
-    logging.follow(engine);
+  const history = openHistory(program.name, { env: process.env, simulator: wanted.simulator });
+  const code = await runDaemon(program, wanted, {
+    onEngine: (engine) => {
+      logging.follow(engine);
+    },
+    history: history.write,
   });
+  await history.flush();
   await logging.flush();
   process.exit(code);
 }

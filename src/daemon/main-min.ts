@@ -9,8 +9,8 @@ import { becomeOnlyMinimalInstance } from "./single-instance";
 const stratisdMin: Program = {
   name: "stratisd-min",
   becomeOnlyInstance: becomeOnlyMinimalInstance,
-  openIpc: (engine): Promise<Ipc> => {
-    const server = new JsonRpcServer({ engine, log: logger("stratisd::jsonrpc::server") });
+  openIpc: (engine, history): Promise<Ipc> => {
+    const server = new JsonRpcServer({ engine, history, log: logger("stratisd::jsonrpc::server") });
     return Promise.resolve({
       failed: server.failed,
       // There are no signals: clients ask.

@@ -9,9 +9,10 @@ const stratisd: Program = {
   name: "stratisd",
   becomeOnlyInstance,
   /** The name is taken last: whoever sees it finds every pool there, and is answered. */
-  openIpc: async (engine): Promise<Ipc> => {
+  openIpc: async (engine, history): Promise<Ipc> => {
     const service = await DbusService.connect({
       engine,
+      history,
       log: logger("stratisd::stratis::ipc_support::dbus_support"),
     });
     await service.publish();

@@ -1,5 +1,6 @@
 /** What parts stratisd from stratisd-min: who may run beside it, and by what it is asked. */
 import type { Engine, EngineChange } from "../engine/engine";
+import type { WriteRecord } from "../history/recorder";
 import type { FileLock } from "../native";
 
 /** The way by which clients reach the engine. */
@@ -14,8 +15,8 @@ export interface Program {
   readonly name: "stratisd" | "stratisd-min";
   /** Resolves to the lock, which holds as long as the process lives. Rejects when another one has it. */
   becomeOnlyInstance(): Promise<FileLock>;
-  /** Resolves when clients are answered. The engine has its pools already. */
-  openIpc(engine: Engine): Promise<Ipc>;
+  /** Resolves when clients are answered. The engine has its pools already. `history`: of what they ask to be changed. */
+  openIpc(engine: Engine, history: WriteRecord): Promise<Ipc>;
   /** The line that tells why the program ended. */
   failureLine(text: string): string;
 }

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { Engine, EngineChange } from "../engine/engine";
 import { errorText } from "../engine/errors";
+import type { WriteRecord } from "../history/recorder";
 import { logger } from "../log";
 import { AlertHooks } from "./alerts/hooks";
 import { watchClock, watchDeviceMapper, watchUdev, type EventSource } from "./event-sources";
@@ -44,11 +45,17 @@ async function makeEngine({ simulator, simErrors }: EngineChoice): Promise<Start
   return new RealEngine();
 }
 
-/** Resolves to the exit code. `onEngine` is given the engine before it does anything. */
+export interface Observers {
+  /** Is given the engine before it does anything. */
+  readonly onEngine: (engine: Engine) => void;
+  readonly history: WriteRecord;
+}
+
+/** Resolves to the exit code. */
 export async function runDaemon(
   program: Program,
   choice: EngineChoice,
-  onEngine: (engine: Engine) => void = () => undefined,
+  { onEngine, history }: Observers,
 ): Promise<number> {
   let end: (ending: Ending) => void = () => undefined;
   const ended = new Promise<Ending>((resolve) => {
@@ -62,7 +69,7 @@ export async function runDaemon(
   const manager = new ServiceManager(process.env);
   manager.starting();
   log.info(`stratis daemon version ${VERSION} started`);
-  const daemon = new Daemon(program, await makeEngine(choice), (task, error) => {
+  const daemon = new Daemon(program, await makeEngine(choice), history, (task, error) => {
     end({ by: "task", task, error });
   });
   onEngine(daemon.engine);
@@ -97,6 +104,7 @@ class Daemon {
   constructor(
     private readonly program: Program,
     readonly engine: StartableEngine,
+    private readonly history: WriteRecord,
     readonly fail: (task: string, error: unknown) => void,
   ) {}
 
@@ -113,7 +121,7 @@ class Daemon {
     // Before the search for devices, so that none slips in between.
     if (!this.engine.isSimulator) this.#sources.push(watchUdev(target));
     await this.engine.initialize();
-    this.#ipc = await this.program.openIpc(this.engine);
+    this.#ipc = await this.program.openIpc(this.engine, this.history);
     void this.#ipc.failed.then((error) => {
       this.fail("IPC", error);
     });

@@ -1,4 +1,5 @@
 /** A method call as it came in, and what every kind of method has in common. */
+import type { Outcome } from "../history/record";
 import type { ServiceContext } from "./context";
 import type { MessageDescriptors } from "./descriptors";
 import { refused } from "./errors";
@@ -16,11 +17,17 @@ export interface IncomingCall {
 export interface Reply {
   readonly signature: string;
   readonly body: unknown[];
+  /** What came of a call that was to change something. */
+  readonly outcome?: Outcome;
 }
 
-/** Throws DbusError unless the call's arguments begin with those expected; more of them are ignored. */
+/** Whether the call's arguments begin with those expected; more of them are ignored. */
+export const hasSignature = (call: Pick<IncomingCall, "signature">, expected: string): boolean =>
+  call.signature.startsWith(expected);
+
+/** Throws DbusError unless it has. */
 export function requireSignature(call: Pick<IncomingCall, "signature">, expected: string): void {
-  if (!call.signature.startsWith(expected))
+  if (!hasSignature(call, expected))
     throw refused(`Signature mismatch: got \`${call.signature}\`, expected \`${expected}\``);
 }
 

@@ -13,6 +13,7 @@ import {
   unknownObject,
   type ErrorAnswer,
 } from "./errors";
+import { outcomeOf } from "./history/calls";
 import type { CallHandler, CallHead } from "./incoming";
 import { findInterface, interfaceCalled } from "./interfaces";
 import { ANCESTORS, standardInterfaces } from "./introspect";
@@ -86,6 +87,7 @@ async function invoke(
     body: parseSignature(method.outSignature).map((_, index) =>
       outgoing(method.out[index]?.signature ?? "", values[index]),
     ),
+    outcome: outcomeOf(result, code, text),
   };
 }
 

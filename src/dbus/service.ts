@@ -1,14 +1,17 @@
 /** The D-Bus service that the daemon runs: `connect`, then `publish`, then it answers until `closed`. */
 import type { Engine, EngineChange } from "../engine/engine";
 import { errorText } from "../engine/errors";
+import { DONE, failure } from "../history/record";
+import type { Attempt, WriteRecord } from "../history/recorder";
 import type { Logger } from "../log";
 import { systemBusAddress } from "./address";
 import { Announcer } from "./announcer";
-import type { IncomingCall } from "./call";
+import type { IncomingCall, Reply } from "./call";
 import { BusConnection, type Closed } from "./connection";
 import type { ServiceContext } from "./context";
 import { asDbusError, dispatch, examine } from "./dispatch";
 import { DbusError } from "./errors";
+import { CallHistory } from "./history/calls";
 import type { CallOrigin } from "./incoming";
 import { BUS_NAME } from "./names";
 import { applyChange, registerPool } from "./reconcile";
@@ -19,6 +22,8 @@ export interface ServiceOptions {
   address?: string;
   engine: Engine;
   log: Logger;
+  /** Where the record of each call that was to change something goes. Default: nowhere. */
+  history?: WriteRecord;
 }
 
 const DO_NOT_QUEUE = 4;
@@ -30,8 +35,9 @@ export class DbusService {
   readonly closed: Promise<Closed>;
   readonly #connection: BusConnection;
   readonly #context: ServiceContext;
+  readonly #history: CallHistory | null;
 
-  private constructor(connection: BusConnection, engine: Engine, log: Logger) {
+  private constructor(connection: BusConnection, { engine, log, history }: ServiceOptions) {
     this.#connection = connection;
     this.closed = connection.closed;
     const tree = new ObjectTree();
@@ -39,12 +45,21 @@ export class DbusService {
       connection.signal(signal);
     });
     this.#context = { engine, tree, announcer, log };
+    this.#history =
+      history === undefined
+        ? null
+        : new CallHistory(
+            { engine, tree },
+            (member, signature, body) => connection.callBus(member, signature, body),
+            history,
+          );
     connection.handleCalls({ examine, answer: (call, origin) => this.#answer(call, origin) });
   }
 
   /** Connects to the bus without owning the name. Rejects with what was tried and why it failed. */
-  static async connect({ address, engine, log }: ServiceOptions): Promise<DbusService> {
-    return new DbusService(await BusConnection.open(address ?? systemBusAddress(), log), engine, log);
+  static async connect(options: ServiceOptions): Promise<DbusService> {
+    const { address = systemBusAddress(), log } = options;
+    return new DbusService(await BusConnection.open(address, log), options);
   }
 
   /**
@@ -76,18 +91,37 @@ export class DbusService {
   }
 
   /** Ends the connection, which gives up the name. Calls that are still running are carried out but not answered. */
-  close(): Promise<void> {
-    return this.#connection.close();
+  async close(): Promise<void> {
+    await this.#connection.close();
+    await this.#history?.settled();
   }
 
   /** Never rejects: every call gets one reply, unless it wants none. */
   async #answer(call: IncomingCall, origin: CallOrigin): Promise<void> {
+    let attempt: Attempt | null = null;
+    let reply: Reply;
     try {
-      this.#connection.reply(origin, await dispatch(this.#context, call));
+      attempt = this.#history?.begin(call, origin.sender) ?? null;
+      reply = await dispatch(this.#context, call);
     } catch (error) {
-      const where = `${call.interface ?? "(no interface)"}.${call.member} on ${call.path}`;
-      this.#connection.replyError(origin, asDbusError(this.#context, error, where));
+      attempt?.end(failure(this.#refuse(call, origin, error)));
+      return;
     }
+    try {
+      this.#connection.reply(origin, reply);
+    } catch (error) {
+      // What was done is done, even if it can't be told.
+      this.#refuse(call, origin, error);
+    }
+    attempt?.end(reply.outcome ?? DONE);
+  }
+
+  /** Returns the text of the error reply. */
+  #refuse(call: IncomingCall, origin: CallOrigin, error: unknown): string {
+    const where = `${call.interface ?? "(no interface)"}.${call.member} on ${call.path}`;
+    const answer = asDbusError(this.#context, error, where);
+    this.#connection.replyError(origin, answer);
+    return answer.message;
   }
 
   /** Who has the name, for the message of a start that failed; what cannot be found out is left out. */

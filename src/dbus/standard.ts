@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { Variant } from "dbus-next/lib/variant";
 import type { MarshalledElements } from "../bus/writer";
 import { errorText } from "../engine/errors";
+import { DONE, UNCHANGED } from "../history/record";
 import type { ServiceContext } from "./context";
 import { announceActions, requireSignature, type IncomingCall, type Reply } from "./call";
 import { DbusError, failed, refused, unknownInterface, unknownMethod, unknownProperty } from "./errors";
@@ -68,8 +69,8 @@ export async function callStandard(
     case `${PROPERTIES}.Set`: {
       requireSignature(call, "ssv");
       const [name, property, value] = call.body as [string, string, AnyVariant];
-      await set(service, entry, call.path, name, property, value);
-      return NOTHING;
+      const changed = await set(service, entry, call.path, name, property, value);
+      return { ...NOTHING, outcome: changed ? DONE : UNCHANGED };
     }
     default:
       throw unknownMethod(call.member);
@@ -133,7 +134,7 @@ async function set(
   name: string,
   member: string,
   value: AnyVariant,
-): Promise<void> {
+): Promise<boolean> {
   const derived = propertyInterface(entry, path, name);
   const property = derived?.properties.get(member);
   if (entry === undefined || property?.access !== "readwrite" || derived === null)
@@ -142,12 +143,12 @@ async function set(
     throw refused(
       `incorrect type: property ${member} is of type ${property.signature}, not ${value.signature}`,
     );
-  await assign(service, entry, derived, property, value.value);
+  return assign(service, entry, derived, property, value.value);
 }
 
 /**
  * Sets a property and announces it: on all revisions if it changed, and otherwise only on the interface that was
- * addressed, where clients expect a signal in any case.
+ * addressed, where clients expect a signal in any case. Resolves to whether it changed.
  */
 async function assign(
   service: ServiceContext,
@@ -155,7 +156,7 @@ async function assign(
   derived: DerivedInterface,
   property: DerivedProperty<Kind>,
   value: unknown,
-): Promise<void> {
+): Promise<boolean> {
   const row = property.row;
   const where = `${derived.name}.${property.name} of ${entry.path}`;
   if (row.set === undefined) throw new Error(`The interface table does not say how to set ${where}`);
@@ -171,4 +172,5 @@ async function assign(
   service.log.info(`Set ${where}: ${changed ? "done" : "nothing to do"}`);
   service.announcer.propertiesChanged(entry, [property.name], changed ? undefined : derived);
   announceActions(service, entry);
+  return changed;
 }

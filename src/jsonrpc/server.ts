@@ -7,10 +7,14 @@ import { ReceivedDescriptors } from "../dbus/descriptors";
 import { jsonText } from "../dbus/json";
 import type { Engine } from "../engine/engine";
 import { EngineError, errorText } from "../engine/errors";
+import { commandOf } from "../history/process";
+import { failure as failed } from "../history/record";
+import { Recorder, type Attempt, type WriteRecord } from "../history/recorder";
 import type { Logger } from "../log";
 import { native, type FdPoll, type UnixListener } from "../native";
 import { UuidError } from "../uuid";
 import { ExchangeError, receiveMessage, sendMessage } from "./exchange";
+import { changeOf, outcomeOf } from "./history";
 import { METHODS, type Method } from "./methods";
 import { ShapeError, variant } from "./shapes";
 import { MOST_REQUEST_BYTES, SOCKET } from "./socket";
@@ -25,6 +29,8 @@ export interface ServerOptions {
   readonly engine: Engine;
   readonly log: Logger;
   readonly socket?: string;
+  /** Where the record of each request that was to change something goes. Default: nowhere. */
+  readonly history?: WriteRecord;
 }
 
 /** undefined: text that is not JSON, or not all of it. */
@@ -45,15 +51,17 @@ export class JsonRpcServer {
   readonly #path: string;
   readonly #listener: UnixListener;
   readonly #poll: FdPoll;
+  readonly #recorder: Recorder;
   #fail: (error: Error) => void = () => undefined;
   #connections = 0;
   #open = true;
 
   /** Listens at once, in place of whatever an earlier process has left there. */
-  constructor({ engine, log, socket = SOCKET }: ServerOptions) {
+  constructor({ engine, log, socket = SOCKET, history = () => undefined }: ServerOptions) {
     this.#engine = engine;
     this.#log = log;
     this.#path = socket;
+    this.#recorder = new Recorder(engine, history);
     this.failed = new Promise((resolve) => {
       this.#fail = resolve;
     });
@@ -99,17 +107,17 @@ export class JsonRpcServer {
       return;
     }
     this.#connections += 1;
-    void this.#serve(fd, pid).finally(() => {
+    void this.#serve(fd, { pid, uid }).finally(() => {
       this.#connections -= 1;
       if (this.#open) this.#poll.start();
     });
   }
 
   /** Never rejects. */
-  async #serve(fd: number, pid: number): Promise<void> {
+  async #serve(fd: number, peer: Peer): Promise<void> {
     const socket = new (native().UnixSocket)(fd);
     try {
-      const answer = await this.#exchange(() =>
+      const answer = await this.#exchange(peer, () =>
         receiveMessage(socket, {
           parse: parsed,
           mostBytes: MOST_REQUEST_BYTES,
@@ -119,20 +127,21 @@ export class JsonRpcServer {
       );
       await sendMessage(socket, jsonText(answer), { timeoutMs: RESPONSE_MS });
     } catch (error) {
-      this.#log.warn(`Process ${pid} could not be answered: ${errorText(error)}`);
+      this.#log.warn(`Process ${peer.pid} could not be answered: ${errorText(error)}`);
     } finally {
       socket.close();
     }
   }
 
   async #exchange(
+    peer: Peer,
     receive: () => Promise<{ content: unknown; descriptors: readonly number[] }>,
   ): Promise<object> {
     let descriptors: ReceivedDescriptors | null = null;
     try {
       const message = await receive();
       descriptors = new ReceivedDescriptors(message.descriptors);
-      return { Ok: await this.#answer(message.content, descriptors) };
+      return { Ok: await this.#answer(peer, message.content, descriptors) };
     } catch (error) {
       const isOfRequest = [ExchangeError, ShapeError, UuidError].some((kind) => error instanceof kind);
       if (!isOfRequest) this.#log.error(`Internal error: ${(error as Error).stack ?? errorText(error)}`);
@@ -143,7 +152,7 @@ export class JsonRpcServer {
     }
   }
 
-  async #answer(content: unknown, descriptors: ReceivedDescriptors): Promise<object> {
+  async #answer(peer: Peer, content: unknown, descriptors: ReceivedDescriptors): Promise<object> {
     const { name, value } = variant(content, "The request");
     const method = METHODS.get(name);
     if (method === undefined) throw new ShapeError(`There is no request "${name}"`);
@@ -154,20 +163,41 @@ export class JsonRpcServer {
     });
     this.#log.debug(`Request ${name}`);
     if (!("failure" in method)) return { [name]: await work() };
-    return { [name]: await this.#carryOut(name, work, method.failure) };
+    const attempt = this.#attempt(peer, name, value);
+    return { [name]: await this.#carryOut(name, work, method.failure, attempt) };
   }
 
-  async #carryOut(name: string, work: () => Promise<unknown>, failure: unknown): Promise<unknown[]> {
+  /** null for a request that changes nothing. */
+  #attempt({ pid, uid }: Peer, name: string, value: unknown): Attempt | null {
+    const change = changeOf(this.#engine, name, value);
+    if (change === null) return null;
+    return this.#recorder.begin(change, Promise.resolve({ uid, pid, command: commandOf(pid), left: false }));
+  }
+
+  async #carryOut(
+    name: string,
+    work: () => Promise<unknown>,
+    failure: unknown,
+    attempt: Attempt | null,
+  ): Promise<unknown[]> {
     try {
       const result = await work();
       this.#log.info(`${name}: ${jsonText(result)}`);
+      attempt?.end(outcomeOf(name, result));
       return [result, 0, "OK"];
     } catch (error) {
+      attempt?.end(failed(errorText(error)));
       this.#log.warn(`${name} failed: ${errorText(error)}`);
       if (!(error instanceof EngineError)) this.#log.debug((error as Error).stack ?? "");
       return [failure, 1, errorText(error)];
     }
   }
+}
+
+/** The process that has connected. */
+interface Peer {
+  readonly pid: number;
+  readonly uid: number;
 }
 
 function requireDescriptors({ takesKey }: Method, count: number): void {

@@ -2,7 +2,7 @@
 import { interfaceName, REVISIONS, type Kind, type Revision } from "../names";
 import { parseSignature } from "../../bus/signature";
 import { joinSignatures, type Argument } from "../wire";
-import type { Emits, InterfaceTable, MethodVariant, PropertyRow, RevisionRange } from "./rows";
+import type { Emits, InterfaceTable, MethodRow, MethodVariant, PropertyRow, RevisionRange } from "./rows";
 
 export interface DerivedMethod<K extends Kind> {
   readonly name: string;
@@ -10,6 +10,8 @@ export interface DerivedMethod<K extends Kind> {
   readonly out: readonly Argument[];
   readonly inSignature: string;
   readonly outSignature: string;
+  /** It changes nothing. */
+  readonly reads: boolean;
   readonly variant: MethodVariant<K>;
 }
 
@@ -53,12 +55,15 @@ function only<R extends RevisionRange>(
   return found[0];
 }
 
-function deriveMethod<K extends Kind>(name: string, variant: MethodVariant<K>): DerivedMethod<K> {
+function deriveMethod<K extends Kind>(
+  { name, reads }: MethodRow<K>,
+  variant: MethodVariant<K>,
+): DerivedMethod<K> {
   const out = [...variant.out, ...RETURN_PAIR];
   const inSignature = joinSignatures(variant.in);
   const outSignature = joinSignatures(out);
   parseSignature(inSignature + outSignature);
-  return { name, in: variant.in, out, inSignature, outSignature, variant };
+  return { name, in: variant.in, out, inSignature, outSignature, reads, variant };
 }
 
 function deriveRevision<K extends Kind>(table: InterfaceTable<K>, revision: Revision): DerivedInterface<K> {
@@ -68,7 +73,7 @@ function deriveRevision<K extends Kind>(table: InterfaceTable<K>, revision: Revi
     const variant = only(row.variants, revision, `${table.kind}.${row.name}`);
     if (variant === undefined) continue;
     if (methods.has(row.name)) throw new Error(`The interface table has ${name}.${row.name} in two rows`);
-    methods.set(row.name, deriveMethod(row.name, variant));
+    methods.set(row.name, deriveMethod(row, variant));
   }
   const properties: DerivedProperty<K>[] = [];
   for (const row of table.properties) {

@@ -29,7 +29,7 @@ import {
 import { lockedPools, stoppedPools } from "../values";
 import { rowsFor, type InterfaceTable } from "./rows";
 
-const { method, variant, property } = rowsFor<"Manager">();
+const { method, question, variant, property } = rowsFor<"Manager">();
 
 const NOT_CREATED: CreatedPool = [false, ["/", []]];
 const NOT_STARTED: StartedPool = [false, ["/", [], []]];
@@ -127,7 +127,7 @@ const startPoolRow = method(
 export const managerTable: InterfaceTable<"Manager"> = {
   kind: "Manager",
   methods: [
-    method("ListKeys", variant({ since: 0 }, "", "result:as", [], listKeys)),
+    question("ListKeys", variant({ since: 0 }, "", "result:as", [], listKeys)),
     method("SetKey", variant({ since: 0 }, "key_desc:s key_fd:h", "result:(bb)", [false, false], setKey)),
     method("UnsetKey", variant({ since: 0 }, "key_desc:s", "result:b", false, unsetKey)),
     createPoolRow,
@@ -145,7 +145,7 @@ export const managerTable: InterfaceTable<"Manager"> = {
       ),
     ),
     method("RefreshState", variant({ since: 2 }, "", "", undefined, refreshState)),
-    method("EngineStateReport", variant({ since: 0 }, "", "result:s", "", engineStateReport)),
+    question("EngineStateReport", variant({ since: 0 }, "", "result:s", "", engineStateReport)),
   ],
   properties: [
     property("Version", "s", [{ since: 0, emits: "const" }], { get: () => VERSION }),

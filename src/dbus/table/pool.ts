@@ -6,7 +6,7 @@ import * as values from "../values";
 import { simpleUuid } from "../../uuid";
 import { rowsFor, type InterfaceTable } from "./rows";
 
-const { method, variant, property } = rowsFor<"pool">();
+const { method, question, variant, property } = rowsFor<"pool">();
 
 /** Revisions before and from the arrival of token slots. */
 const ONE_SLOT = { since: 0, until: 7 } as const;
@@ -116,8 +116,8 @@ const laterMethods = [
     "GrowPhysicalDevice",
     variant({ since: 3 }, "dev:s", "results:b", false, operations.growPhysicalDevice),
   ),
-  method("Metadata", variant({ since: 7 }, "current:b", "results:s", "", operations.metadata)),
-  method(
+  question("Metadata", variant({ since: 7 }, "current:b", "results:s", "", operations.metadata)),
+  question(
     "FilesystemMetadata",
     variant({ since: 7 }, "fs_name:(bs) current:b", "results:s", "", operations.filesystemMetadata),
   ),

@@ -2,10 +2,10 @@
 import { getReport } from "../operations/manager";
 import { rowsFor, type InterfaceTable } from "./rows";
 
-const { method, variant } = rowsFor<"Report">();
+const { question, variant } = rowsFor<"Report">();
 
 export const reportTable: InterfaceTable<"Report"> = {
   kind: "Report",
-  methods: [method("GetReport", variant({ since: 0 }, "name:s", "result:s", "", getReport))],
+  methods: [question("GetReport", variant({ since: 0 }, "name:s", "result:s", "", getReport))],
   properties: [],
 };

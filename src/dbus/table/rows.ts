@@ -64,6 +64,8 @@ export interface MethodVariant<K extends Kind> extends RevisionRange {
 export interface MethodRow<K extends Kind> {
   readonly name: string;
   readonly variants: readonly MethodVariant<K>[];
+  /** It changes nothing. */
+  readonly reads: boolean;
 }
 
 export type Emits = "true" | "invalidates" | "const" | "false";
@@ -102,7 +104,17 @@ interface PropertyAccess<K extends Kind, S extends string> {
 /** The functions that write rows for objects of kind K; the handlers' types follow from the signatures. */
 export function rowsFor<K extends Kind>() {
   return {
-    method: (name: string, ...variants: MethodVariant<K>[]): MethodRow<K> => ({ name, variants }),
+    method: (name: string, ...variants: MethodVariant<K>[]): MethodRow<K> => ({
+      name,
+      variants,
+      reads: false,
+    }),
+    /** A method that changes nothing. */
+    question: (name: string, ...variants: MethodVariant<K>[]): MethodRow<K> => ({
+      name,
+      variants,
+      reads: true,
+    }),
 
     variant: <In extends string, Out extends string>(
       range: RevisionRange,

@@ -6,6 +6,7 @@ import { BUS_NAME, type Kind } from "../../../src/dbus/names";
 import { DbusService } from "../../../src/dbus/service";
 import type { Conditions } from "../../../src/engine/sim/conditions";
 import { SimEngine } from "../../../src/engine/sim/engine";
+import type { WriteRecord } from "../../../src/history/recorder";
 import type { PrivateBus } from "./bus";
 import { Client } from "./client";
 import { collectingLogger, type LogLine } from "./world";
@@ -38,10 +39,19 @@ export interface Simulated {
 /** Keys that exist; descriptors cannot be sent by the tests' client. */
 export const KEYS = ["k0", "k1", "k2"];
 
-export async function startSimulated(bus: PrivateBus, conditions?: Conditions): Promise<Simulated> {
+export async function startSimulated(
+  bus: PrivateBus,
+  conditions?: Conditions,
+  history: WriteRecord = () => undefined,
+): Promise<Simulated> {
   const engine = new SimEngine(conditions);
   const log: LogLine[] = [];
-  const service = await DbusService.connect({ address: bus.address, engine, log: collectingLogger(log) });
+  const service = await DbusService.connect({
+    address: bus.address,
+    engine,
+    log: collectingLogger(log),
+    history,
+  });
   await service.publish();
   const client = await Client.connect(bus.address);
   client.take();

@@ -10,7 +10,10 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { after, before, test } from "node:test";
 import { SimEngine } from "../../../src/engine/sim/engine";
+import type { HistoryRecord } from "../../../src/history/record";
 import { ask, askChecked, ClientError } from "../../../src/jsonrpc/client";
+import { changeOf } from "../../../src/jsonrpc/history";
+import { METHODS } from "../../../src/jsonrpc/methods";
 import { JsonRpcServer } from "../../../src/jsonrpc/server";
 import type { Logger } from "../../../src/log";
 
@@ -65,17 +68,22 @@ after(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function exchange(...steps: Step[]): Promise<string[]> {
+const exchange = async (...steps: Step[]): Promise<string[]> => (await exchangeAt(socket, ...steps)).answers;
+
+async function exchangeAt(
+  at: string,
+  ...steps: Step[]
+): Promise<{ answers: string[]; pid: number | undefined }> {
   const env = { ...process.env };
   delete env["LD_PRELOAD"];
-  const client = spawn("python3", ["-c", CLIENT, socket, JSON.stringify(steps)], {
+  const client = spawn("python3", ["-c", CLIENT, at, JSON.stringify(steps)], {
     stdio: ["ignore", "pipe", "inherit"],
     env,
   });
   let text = "";
   client.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
   await once(client, "close", { signal: AbortSignal.timeout(WAIT_MS) });
-  return JSON.parse(text) as string[];
+  return { answers: JSON.parse(text) as string[], pid: client.pid };
 }
 
 const request = (...parts: string[]): Step => ({ parts });
@@ -267,4 +275,72 @@ test("the socket is its owner's alone, and takes the place of one that was left"
   assert.ok(statSync(other).isSocket());
   second.close();
   assert.throws(() => statSync(other), { code: "ENOENT" });
+});
+
+test("what was asked to be changed is in the history, with who asked", async () => {
+  const records: HistoryRecord[] = [];
+  const otherSocket = path.join(folder, "history", "socket");
+  const world = new SimEngine();
+  const recording = new JsonRpcServer({
+    engine: world,
+    log: quiet,
+    socket: otherSocket,
+    history: (record) => records.push(record),
+  });
+  const asked: [object | string, string?][] = [
+    [{ PoolCreate: ["p1", ["/dev/a"], null] }],
+    [{ FsCreate: ["p1", "f1"] }],
+    [{ FsRename: ["p1", "f1", "f1"] }],
+    [{ PoolDestroy: "p1" }],
+    ["PoolList"],
+    [{ PoolIsStopped: { Name: "p1" } }],
+    [{ KeySet: "kd" }, "secret"],
+    [{ KeySet: "kd" }, "secret"],
+    [{ PoolStop: { Uuid: "17101e39-e72e-423c-90d8-be5cb37c055b" } }],
+  ];
+  const steps = asked.map(([value, key]) => ({
+    parts: [JSON.stringify(value)],
+    ...(key === undefined ? {} : { keys: [key] }),
+  }));
+  const client = await exchangeAt(otherSocket, ...steps);
+  assert.equal(client.answers.length, asked.length);
+  recording.close();
+  const uuid = world.pools()[0]?.uuid;
+  assert.ok(uuid !== undefined);
+  assert.deepEqual(
+    records.map(({ operation, object, poolUuid, result }) => [operation, object, poolUuid, result]),
+    [
+      ["PoolCreate", "pool p1, block device /dev/a", uuid, "ok"],
+      ["FsCreate", "filesystem f1 in pool p1", uuid, "ok"],
+      ["FsRename", "filesystem f1 in pool p1, to f1", uuid, "unchanged"],
+      ["PoolDestroy", "pool p1", uuid, "failed"],
+      ["KeySet", "key kd", null, "ok"],
+      ["KeySet", "key kd", null, "unchanged"],
+      [
+        "PoolStop",
+        "pool 17101e39-e72e-423c-90d8-be5cb37c055b",
+        "17101e39-e72e-423c-90d8-be5cb37c055b",
+        "failed",
+      ],
+    ],
+  );
+  for (const { uid, pid, command, left } of records) {
+    assert.deepEqual([uid, pid, left], [process.getuid?.(), client.pid, false]);
+    assert.match(command ?? "", /^python/);
+  }
+  assert.ok(!JSON.stringify(records).includes("secret"));
+});
+
+test("every request is one that only asks, or one that the history has", () => {
+  const questions = /^(KeyList|PoolList|FsList|FsOrigin|Report|PoolIs\w+|PoolHasPassphrase)$/;
+  const values: Record<string, unknown> = {
+    PoolStop: { Name: "p" },
+    KeySet: "k",
+    KeyUnset: "k",
+    PoolDestroy: "p",
+  };
+  for (const name of METHODS.keys()) {
+    const value = values[name] ?? (/^Pool(Start|.*[Bb]ind)/.test(name) ? [{ Name: "p" }] : ["p", ["/dev/a"]]);
+    assert.equal(changeOf(engine, name, value) === null, questions.test(name), name);
+  }
 });
