@@ -98,6 +98,11 @@ export class DeclinedError extends CommandError {
   override name = "DeclinedError";
 }
 
+/** The history cannot be read; told in one line. */
+export class HistoryError extends CommandError {
+  override name = "HistoryError";
+}
+
 /** There is no bus to talk to. The message says what stratis could not do. */
 export class NoBusError extends CommandError {
   override name = "NoBusError";

@@ -121,7 +121,8 @@ async function explain(error: unknown): Promise<string | null> {
 const isPlain = (error: unknown): error is Error =>
   error instanceof errors.TimeoutVariableError ||
   error instanceof errors.UnsupportedError ||
-  error instanceof errors.DeclinedError;
+  error instanceof errors.DeclinedError ||
+  error instanceof errors.HistoryError;
 
 /** The error in one text, or null for one that is not expected. */
 const messageFor = async (error: unknown): Promise<string | null> =>
@@ -143,6 +144,7 @@ function kindOf(error: unknown): string {
   if (error instanceof errors.TimeoutVariableError) return "environment";
   if (error instanceof errors.UnsupportedError) return "unsupported";
   if (error instanceof errors.DeclinedError) return "declined";
+  if (error instanceof errors.HistoryError) return "history";
   return error instanceof CallError ? "dbus" : "internal";
 }
 

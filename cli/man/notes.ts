@@ -81,6 +81,15 @@ export const COMMAND_NOTES: Readonly<Record<string, readonly string[]>> = {
       "pool. Nothing is changed. Each finding has a level: ok, note, warning or error. The exit status is 1 if there is a " +
       "warning or an error. Needs no daemon.",
   ],
+  history: [
+    "One line for each call that was to change something: when it ended, which process asked, what it was about, and how it " +
+      "ended. Calls that only ask are not in the history, and no key or passphrase ever is. Needs no daemon, but the right to " +
+      "read the system's journal, or root where there is none; see FILES in stratisd(8).",
+    "*TIME* is how long ago it was, with one of the units s, min, h, d and w, such as `2h`; or `today`, `yesterday` or `now`; " +
+      "or a date with or without a time, such as `2026-11-28` or `'2026-11-28 09:30'`, in the local time zone unless another " +
+      "is given: `2026-11-28T08:30:00Z`.",
+    "With `--follow` each call has a line in words, or with `--json` a document of its own on one line, as soon as it has ended.",
+  ],
   "debug refresh": ["It looks for new pools and removes what is gone, as at its start."],
   "debug uevent": ["Needs no daemon, but root."],
 };

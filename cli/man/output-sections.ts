@@ -69,6 +69,11 @@ const TABLES: readonly {
     table: fields.BLOCKDEVS,
   },
   { command: "stratis key list", standard: "One column.", table: fields.KEYS },
+  {
+    command: "stratis history",
+    standard: "Columns: time; command, user and process that asked; operation and what it was about; result.",
+    table: fields.HISTORY,
+  },
 ];
 
 const typeText = (type: fields.FieldType): string =>
@@ -121,8 +126,8 @@ const DOCUMENTS: readonly (readonly [string, string])[] = [
   [
     "error",
     "On standard error when a command fails; standard output stays empty. *kind* is one of unintended_command, no_effect, " +
-      "not_found, engine, incoherence, partly_done, declined, version, no_bus, dbus, interface, uevent, environment, unsupported " +
-      "and internal; *message* is for people. With no_effect, *would_change* and *unchanged* name what would be changed and " +
+      "not_found, engine, incoherence, partly_done, declined, version, no_bus, dbus, interface, uevent, environment, unsupported, " +
+      "history and internal; *message* is for people. With no_effect, *would_change* and *unchanged* name what would be changed and " +
       "what would not; with dbus, *dbus_error* is the name of the error; with partly_done, *created*, *changed*, *removed* and " +
       "*unchanged* are as above. A wrong command line is always told as text.",
   ],

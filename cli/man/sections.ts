@@ -17,6 +17,10 @@ export const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ["DBUS_SYSTEM_BUS_ADDRESS", "Where the message bus is."],
   ["TZ", "The time zone of times in tables and detailed views."],
   ["COLUMNS", "The width of help texts, instead of the terminal's."],
+  [
+    "STRATISD_LOG_DIRECTORY",
+    "Where `stratis history` looks for the daemon's own file of the history, instead of /var/log/stratis.",
+  ],
   ["NO_COLOR", "If it is set and not empty, nothing is coloured."],
   [
     "STRATIS_STRICT_POOL_FEATURES",
@@ -89,5 +93,9 @@ export const EXAMPLES: readonly Example[] = [
       "stratis filesystem list data --no-header --bytes --columns name,used",
       "stratis filesystem destroy data home-monday --dry-run",
     ],
+  },
+  {
+    text: "What was done to a pool since yesterday, and by whom:",
+    lines: ["stratis history --pool data --since yesterday"],
   },
 ];

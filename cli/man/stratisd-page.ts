@@ -36,6 +36,11 @@ const FILES: readonly (readonly [string, string])[] = [
     "A directory for each started pool, with a link for each filesystem. udev makes and removes them.",
   ],
   [
+    "/var/log/stratis/history.log, /var/log/stratis/history.log.1",
+    "The history, where the journal does not have it: lines of JSON, of at most 4 MiB each file, the second one the older. " +
+      "They are for root only.",
+  ],
+  [
     "/usr/share/dbus-1/system.d/stratisd.conf",
     "The policy of the message bus: who may own the name of the daemon, and who may call it.",
   ],
@@ -46,6 +51,25 @@ const JOURNAL_FIELDS: readonly (readonly [string, string])[] = [
   ["OPERATION", "The D-Bus method that was carried out, or failed."],
   ["POOL_UUID, FS_UUID, DEV_UUID", "The pools, filesystems and block devices, with hyphens."],
   ["TARGET", "The part of the daemon that the message is from, by which `RUST_LOG` chooses."],
+];
+
+const HISTORY_ENTRY: readonly (readonly [string, string])[] = [
+  ["TARGET", "`stratisd::history`."],
+  [
+    "STRATIS_CALLER_UID, STRATIS_CALLER_PID, STRATIS_CALLER_COMM",
+    "The process that asked: its user, its ID, and the name of its command. `STRATIS_CALLER_LEFT` is `true` instead if it had " +
+      "gone before it could be found out who it was.",
+  ],
+  [
+    "STRATIS_INTERFACE, OPERATION",
+    "The D-Bus interface, and its method, or `Set` and a property. Of stratisd-min(8) its name, and the request.",
+  ],
+  ["STRATIS_OBJECT, STRATIS_POOL, POOL_UUID", "What it was about, in words, and the pool."],
+  [
+    "STRATIS_RESULT, STRATIS_ERROR",
+    "`ok`, `unchanged` (everything was so already) or `failed`, and why it failed.",
+  ],
+  ["STRATIS_DURATION_MS", "How many milliseconds it took."],
 ];
 
 const ALERTS: readonly (readonly [string, string])[] = [
@@ -97,6 +121,11 @@ export const stratisdPage = (): string =>
         "RUST_LOG",
         "Which messages are logged, unless `--log-level` is given: a level, or a list such as `stratisd=debug`.",
       ],
+      [
+        "STRATISD_LOG_DIRECTORY",
+        "Where the history is written where there is no journal, instead of /var/log/stratis. With `--sim` it is written to a " +
+          "file only if this names a directory. `stratis history` has to be given the same.",
+      ],
     ]),
     section("files"),
     ...entries(FILES),
@@ -108,6 +137,15 @@ export const stratisdPage = (): string =>
     ...entries(JOURNAL_FIELDS),
     ...paragraph("What happened to a pool:"),
     ...example(["journalctl POOL_UUID=17101e39-e72e-423c-90d8-be5cb37c055b"]),
+    section("history"),
+    prose(
+      "When a call ends that was to change something, whether it succeeded or failed, the daemon writes a record of it, " +
+        "whatever `--log-level` says: an entry of the journal where its log goes there, and otherwise a line of " +
+        "/var/log/stratis/history.log. `stratis history` shows both. What only asks is not recorded, and no key or passphrase " +
+        "ever is. A call that is refused by the policy of the message bus never gets to the daemon. Beside the message an " +
+        "entry of the journal has the fields:",
+    ),
+    ...entries(HISTORY_ENTRY),
     section("alerts"),
     prose(
       "When a pool gets into a state that needs somebody's attention, or out of it, the daemon calls every program in " +

@@ -45,23 +45,23 @@ export const sizeText = (bytes: bigint | undefined, style: Style): string =>
   bytes === undefined ? UNKNOWN : style.bytes ? bytes.toString() : formatSize(bytes);
 
 /** Throws UnexpectedValueError for text that is no time. */
-export function timeText(time: string): string {
-  const text = formatTime(time);
+export function timeText(time: string, precise = false): string {
+  const text = formatTime(time, precise);
   if (text === null) throw new UnexpectedValueError(`stratisd sent "${time}" where a time was expected`);
   return text;
 }
 
-function textCell(type: FieldType, text: string, style: Style): string {
+function textCell({ type, precise }: FieldSpec, text: string, style: Style): string {
   if (type === "uuid") return style.unhyphenated ? text : hyphenated(text);
-  return type === "time" ? timeText(text) : text;
+  return type === "time" ? timeText(text, precise) : text;
 }
 
 /** A cell of a table. */
-export function cellText({ type }: FieldSpec, value: FieldValue, style: Style): string {
+export function cellText(spec: FieldSpec, value: FieldValue, style: Style): string {
   if (value === undefined) return UNKNOWN;
   if (value === null) return "None";
-  if (typeof value === "string") return textCell(type, value, style);
-  if (typeof value === "bigint") return type === "size" ? sizeText(value, style) : value.toString();
+  if (typeof value === "string") return textCell(spec, value, style);
+  if (typeof value === "bigint") return spec.type === "size" ? sizeText(value, style) : value.toString();
   if (typeof value === "boolean") return value ? "Yes" : "No";
   return value instanceof Data ? value.text : value.join(", ");
 }

@@ -69,20 +69,28 @@ function chosenTable<F extends Readonly<Record<string, FieldSpec>>, Row>(
   };
 }
 
+export interface Form {
+  /** JSON on one line. */
+  readonly oneLine?: boolean;
+  readonly header?: boolean;
+}
+
 /** The text that a list command prints. */
 export async function listText<F extends Readonly<Record<string, FieldSpec>>, Row>(
   context: Context,
   list: List<F, Row>,
+  form: Form = {},
 ): Promise<string> {
   const { values } = context;
+  const { oneLine = values.flag("--watch"), header = !values.flag("--no-header") } = form;
   if (values.flag("--json")) {
     const names = chosenNames(context, list.table.fields);
     const objects = list.rows.map((row): Json => rowJson(list.table.fields, list.getters, names, row));
-    return documentText([[list.table.key, objects]], { oneLine: values.flag("--watch") });
+    return documentText([[list.table.key, objects]], { oneLine });
   }
   const { columns, rows } = values.has("--columns") ? chosenTable(context, list) : list.standard();
   return tableText(columns, rows, {
-    header: !values.flag("--no-header"),
+    header,
     paintTitle: paletteOf(context.io).title,
   });
 }

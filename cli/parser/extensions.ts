@@ -100,7 +100,9 @@ function extensionsOf({ shows, destructive }: Command): Option[] {
     default:
       return [
         json,
-        bytes,
+        ...(shows.some(({ fields }) => Object.values(fields).some(({ type }) => type === "size"))
+          ? [bytes]
+          : []),
         noHeader,
         columns(shows),
         ...(shows.every(({ unsignalled }) => unsignalled !== true) ? [watch] : []),

@@ -13,6 +13,8 @@ export interface FieldSpec {
   /** Header of its column. */
   readonly title: string;
   readonly type: FieldType;
+  /** A time that is shown with its seconds. */
+  readonly precise?: true;
   readonly help: string;
 }
 
@@ -124,6 +126,30 @@ const KEY_FIELDS = {
   description: { title: "Key Description", type: "text", help: "description in the kernel keyring" },
 } as const satisfies Record<string, FieldSpec>;
 
+const HISTORY_FIELDS = {
+  time: { title: "Time", type: "time", precise: true, help: "when it ended" },
+  uid: integer("UID", "user ID of the process that asked; none if that is not known, as below"),
+  pid: integer("PID", "its process ID"),
+  command: { title: "Command", type: "text", help: "name of its command, as the kernel has it" },
+  left: flag("Left", "whether it had gone before it could be found out who it was"),
+  interface: { title: "Interface", type: "text", help: "D-Bus interface; of stratisd-min its name" },
+  operation: {
+    title: "Operation",
+    type: "text",
+    help: "D-Bus method, or Set and a property; of stratisd-min the request",
+  },
+  object: { title: "Object", type: "text", help: "what it was about, in words; none if that needs no words" },
+  pool: { title: "Pool", type: "text", help: "name of the pool that it was about" },
+  pool_uuid: uuid("pool"),
+  result: {
+    title: "Result",
+    type: "text",
+    help: "ok, unchanged (everything was so already) or failed",
+  },
+  error: { title: "Error", type: "text", help: "why it failed" },
+  duration: integer("Milliseconds", "how many milliseconds it took"),
+} as const satisfies Record<string, FieldSpec>;
+
 export const POOLS = { key: "pools", fields: POOL_FIELDS } as const satisfies TableSpec;
 export const STOPPED_POOLS = {
   key: "stopped_pools",
@@ -132,3 +158,8 @@ export const STOPPED_POOLS = {
 export const FILESYSTEMS = { key: "filesystems", fields: FILESYSTEM_FIELDS } as const satisfies TableSpec;
 export const BLOCKDEVS = { key: "blockdevs", fields: BLOCKDEV_FIELDS } as const satisfies TableSpec;
 export const KEYS = { key: "keys", fields: KEY_FIELDS, unsignalled: true } as const satisfies TableSpec;
+export const HISTORY = {
+  key: "history",
+  fields: HISTORY_FIELDS,
+  unsignalled: true,
+} as const satisfies TableSpec;

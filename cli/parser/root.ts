@@ -5,6 +5,7 @@ import { debugCommand } from "./debug";
 import { blockdevCommand, filesystemCommand } from "./filesystem";
 import { KEYS } from "./fields";
 import type { Command } from "./grammar";
+import { historyCommand } from "./history";
 import { keyInput } from "./key-input";
 import { poolCommand } from "./pool";
 import * as shared from "./shared";
@@ -122,5 +123,6 @@ export const rootCommand: Command = {
     debugCommand,
     daemonCommand,
     doctorCommand,
+    historyCommand,
   ],
 };

@@ -132,7 +132,18 @@ test("the simulator serves from the unpacked package when nothing in it can be w
     `MESSAGE=CreatePool: created pool data with uuid (${uuid}) on /dev/sim\n` +
     "PRIORITY=6\nSYSLOG_IDENTIFIER=stratisd\nTARGET=stratisd::stratis::ipc_support::dbus_support\n" +
     "OPERATION=CreatePool\nPOOL_UUID=\\1";
-  assert.match(told.slice(5).join("\n"), new RegExp(`^${entry}$`), "in the journal, and nothing beside it");
+  const record =
+    "MESSAGE=CreatePool of pool data, block device /dev/sim, asked for by stratis \\(uid 0, pid (\\d+)\\): ok after (\\d+) ms\n" +
+    "PRIORITY=6\nSYSLOG_IDENTIFIER=stratisd\nTARGET=stratisd::history\n" +
+    "STRATIS_CALLER_UID=0\nSTRATIS_CALLER_PID=\\2\nSTRATIS_CALLER_COMM=stratis\n" +
+    "STRATIS_INTERFACE=org.storage.stratis3.Manager.r9\nOPERATION=CreatePool\n" +
+    "STRATIS_OBJECT=pool data, block device /dev/sim\nSTRATIS_POOL=data\nPOOL_UUID=\\1\n" +
+    "STRATIS_RESULT=ok\nSTRATIS_DURATION_MS=\\3";
+  assert.match(
+    told.slice(5).join("\n"),
+    new RegExp(`^${entry}\n\n${record}$`),
+    "in the journal, and nothing beside it",
+  );
   assert.ok(!existsSync(path.join(tree, "written")));
 });
 

@@ -90,8 +90,8 @@ JOURNAL_STREAM=$stream "$tree/usr/libexec/stratisd" --sim --log-level info 2>> /
 daemon=$!
 wait_for /run/journal 'D-Bus API is available'
 "$node" "$tree/usr/bin/stratis" pool create data /dev/sim
-wait_for /run/journal CreatePool
-grep -A 8 '^MESSAGE=CreatePool' /run/journal
+wait_for /run/journal STRATIS_DURATION_MS
+sed -n '/^MESSAGE=CreatePool: /,/^STRATIS_DURATION_MS/p' /run/journal
 kill -INT "$daemon"
 wait "$daemon"
 cat /run/log

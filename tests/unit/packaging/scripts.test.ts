@@ -36,11 +36,11 @@ interface Wanted {
   fails?: string;
 }
 
-/** Runs a script with an empty /run of its own. Returns the calls, and what is in /run afterwards. */
+/** Runs a script with an empty /run and /var/log of its own. Returns the calls, and what is there afterwards. */
 function run(script: string, args: readonly string[], { run = RUNNING, fails = "-" }: Wanted = {}): string[] {
   writeFileSync(calls, "");
   const user = process.geteuid?.() === 0 ? [] : ["--user", "--map-root-user"];
-  const prepare = `mount -t tmpfs tmpfs /run && cd /run && { ${run}; } && "$@" && find /run`;
+  const prepare = `for folder in /run /var/log; do mount -t tmpfs tmpfs $folder; done && cd /run && { ${run}; } && "$@" && find /run /var/log`;
   const file = path.join(packageRoot, "packaging/debian", script);
   const left = output("unshare", [...user, "--mount", "sh", "-euc", prepare, "sh", "sh", file, ...args], {
     PATH: `${fakes}:${process.env["PATH"] ?? ""}`,
@@ -112,16 +112,18 @@ test("removal stops the daemon", () => {
 });
 
 test("purging leaves nothing behind, and takes nothing of others", () => {
-  const used = `mkdir -p stratisd/node stratisd/ns_mounts && touch stratisd.pid stratisd-min.pid && ln -s /usr/bin/node stratisd/node/stratisd`;
+  const used = `mkdir -p stratisd/node stratisd/ns_mounts /var/log/stratis && touch /var/log/stratis/history.log && touch stratisd.pid stratisd-min.pid && ln -s /usr/bin/node stratisd/node/stratisd`;
   assert.deepEqual(run("postrm", ["purge"], { run: used }), [
     "deb-systemd-helper purge stratisd.service stratis-metrics.timer",
   ]);
-  const others = `${used} && touch stratisd/ns_mounts/other && exec 9< stratisd-min.pid && flock 9`;
+  const others = `${used} && touch stratisd/ns_mounts/other /var/log/stratis/other && exec 9< stratisd-min.pid && flock 9`;
   assert.deepEqual(run("postrm", ["purge"], { run: others }).sort(), [
     "/run/stratisd",
     "/run/stratisd-min.pid",
     "/run/stratisd/ns_mounts",
     "/run/stratisd/ns_mounts/other",
+    "/var/log/stratis",
+    "/var/log/stratis/other",
     "deb-systemd-helper purge stratisd.service stratis-metrics.timer",
   ]);
 });
