@@ -9,6 +9,7 @@ import { MessageChannel } from "../src/bus/messages";
 import { messageOf, NoBusError } from "./errors";
 import { busSockets } from "./bus-address";
 import { ERROR } from "./names";
+import { secondsText } from "./timeout";
 
 /** For the bus to authenticate us and to answer Hello. */
 const CONNECT_TIMEOUT_MS = 25_000;
@@ -22,6 +23,8 @@ export class DbusError extends Error {
     message: string,
     /** The connection that replied; null when there was no reply. */
     readonly sender: string | null,
+    /** How long a reply was waited for that did not come. */
+    readonly timeoutMs: number | null = null,
   ) {
     super(message);
   }
@@ -113,8 +116,8 @@ export class Bus {
         this.#waiting.set(serial, { resolve, reject });
         this.#send(call, serial);
         timer = setTimeout(() => {
-          const text = `no reply to ${describe(call)} within ${call.timeoutMs} ms`;
-          reject(new DbusError(ERROR.noReply, text, null));
+          const text = `no reply to ${describe(call)} within ${secondsText(call.timeoutMs)}`;
+          reject(new DbusError(ERROR.noReply, text, null, call.timeoutMs));
         }, call.timeoutMs);
       });
       if (reply.type === MESSAGE_TYPE.methodReturn) return reply.body;

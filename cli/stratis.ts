@@ -3,8 +3,10 @@
 import { chainText } from "./chain";
 import { interrupted } from "./interrupt";
 import { main } from "./main";
+import { wordsComplaint } from "./words";
 
 const FAILURE = 1;
+const WRONG_COMMAND_LINE = 2;
 
 /** A reader that goes away ends the run (cli.md §8.6). */
 function onOutputError(error: NodeJS.ErrnoException): void {
@@ -20,7 +22,15 @@ process.stderr.on("error", () => {
 });
 process.once("SIGINT", interrupted);
 
-main(process.argv.slice(2), process).then(
+/** Names are text: what would be done with a name that is none is not what was asked for. */
+function run(words: readonly string[]): Promise<number> {
+  const complaint = wordsComplaint(words);
+  if (complaint === null) return main(words, process);
+  process.stderr.write(`stratis: error: ${complaint}\n`);
+  return Promise.resolve(WRONG_COMMAND_LINE);
+}
+
+run(process.argv.slice(2)).then(
   (code) => {
     // Not process.exit: output that is still under way would be lost.
     process.exitCode = code;

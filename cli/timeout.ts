@@ -9,6 +9,10 @@ const GREATEST = 1_073_741_823n;
 /** What -1 stands for: the customary timeout of D-Bus libraries. */
 const LIBRARY_DEFAULT_MS = 25_000;
 
+/** "60 seconds", "0.5 seconds" */
+export const secondsText = (milliseconds: number): string =>
+  `${milliseconds / 1000} ${milliseconds === 1000 ? "second" : "seconds"}`;
+
 /** Milliseconds from the environment; 0 means not to wait at all. Throws TimeoutVariableError. */
 export function callTimeoutMs(env: Readonly<Record<string, string | undefined>>): number {
   const text = env[VARIABLE];

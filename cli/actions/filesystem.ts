@@ -117,9 +117,10 @@ export const destroy = changing(async (context) => {
   const filesystems = names.flatMap((name) => existing.get(name) ?? []);
   return {
     effects: { removed: filesystems.map((filesystem) => filesystemItem(filesystem, pool)) },
-    examine: ({ checkAvailable, checkNoRevert }) => {
+    examine: async ({ checkAvailable, checkNoRevert, checkNotMounted }) => {
       checkNoRevert(objects, pool, filesystems);
       checkAvailable(pool, "content");
+      await checkNotMounted(filesystems);
     },
     loss: () => filesystemLoss(pool, filesystems),
     perform: async () => {

@@ -62,8 +62,9 @@ export const create = changing(async ({ values, stratisd: connect }) => {
         ...paths.map((device) => ({ kind: "block device", device, pool: name }) as const),
       ],
     },
-    examine: async ({ checkKeySet, checkPoolName }) => {
+    examine: async ({ checkDevices, checkKeySet, checkPoolName }) => {
       checkPoolName(objects, name);
+      await checkDevices(paths);
       await checkKeySet(stratisd, values.maybeText("--key-desc"));
     },
     perform: async () => {

@@ -63,9 +63,10 @@ function addition(
   const name = pool.maybe("Name", asText);
   return {
     effects: { created: paths.map((device) => ({ kind: "block device", device, pool: name })) },
-    examine: ({ checkAvailable, checkCache }) => {
+    examine: async ({ checkAvailable, checkCache, checkDevices }) => {
       if (member !== "AddDataDevs") checkCache(pool, member === "AddCacheDevs");
       checkAvailable(pool, "content");
+      await checkDevices(paths);
     },
     perform: () => addDevices(stratisd, pool, member, paths),
   };

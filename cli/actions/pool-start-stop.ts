@@ -9,7 +9,8 @@ import { poolSelectorOf } from "../parser/shared";
 import { wantsKey, withKey, withoutKey } from "./key-source";
 import { cacheLoss } from "./losses";
 import { changedBy } from "./changed-by";
-import { stoppedVersion } from "./stopped-pools";
+import { isEncrypted } from "./stopped-pool-fields";
+import { selectedStoppedPool } from "./stopped-pools";
 import { asItems, asPair, asText } from "../values";
 
 /** Token slots of the methods by which a pool of metadata version 1 is unlocked. */
@@ -20,10 +21,10 @@ const poolText = (selector: Selector): string => `pool with ${selectorText(selec
 /** The token slot of a named unlock method. Throws if the stopped pool is not there, or of version 2. */
 async function slotOfMethod(context: Context, selector: Selector, method: string): Promise<number> {
   const stratisd = await context.stratisd();
-  const version = stoppedVersion(context, await stratisd.managerProperty("StoppedPools"), selector);
-  if (version === undefined) throw resourceNotFound("start", poolText(selector));
+  const pool = selectedStoppedPool(context, await stratisd.managerProperty("StoppedPools"), selector);
+  if (pool === undefined) throw resourceNotFound("start", poolText(selector));
   const slot = VERSION_1_SLOTS[method];
-  if (version === 2 || slot === undefined)
+  if (pool.version === 2 || slot === undefined)
     throw new UnintendedCommandError(
       `"--unlock-method=${method}" can not be used with metadata version 2 pools. Use "--unlock-method=any" or ` +
         'specify a token slot using "--token-slot" instead.',
@@ -70,9 +71,13 @@ export const start = changing(async (context) => {
   return {
     effects: { changed: [item(selector, "started")] },
     examine: async ({ checkKeyfile }) => {
-      const stopped = await stratisd.managerProperty("StoppedPools");
-      if (stoppedVersion(context, stopped, selector) === undefined)
-        throw resourceNotFound("start", poolText(selector));
+      const pool = selectedStoppedPool(context, await stratisd.managerProperty("StoppedPools"), selector);
+      if (pool === undefined) throw resourceNotFound("start", poolText(selector));
+      const [unlocks] = method;
+      if (isEncrypted(pool) === true && !unlocks)
+        throw new UnintendedCommandError(
+          `The ${poolText(selector)} is encrypted, and nothing tells how it is to be unlocked`,
+        );
       checkKeyfile(values);
     },
     loss: values.flag("--remove-cache") ? () => cacheLoss(poolText(selector)) : undefined,
@@ -91,8 +96,10 @@ export const stop = changing(async ({ values, stratisd: connect }) => {
   const stratisd = await connect();
   return {
     effects: { changed: [item(selector, "stopped")] },
-    examine: async () => {
-      (await stratisd.managedObjects()).select("pool", selector);
+    examine: async ({ checkNotMounted }) => {
+      const objects = await stratisd.managedObjects();
+      const { path } = objects.select("pool", selector);
+      await checkNotMounted(objects.matching("filesystem", { Pool: path }));
     },
     perform: async () => {
       const result = await stratisd.request({

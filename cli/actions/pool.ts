@@ -72,11 +72,12 @@ export const destroy = changing(async (context) => {
     effects: {
       removed: [...items, poolItem(pool)],
     },
-    examine: ({ checkAvailable, checkNoFilesystems, checkNoRevert }) => {
+    examine: async ({ checkAvailable, checkNoFilesystems, checkNoRevert, checkNotMounted }) => {
       if (!withFilesystems) checkNoFilesystems(objects, pool);
       if (doomed.length === 0) return;
       checkNoRevert(objects, pool, doomed);
       checkAvailable(pool, "content");
+      await checkNotMounted(doomed);
     },
     // A pool that has filesystems is not destroyed without them, so that there is nothing to be lost.
     loss: filesystems.length > doomed.length ? undefined : () => poolLoss(objects, pool, doomed),

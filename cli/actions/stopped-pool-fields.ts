@@ -7,7 +7,7 @@ import { NOT_AVAILABLE } from "./pool-detail";
 import type { Feature, StoppedPool } from "./stopped-pools";
 
 /** Pools of metadata version 1 tell their bindings, those of version 2 only which kinds they have. */
-function isEncrypted(pool: StoppedPool): boolean | undefined {
+export function isEncrypted(pool: StoppedPool): boolean | undefined {
   if (pool.version === 1) return pool.keyDescription !== undefined || pool.clevis !== undefined;
   return pool.features?.has("encryption");
 }

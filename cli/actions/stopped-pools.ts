@@ -178,9 +178,9 @@ export async function stoppedText(context: Context): Promise<string> {
   });
 }
 
-/** The metadata version of a stopped pool, null if it is mixed or unknown; undefined if there is no such pool. */
-export const stoppedVersion = (
+/** The stopped pool, or undefined if there is no such one. `value` is the property StoppedPools. */
+export const selectedStoppedPool = (
   context: Context,
   value: unknown,
   selector: Selector,
-): 1 | 2 | null | undefined => find(stoppedPools(context, value), selector)?.version;
+): StoppedPool | undefined => find(stoppedPools(context, value), selector);

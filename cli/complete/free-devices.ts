@@ -3,11 +3,9 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { formatSize } from "../format/size";
 import { mountPointsIn } from "../mounts";
-import { blockDevices, type BlockDevice } from "../system/block-devices";
+import { blockDevices, LEAST_BYTES, type BlockDevice } from "../system/block-devices";
 import type { Candidate } from "./candidates";
 
-/** What stratisd demands at least. */
-const LEAST_BYTES = 1024n ** 3n;
 /** Optical drives, compressed memory, RAM disks: nothing to keep data on. */
 const UNSUITABLE = /^(sr|zram|ram|fd)\d/;
 

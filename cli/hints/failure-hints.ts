@@ -6,6 +6,7 @@ import type { Context } from "../context";
 import { EngineError, NoBusError, NotFoundError, UnintendedCommandError, messageOf } from "../errors";
 import { hyphenated } from "../format/uuid";
 import { ERROR } from "../names";
+import { secondsText } from "../timeout";
 import { maybeSelectorOf } from "../parser/shared";
 import { CallError } from "../stratisd";
 import { asText } from "../values";
@@ -33,10 +34,19 @@ function daemonHints(error: unknown): string[] | null {
       ];
     case ERROR.accessDenied:
       return ["Only root may do this: try the command with sudo."];
+    case ERROR.noReply:
+      return error.dbusError.sender === null ? lateHints(error.dbusError.timeoutMs) : null;
     default:
       return null;
   }
 }
+
+/** The time that was waited was too short. */
+const lateHints = (timeoutMs: number | null): string[] => [
+  ...(timeoutMs === null ? [] : [`The time that was allowed is ${secondsText(timeoutMs)}.`]),
+  "stratisd goes on with a change that it has begun. How it ends is told by: stratis history",
+  "To wait for 5 minutes, set STRATIS_DBUS_TIMEOUT=300000 (milliseconds) in the environment.",
+];
 
 /** The pool that the command was given, by name. */
 const poolNameOf = ({ values, command }: Context): string | undefined =>

@@ -15,6 +15,8 @@ import type { Values } from "../parser/values";
 import type { Stratisd } from "../stratisd";
 import { asFlag, asInteger, asItems, asOptional, asText } from "../values";
 
+export { checkDevices, checkNotMounted } from "./dry-run-machine";
+
 /** Makes a check of the engine. */
 function engineCheck(check: () => unknown): void {
   try {

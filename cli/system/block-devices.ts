@@ -3,6 +3,8 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 const SECTOR_BYTES = 512n;
+/** What stratisd demands of a device at least. */
+export const LEAST_BYTES = 1024n ** 3n;
 
 export interface BlockDevice {
   /** Of the kernel: sda1, dm-3. */

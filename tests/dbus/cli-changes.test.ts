@@ -148,12 +148,11 @@ async function dryRun(words: string, fake: Partial<FakeWorld> = {}): Promise<Ran
 
 test("a dry run tells what would be done, and calls nothing that changes anything", async () => {
   const cases: [string, string][] = [
-    ["pool create new /dev/x", "Would create pool new\nWould create block device /dev/x in pool new\n"],
     ["pool rename data other", 'Would change pool data: name "other"\n'],
     ["pool set-fs-limit data 200", "Would change pool data: filesystem_limit 200\n"],
     ["pool overprovision data yes", "Would change pool data: overprovisioning true\n"],
-    ["pool add-data vault /dev/x", "Would create block device /dev/x in pool vault\n"],
-    ["pool start --name backup", 'Would change pool backup: state "started"\n'],
+    ["pool start --name backup --unlock-method any", 'Would change pool backup: state "started"\n'],
+    ["pool start --name plain", 'Would change pool plain: state "started"\n'],
     ["pool stop --name data", 'Would change pool data: state "stopped"\n'],
     ["pool encryption reencrypt --in-place --name vault", "Would change pool vault: reencrypted true\n"],
     ["pool encryption unbind clevis --name vault", 'Would change pool vault: unbound {"method": "clevis"}\n'],
@@ -189,7 +188,10 @@ test("a dry run refuses what stratisd would refuse", async () => {
   propertiesOf(full, VAULT)["FsLimit"] = variant("t", 1n);
   const cases: [string, string, Partial<FakeWorld>?][] = [
     ["pool create a|b /dev/x", 'contains the character "|", which is not allowed'],
-    ["pool create new /dev/x --key-desc zz", "resource 'key zz' exists"],
+    ["pool create new /dev/x", "There is no device /dev/x"],
+    ["pool create new /dev/null", "/dev/null is not a block device"],
+    ["pool add-data vault /dev/x", "There is no device /dev/x"],
+    ["pool encryption on --in-place --name data --key-desc zz", "its state is no_ipc_requests"],
     ["pool rename vault data", "A pool named data already exists"],
     ["pool set-fs-limit data 50", "can only be raised, not set to 50"],
     ["pool overprovision vault no", "its state is no_pool_changes", { objects: broken }],
@@ -197,6 +199,7 @@ test("a dry run refuses what stratisd would refuse", async () => {
     ["pool add-data data /dev/x", "its state is no_ipc_requests"],
     ["pool destroy data", "The pool data has filesystems: "],
     ["pool start --name zz", "'pool with name zz' exists but it was not found"],
+    ["pool start --name backup", "is encrypted, and nothing tells how it is to be unlocked"],
     ["pool start --name backup --keyfile-path /nope", 'There is no keyfile at the path "/nope"'],
     ["pool encryption bind keyring --name data k1", "The pool data is not encrypted"],
     ["pool encryption bind keyring --name vault zz", "resource 'key zz' exists"],

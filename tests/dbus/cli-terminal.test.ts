@@ -7,10 +7,15 @@ import { ok, sampleObjects, SNAPSHOT, WWW } from "./cli-support/world";
 
 const harness = useHarness();
 
-async function onTerminal(words: string, typed = "", world: Partial<World> = {}): Promise<Shown> {
+async function onTerminal(
+  words: string,
+  typed = "",
+  world: Partial<World> = {},
+  env: Record<string, string> = {},
+): Promise<Shown> {
   // Sets the fake's answers as a run without a terminal does.
   await harness().run(["--version"], world);
-  return runOnTerminal(harness().address, words.split(" "), typed);
+  return runOnTerminal(harness().address, words.split(" "), typed, env);
 }
 
 const called = (): string[] =>
@@ -162,6 +167,13 @@ test("stratisd's messages are completed by names, and by what helps", async () =
     start.screen,
     /Hint: If the pool is encrypted, unlock it with: stratis pool start --name backup --unlock-method any\n/,
   );
+});
+
+test("a time that was too short is told in seconds", async () => {
+  const world = { answers: { StopPool: "silence" as const } };
+  const { screen } = await onTerminal("pool stop --name data", "", world, { STRATIS_DBUS_TIMEOUT: "1500" });
+  assert.match(screen, /in the allowed time\.\nHint: The time that was allowed is 1\.5 seconds\.\n/);
+  assert.match(screen, /Hint: To wait for 5 minutes, set STRATIS_DBUS_TIMEOUT=300000/);
 });
 
 test("without a daemon, hints say how to get one", async () => {

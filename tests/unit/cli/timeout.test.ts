@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TimeoutVariableError } from "../../../cli/errors";
-import { callTimeoutMs } from "../../../cli/timeout";
+import { callTimeoutMs, secondsText } from "../../../cli/timeout";
 
 test("the timeout of calls is in milliseconds", () => {
   const timeoutOf = (text: string): number => callTimeoutMs({ STRATIS_DBUS_TIMEOUT: text });
@@ -13,4 +13,13 @@ test("the timeout of calls is in milliseconds", () => {
   // A library's own default.
   assert.equal(timeoutOf("-1"), 25_000);
   assert.throws(() => timeoutOf("1073741824"), TimeoutVariableError);
+});
+
+test("times are told in seconds", () => {
+  assert.deepEqual([1000, 60_000, 500, 0].map(secondsText), [
+    "1 second",
+    "60 seconds",
+    "0.5 seconds",
+    "0 seconds",
+  ]);
 });

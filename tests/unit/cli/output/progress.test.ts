@@ -73,6 +73,26 @@ test("nothing where nobody sees it, or wants to", async () => {
   }
 });
 
+test("a line a minute elsewhere, for what stratis-cli does not have", async () => {
+  const shown = terminal(false, "--also");
+  mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
+  try {
+    await withProgress(shown.context, (progress) => {
+      pass(61);
+      progress.step(1, 3, "filesystem f1");
+      pass(70);
+      return Promise.resolve();
+    });
+    pass(120);
+  } finally {
+    mock.timers.reset();
+  }
+  assert.equal(shown.text, "filesystem create (60 s)\n1/3 filesystem f1 (120 s)\n");
+  const quiet = terminal(false, "--also", "--quiet");
+  await change(quiet);
+  assert.equal(quiet.text, "");
+});
+
 test("nothing for what is over soon, and the command's name for a single step", async () => {
   const quick = terminal(true);
   await withProgress(quick.context, () => Promise.resolve());
