@@ -49,7 +49,8 @@ export interface BootOptions {
   limitSeconds?: number;
 }
 
-const BOOT_MILLISECONDS = 240_000;
+/** A guest that mounts filesystems of its own does so before its agent starts. */
+const BOOT_MILLISECONDS = 600_000;
 const HOTPLUG_MILLISECONDS = 30_000;
 const POWEROFF_MILLISECONDS = 120_000;
 const CONSOLE_LINES_SHOWN = 60;
@@ -116,6 +117,11 @@ export class Guest {
     return path.join(this.machine.work, CONSOLE_SOCKET);
   }
 
+  /** File on the host with all that the guest's console showed, boot after boot. */
+  get consoleLog(): string {
+    return path.join(this.machine.work, CONSOLE_LOG);
+  }
+
   /** File on the host that holds a disk's content. */
   diskFile(serial: string): string {
     return this.#disk(serial).file;
@@ -123,8 +129,7 @@ export class Guest {
 
   /** What the guest's console showed, at all of its boots. */
   #console(): string {
-    const log = path.join(this.machine.work, CONSOLE_LOG);
-    return existsSync(log) ? readFileSync(log, "utf8") : "";
+    return existsSync(this.consoleLog) ? readFileSync(this.consoleLog, "utf8") : "";
   }
 
   /** The end of what the guest's console showed. */
@@ -135,13 +140,15 @@ export class Guest {
       : shown.split(/\r?\n/).slice(-CONSOLE_LINES_SHOWN).join("\n");
   }
 
-  /** Boots, on the same disks, a guest that was ended by powerCut or shutdown. */
-  async bootAgain(): Promise<void> {
+  /**
+   * Boots, on the same disks, a guest that was ended by powerCut or shutdown. `kernelArguments` are for this boot alone.
+   */
+  async bootAgain({ kernelArguments = "" } = {}): Promise<void> {
     if (this.#qemu !== null) throw new Error("The guest is running; it can't boot again before it has ended");
     for (let attempt = 1; ; attempt += 1) {
       const seen = this.#console().length;
       try {
-        await this.#boot();
+        await this.#boot(kernelArguments);
         return;
       } catch (error) {
         if (attempt === BOOT_ATTEMPTS || !this.#console().slice(seen).includes(EMULATION_PANIC)) throw error;
@@ -150,11 +157,11 @@ export class Guest {
     }
   }
 
-  async #boot(): Promise<void> {
+  async #boot(kernelArguments: string): Promise<void> {
     this.#ended = null;
     for (const name of [QMP_SOCKET, AGENT_SOCKET, CONSOLE_SOCKET])
       rmSync(path.join(this.machine.work, name), { force: true });
-    this.#start();
+    this.#start(kernelArguments);
     try {
       await this.#connect();
     } catch (error) {
@@ -164,11 +171,11 @@ export class Guest {
     }
   }
 
-  #start(): void {
+  #start(kernelArguments: string): void {
     // The kernel kills QEMU even when this process gets SIGKILL.
     const qemu = spawn(
       "setpriv",
-      ["--pdeathsig", "KILL", "--", "qemu-system-x86_64", ...qemuArguments(this.machine)],
+      ["--pdeathsig", "KILL", "--", "qemu-system-x86_64", ...qemuArguments(this.machine, kernelArguments)],
       { stdio: ["ignore", "ignore", "pipe"] },
     );
     let complaint = "";

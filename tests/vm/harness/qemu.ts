@@ -99,7 +99,8 @@ const socket = (work: string, id: string, name: string, more = ""): string[] => 
   `socket,id=${id},path=${value(path.join(work, name))},server=on,wait=off${more}`,
 ];
 
-export function qemuArguments(machine: Machine): string[] {
+/** `kernelArguments` go after those of every guest. */
+export function qemuArguments(machine: Machine, kernelArguments = ""): string[] {
   const { image, work } = machine;
   const kernel = [
     "console=ttyS0 quiet panic=-1 mitigations=off audit=0 apparmor=0 nokaslr no_timer_check",
@@ -107,6 +108,7 @@ export function qemuArguments(machine: Machine): string[] {
     `stratis.dist=${DIST_NAME}`,
     ...(machine.ownRoot === null ? [] : ["stratis.root=own"]),
     ...(image.nodeFolder === null ? [] : ["stratis.node=shared"]),
+    ...(kernelArguments === "" ? [] : [kernelArguments]),
   ].join(" ");
   const root = machine.ownRoot ?? path.join(image.folder, "root.img");
   return [
