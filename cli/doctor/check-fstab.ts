@@ -9,7 +9,8 @@ import { fstabLines, type FstabLine } from "./fstab";
 
 const FSTAB = "/etc/fstab";
 const REQUIRES = "x-systemd.requires=";
-const WAIT_FOR_DAEMON = `${REQUIRES}stratisd.service`;
+const DAEMON = "stratisd.service";
+const WAIT_FOR_DAEMON = `nofail,${REQUIRES}${DAEMON}`;
 const LINK = /^\/dev\/stratis\/([^/]+)\/([^/]+)$/;
 const MAPPER = /^\/dev\/(?:mapper\/)?stratis-1-([0-9a-f]{32})-thin-fs-([0-9a-f]{32})$/;
 /** The unit that starts one pool. */
@@ -73,7 +74,20 @@ function deviceFindings({ device, names }: StratisLine): Finding[] {
   return [warning(`names ${device}, which is no name to rely on`, `Write ${path} instead.`)];
 }
 
-function unitFindings(unit: string, { options }: StratisLine, pool: KnownPool | undefined): Finding[] {
+/** What only the daemon's own unit demands, which starts after everything that a boot has to wait for. */
+const daemonFindings = ({ options }: StratisLine): Finding[] =>
+  options.includes("nofail")
+    ? []
+    : [
+        failure(
+          `requires ${DAEMON} but lacks the option nofail, so that units wait for each other at boot`,
+          "Add nofail to its options, or require stratis-fstab-setup@POOL_UUID.service instead.",
+        ),
+      ];
+
+function unitFindings(unit: string, line: StratisLine, pool: KnownPool | undefined): Finding[] {
+  const { options } = line;
+  if (unit === DAEMON) return daemonFindings(line);
   if (!unit.endsWith(".service"))
     return [warning(`requires "${unit}", which is no name of a unit`, `Write ${REQUIRES}${unit}.service.`)];
   const [, network, instance = ""] = SETUP.exec(unit) ?? [];
@@ -112,7 +126,7 @@ function bootFindings(line: StratisLine, pool: KnownPool | undefined): Finding[]
         `Add ${WAIT_FOR_DAEMON} to its options.`,
       ),
     );
-  if (!options.includes("nofail"))
+  if (!options.includes("nofail") && !units.includes(DAEMON))
     findings.push(
       note(
         "has not the option nofail, so that the machine does not come up when the pool cannot be started",

@@ -189,6 +189,7 @@ test("lines of fstab", async () => {
       `/dev/stratis/data/www /net xfs x-systemd.requires=stratis-fstab-setup-with-network@${DATA_UUID}.service,nofail 0 0`,
       "/dev/stratis/data/www /later xfs noauto 0 0",
       "/dev/stratis/backup/b /stopped\\040pool xfs x-systemd.requires=stratisd.service,nofail 0 0",
+      "/dev/stratis/data/www /cycle xfs defaults,x-systemd.requires=stratisd.service 0 0",
     ].join("\n"),
   );
   const world = healthy();
@@ -223,6 +224,8 @@ test("lines of fstab", async () => {
     levelOf(findings, at(13, "/stopped pool", 'is about pool "backup", which is stopped')),
     "warning",
   );
+  assert.equal(levelOf(findings, at(14, "/cycle", "requires .* lacks the option nofail")), "error");
+  assert.ok(!findings.some(({ message }) => at(14, "/cycle", "has not").test(message)));
 });
 
 test("pools with alerts, nearly full, and with a revert", async () => {
