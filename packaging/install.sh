@@ -89,6 +89,7 @@ files 644 "$DBUSDIR" dbus-policy/stratisd.conf
 files 644 "$UDEVDIR/rules.d" udev/61-stratisd.rules
 files 755 "$UDEVDIR" build/Release/stratis-base32-decode build/Release/stratis-str-cmp
 for unit in systemd/*.service systemd/*.timer; do with_paths 644 "$UNITDIR" "$unit"; done
+files 644 "$UNITDIR/dev-stratis-.device.d" systemd/dev-stratis-.device.d/10-stratis.conf
 with_paths 755 "$UNITEXECDIR" systemd/stratis-fstab-setup
 
 made=$(mktemp -d)

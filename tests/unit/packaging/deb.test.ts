@@ -49,6 +49,7 @@ test("files are where the system looks for them, root's, and nobody else can wri
     "usr/lib/udev/rules.d/61-stratisd.rules",
     "usr/lib/systemd/system/stratisd.service",
     "usr/lib/systemd/system/stratisd-min-postinitrd.service",
+    "usr/lib/systemd/system/dev-stratis-.device.d/10-stratis.conf",
     "usr/lib/systemd/system/stratis-metrics.service",
     "usr/lib/systemd/system/stratis-metrics.timer",
     "usr/lib/systemd/system/stratis-fstab-setup@.service",
