@@ -90,6 +90,10 @@ export const COMMAND_NOTES: Readonly<Record<string, readonly string[]>> = {
       "is given: `2026-11-28T08:30:00Z`.",
     "With `--follow` each call has a line in words, or with `--json` a document of its own on one line, as soon as it has ended.",
   ],
+  metrics: [
+    "stratis-metrics(8) says what the metrics are; it does the same, and a timer can run it. If stratisd does not answer, the " +
+      "metrics say so, and the exit status is 1.",
+  ],
   "debug refresh": ["It looks for new pools and removes what is gone, as at its start."],
   "debug uevent": ["Needs no daemon, but root."],
 };

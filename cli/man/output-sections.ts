@@ -120,6 +120,11 @@ const DOCUMENTS: readonly (readonly [string, string])[] = [
     "Of `stratis doctor`: whether there is neither a warning nor an error, and an array of objects with *check*, *level*, " +
       "*message* and *advice* (null if there is none).",
   ],
+  [
+    "metrics",
+    "Of `stratis metrics`: an array of objects with *name*, *type*, *unit* (null if there is none), *help* and *samples*, which " +
+      "are objects with *labels* and *value*.",
+  ],
   ["daemon", "Of `stratis daemon version`: *version*."],
   ["object_path", "Of the commands `debug get-object-path`."],
   ["metadata", "Of the commands `debug get-metadata`."],

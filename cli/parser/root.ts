@@ -100,6 +100,23 @@ const doctorCommand: Command = {
   action: () => (load("./actions/doctor") as typeof import("../actions/doctor")).doctor,
 };
 
+const metricsCommand: Command = {
+  name: "metrics",
+  extension: true,
+  help: "print sizes, use and alerts of pools and filesystems, and the daemon's own figures, as OpenMetrics text",
+  options: [
+    {
+      name: "--output",
+      metavar: "FILE",
+      extension: true,
+      source: { what: "file" },
+      help: "replace FILE at once instead of printing",
+    },
+  ],
+  shows: "document",
+  action: () => (load("./actions/metrics") as typeof import("../actions/metrics")).metrics,
+};
+
 export const rootCommand: Command = {
   name: "stratis",
   help: "Stratis local storage management",
@@ -124,5 +141,6 @@ export const rootCommand: Command = {
     daemonCommand,
     doctorCommand,
     historyCommand,
+    metricsCommand,
   ],
 };

@@ -24,7 +24,10 @@ export class StratisdBus {
   }
 
   /** Runs `use` with a connection, which is closed afterwards. Throws ToolError when there is no bus. */
-  static async with<T>(env: NodeJS.ProcessEnv, use: (stratisd: StratisdBus) => Promise<T>): Promise<T> {
+  static async with<T>(
+    env: Readonly<Record<string, string | undefined>>,
+    use: (stratisd: StratisdBus) => Promise<T>,
+  ): Promise<T> {
     const bus = await Bus.open(systemBusAddress(env)).catch((error: unknown) => {
       throw failed(error);
     });

@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:f
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { after, test } from "node:test";
+import { openMetricsSamples as samples } from "../support/openmetrics";
 import { runProgram, type Ran } from "../unit/tools/run";
 import { useHarness } from "./cli-support/harness";
 import { runStratis } from "./cli-support/run";
@@ -56,28 +57,6 @@ function showing(objects: Objects, report: string | null = JSON.stringify(REPORT
     const value = properties[String(call.body[1])];
     return value === undefined ? undefined : { signature: "v", body: [value] };
   });
-}
-
-/** Samples by name and labels. Checks the form of every line. */
-function samples(text: string): Map<string, string> {
-  const lines = text.split("\n");
-  assert.deepEqual(lines.splice(-2), ["# EOF", ""]);
-  const found = new Map<string, string>();
-  let family = "";
-  for (const line of lines) {
-    const [, kind, name] = /^# (TYPE|UNIT|HELP) (\w+) ./.exec(line) ?? [];
-    if (kind === "TYPE") family = `${name ?? ""}${line.endsWith(" counter") ? "_total" : ""}`;
-    if (kind !== undefined) {
-      assert.equal(name, family.replace(/_total$/, ""), line);
-      continue;
-    }
-    const [, sample, value] = /^((\w+)(?:\{.*\})?) (\d+(?:\.\d+)?)$/.exec(line)?.toSpliced(2, 1) ?? [];
-    assert.ok(sample !== undefined && value !== undefined, line);
-    assert.equal(sample.replace(/\{.*/, ""), family, line);
-    assert.ok(!found.has(sample), `twice: ${line}`);
-    found.set(sample, value);
-  }
-  return found;
 }
 
 const VAULT = 'pool="vault",pool_uuid="9f6cbd1f-0d4e-4a2e-a9a8-4b1a7a3b1234"';
@@ -186,6 +165,39 @@ test("a file that can't be written", async () => {
   const { code, stderr } = await run(`--output=${file}`);
   assert.equal(code, 1);
   assert.match(stderr, new RegExp(`^Error: Could not write ${file}: `));
+});
+
+test("the command stratis prints the same, or writes it", async () => {
+  showing(sampleObjects());
+  const file = path.join(folder, "command.prom");
+  const printed = await runStratis(harness().address, ["metrics"]);
+  assert.deepEqual({ code: printed.code, stderr: printed.stderr }, { code: 0, stderr: "" });
+  assert.equal(samples(printed.stdout).get("stratis_pools"), "2");
+  const written = await runStratis(harness().address, ["metrics", "--output", file]);
+  assert.deepEqual(written, { code: 0, stdout: "", stderr: "" });
+  assert.deepEqual([...samples(readFileSync(file, "utf8")).keys()], [...samples(printed.stdout).keys()]);
+  const { metrics } = JSON.parse((await runStratis(harness().address, ["metrics", "--json"])).stdout) as {
+    metrics: {
+      name: string;
+      type: string;
+      unit: string | null;
+      samples: { labels: object; value: number }[];
+    }[];
+  };
+  const pools = metrics.find(({ name }) => name === "stratis_pools");
+  assert.deepEqual([pools?.type, pools?.unit, pools?.samples], ["gauge", null, [{ labels: {}, value: 2 }]]);
+  const none = await runStratis("unix:path=/nonexistent", ["metrics"]);
+  assert.deepEqual(
+    { code: none.code, text: none.stdout.split("\n").slice(2) },
+    {
+      code: 1,
+      text: ["stratis_daemon_up 0", "# EOF", ""],
+    },
+  );
+  assert.match(none.stderr, /^Unable to retrieve Stratis information from the D-Bus: .*nonexistent/);
+  const nowhere = await runStratis(harness().address, ["metrics", "--output", path.join(folder, "no", "x")]);
+  assert.equal(nowhere.code, 1);
+  assert.match(nowhere.stderr, /^Could not write .*\/no\/x: /);
 });
 
 test("help, version, and wrong command lines", async () => {

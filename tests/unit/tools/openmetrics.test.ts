@@ -33,7 +33,7 @@ test("what has a meaning in labels and help is escaped", () => {
   const labels = { pool: 'a\\b"c\nd' };
   const text = metricsText([{ name: "up", help: 'a\\b"c\nd', samples: [{ labels, value: 1 }] }]);
   assert.ok(text.includes('up{pool="a\\\\b\\"c\\nd"} 1\n'));
-  assert.ok(text.includes('# HELP up a\\\\b"c\\nd\n'));
+  assert.ok(text.includes('# HELP up a\\\\b\\"c\\nd\n'));
 });
 
 test("a family without samples is left out", () => {
