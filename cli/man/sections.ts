@@ -47,8 +47,8 @@ export const RESTRICTIONS: readonly string[] = [
 ];
 
 export const NOTES: readonly string[] = [
-  "To mount a filesystem at boot, the line in /etc/fstab must name `/dev/stratis/`*pool*`/`*filesystem* and have the option " +
-    "`x-systemd.requires=stratisd.service`. `stratis doctor` looks for lines that will not work.",
+  "To mount a filesystem at boot, name `/dev/stratis/`*pool*`/`*filesystem* in /etc/fstab. stratisd(8) has the lines, by what " +
+    "has to happen with the pool. `stratis doctor` looks for lines that will not work.",
   "Only root may change anything. Lists and most other commands that only show something are open to everybody, as far as the " +
     "policy of the message bus permits it.",
   "The commands `pool bind`, `pool rebind` and `pool unbind` are old spellings of those below `pool encryption`.",

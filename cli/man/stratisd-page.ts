@@ -93,6 +93,45 @@ const ALERTS: readonly (readonly [string, string])[] = [
   ],
 ];
 
+const FSTAB_REQUIRES = "x-systemd.requires=";
+/** Lines of /etc/fstab, and for which pools they are. */
+const FSTAB: readonly { readonly text: string; readonly options: string }[] = [
+  {
+    text:
+      "Of a pool that the daemon starts by itself, that is one whose devices are there, which was not stopped, and which needs " +
+      "no passphrase: late in the boot, which does not wait for it. Without `nofail` units would wait for each other.",
+    options: `defaults,nofail,${FSTAB_REQUIRES}stratisd.service`,
+  },
+  {
+    text:
+      "Of a pool that is set up early, before other filesystems: it is started if it is stopped, and unlocked, by a binding or a " +
+      "passphrase that is asked for. If it cannot be had the boot ends in emergency mode; with `nofail`, which does not go " +
+      "together with a passphrase, it goes on. The unit has the UUID of the pool, with hyphens.",
+    options: `defaults,${FSTAB_REQUIRES}stratis-fstab-setup@POOL_UUID.service`,
+  },
+  {
+    text: "Of such a pool that is unlocked by a Tang server. Without `_netdev` units would wait for each other.",
+    options: `defaults,_netdev,${FSTAB_REQUIRES}stratis-fstab-setup-with-network@POOL_UUID.service`,
+  },
+];
+
+const bootSection = (): string[] => [
+  section("filesystems at boot"),
+  prose("A filesystem is mounted at boot by a line in /etc/fstab with one of these groups of options."),
+  ...FSTAB.flatMap(({ text, options }) => [
+    ...paragraph(text),
+    ...example([`/dev/stratis/data/home /home xfs ${options} 0 2`]),
+  ]),
+  ...paragraph(
+    "systemd waits 6 minutes for the link in /dev/stratis, counted from the beginning of the boot. On a machine that takes " +
+      "longer add, for example, `x-systemd.device-timeout=20min`. `stratis doctor` looks for lines that will not work.",
+  ),
+  ...paragraph(
+    "Where the boot has ended in emergency mode, `systemctl start stratisd-min-postinitrd` brings up stratisd-min(8), which " +
+      "needs no message bus and is asked by stratis-min(8). `stratisd` takes over from it when the boot goes on.",
+  ),
+];
+
 const entries = (list: readonly (readonly [string, string])[]): string[] =>
   list.flatMap(([term, text]) => entry(bold(term), [text]));
 
@@ -129,6 +168,7 @@ export const stratisdPage = (): string =>
     ]),
     section("files"),
     ...entries(FILES),
+    ...bootSection(),
     section("journal"),
     prose(
       "As a service the daemon writes entries of the journal. Beside the message an entry has fields for what it is about, " +
@@ -171,6 +211,8 @@ export const stratisdPage = (): string =>
     prose("To try a client without touching any storage, on a message bus that permits it:"),
     ...example(["stratisd --sim --log-level debug"]),
     section("see also"),
-    prose("`stratis`(8), `systemd`(1), `dbus-daemon`(1), `dmsetup`(8)"),
+    prose(
+      "`stratis`(8), `stratis-metrics`(8), `stratisd-min`(8), `systemd.mount`(5), `systemd`(1), `dbus-daemon`(1), `dmsetup`(8)",
+    ),
     "",
   ].join("\n");
