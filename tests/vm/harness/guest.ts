@@ -122,6 +122,11 @@ export class Guest {
     return path.join(this.machine.work, CONSOLE_LOG);
   }
 
+  /** File on the host that holds the guest's own root; null: it has none. */
+  get rootFile(): string | null {
+    return this.machine.ownRoot;
+  }
+
   /** File on the host that holds a disk's content. */
   diskFile(serial: string): string {
     return this.#disk(serial).file;

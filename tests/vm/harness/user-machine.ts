@@ -1,17 +1,20 @@
-/** The guest that is a user's machine, and steps that follow each other on it. */
+/** A guest that is a user's machine: Debian's packages, ours, three disks. There is one at a time. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { keepEvidence } from "../../../harness/evidence";
-import { GIB, Guest } from "../../../harness/guest";
+import { execFileSync } from "node:child_process";
+import { GIB, Guest } from "./guest";
+import { PROJECT } from "./image";
 
 export const DEVICE = "/dev/disk/by-id/virtio";
 export const POOLS = ["plain", "early", "stopped"];
 /** Whoever may do nothing. */
 export const AS_NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups";
 
+export const DEVICE_DROP_INS = "/etc/systemd/system/dev-stratis-.device.d";
 const COMMAND_MILLISECONDS = 900_000;
 const JOBS_SECONDS = 600;
 const LIMIT_SECONDS = 5400;
+
+const PACKAGE_FOLDER = "build/package";
 
 let booted: Guest | null = null;
 
@@ -25,24 +28,51 @@ export async function bootMachine(): Promise<void> {
   booted = await Guest.boot({ fresh: true, disks, limitSeconds: LIMIT_SECONDS });
 }
 
-export async function endMachine(): Promise<void> {
-  await booted?.shutdown();
+/** Builds the package, and installs it from what a user would download. */
+export async function installPackage(): Promise<void> {
+  const file = execFileSync("sh", ["packaging/deb.sh", PACKAGE_FOLDER], { cwd: PROJECT, encoding: "utf8" });
+  await sh(
+    `cp /project/${file.trim()} /tmp/ && cd /tmp && DEBIAN_FRONTEND=noninteractive apt-get install -y ./stratis-node_*.deb`,
+  );
 }
 
-let failed: string | null = null;
-
-/** Each step needs those before it. Of the first that fails all is kept that the guest can tell. */
-export function step(name: string, work: () => Promise<void>): void {
-  void test(name, async () => {
-    if (failed !== null) assert.fail(`not tried: "${failed}" failed`);
-    try {
-      await work();
-    } catch (error) {
-      failed = name;
-      process.stdout.write(`# kept in ${await keepEvidence(machine(), "system")}\n`);
-      throw error;
-    }
+/** Adds lines to /etc/fstab. */
+export async function addToFstab(lines: readonly string[]): Promise<void> {
+  await machine().mustExec("cat >> /etc/fstab && systemctl daemon-reload", {
+    input: `${lines.join("\n")}\n`,
   });
+}
+
+/**
+ * Makes a pool on each disk, with filesystems fs1, fs2, ..., whose mount points are /data/POOL1, /data/POOL2, ...
+ * Returns their lines of /etc/fstab.
+ */
+export async function makePools(
+  filesystemsEach: number,
+  optionsOf: (pool: string, uuid: string) => string,
+): Promise<string[]> {
+  const lines: string[] = [];
+  for (const pool of POOLS) {
+    await sh(`stratis pool create ${pool} ${DEVICE}-${pool}`);
+    const options = optionsOf(pool, await uuidOf(pool));
+    for (let index = 1; index <= filesystemsEach; index += 1) {
+      await sh(`stratis filesystem create ${pool} fs${index}`);
+      lines.push(`/dev/stratis/${pool}/fs${index} /data/${pool}${index} xfs ${options} 0 2`);
+    }
+  }
+  return lines;
+}
+
+/** An emulated machine takes minutes to boot: systemd waits for devices longer than on a user's. */
+export async function waitLonger(): Promise<void> {
+  await sh(
+    `mkdir -p ${DEVICE_DROP_INS} && printf '[Unit]\\nJobRunningTimeoutSec=30min\\n' > ${DEVICE_DROP_INS}/20-slow.conf && ` +
+      "systemctl daemon-reload",
+  );
+}
+
+export async function endMachine(): Promise<void> {
+  await booted?.shutdown();
 }
 
 /** Runs a script in the guest, which has to succeed. Returns its standard output. */
@@ -72,4 +102,16 @@ export async function reboot(): Promise<void> {
   await machine().powerOff();
   await machine().bootAgain();
   await settled();
+}
+
+/** When a unit reached a point of its life, in seconds since the kernel began. */
+export const timeOf = async (unit: string, property: string): Promise<number> =>
+  Number(await sh(`systemctl show --value --property=${property}TimestampMonotonic ${unit}`)) / 1e6;
+
+/** When the last filesystem of a pool was mounted. */
+export async function mountedAt(pool: string, filesystems: number): Promise<number> {
+  const times: number[] = [];
+  for (let index = 1; index <= filesystems; index += 1)
+    times.push(await timeOf(`data-${pool}${index}.mount`, "ActiveEnter"));
+  return Math.max(...times);
 }

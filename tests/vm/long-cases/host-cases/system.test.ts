@@ -3,26 +3,29 @@
  * what is written to it from boot to boot.
  */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import * as path from "node:path";
 import { after, before } from "node:test";
-import { PROJECT } from "../../harness/image";
 import {
   active,
+  addToFstab,
   AS_NOBODY,
   bootMachine,
   DEVICE,
+  DEVICE_DROP_INS,
   endMachine,
+  installPackage,
   machine,
+  makePools,
+  mountedAt,
   POOLS,
   reboot,
   settled,
   sh,
-  step,
-  uuidOf,
-} from "./system/machine";
+  timeOf,
+  waitLonger,
+} from "../../harness/user-machine";
 import { monitoringSteps } from "./system/monitoring";
 import { rescueSteps } from "./system/rescue";
+import { step } from "./system/step";
 
 const GONE = "11111111-2222-4333-8444-555555555555";
 const FILESYSTEMS_EACH = 4;
@@ -51,7 +54,6 @@ const NOT_OURS = [
   "/usr/share/mime",
 ];
 
-let deb = "";
 let filesBefore: string[] = [];
 
 async function allFiles(): Promise<string[]> {
@@ -65,20 +67,13 @@ async function allFiles(): Promise<string[]> {
     .sort();
 }
 
-before(async () => {
-  const folder = path.join("build", "package");
-  const file = execFileSync("sh", ["packaging/deb.sh", folder], { cwd: PROJECT, encoding: "utf8" }).trim();
-  deb = `/project/${file}`;
-  await bootMachine();
-});
+before(bootMachine);
 after(endMachine);
 
 step("the package installs on a fresh system, and the daemon runs", async () => {
   await settled();
   filesBefore = await allFiles();
-  await sh(
-    `cp ${deb} /tmp/ && cd /tmp && DEBIAN_FRONTEND=noninteractive apt-get install -y ./stratis-node_*.deb`,
-  );
+  await installPackage();
   assert.equal(await active("stratisd"), "active");
   assert.match(await sh("stratis daemon version"), /^3\.9\.2/);
   await reboot();
@@ -118,40 +113,22 @@ step("nothing of the daemon is for others to read or write", async () => {
 step(
   "filesystems of /etc/fstab are there after a boot: of a plain, an early and a stopped pool",
   async () => {
-    for (const pool of POOLS) {
-      await sh(`stratis pool create ${pool} ${DEVICE}-${pool}`);
-      for (let index = 1; index <= FILESYSTEMS_EACH; index += 1)
-        await sh(`stratis filesystem create ${pool} fs${index}`);
-    }
-    const early = await uuidOf("early");
-    const stopped = await uuidOf("stopped");
-    const options: Record<string, string> = {
-      plain: "defaults,nofail,x-systemd.requires=stratisd.service",
-      early: `defaults,x-systemd.requires=stratis-fstab-setup@${early}.service`,
-      stopped: `defaults,x-systemd.requires=stratis-fstab-setup@${stopped}.service`,
-    };
-    const lines = POOLS.flatMap((pool) =>
-      Array.from(
-        { length: FILESYSTEMS_EACH },
-        (_, index) =>
-          `/dev/stratis/${pool}/fs${index + 1} /data/${pool}${index + 1} xfs ${options[pool] ?? ""} 0 2`,
-      ),
-    ).concat(
+    const lines = await makePools(FILESYSTEMS_EACH, (pool, uuid) =>
+      pool === "plain"
+        ? "defaults,nofail,x-systemd.requires=stratisd.service"
+        : `defaults,x-systemd.requires=stratis-fstab-setup@${uuid}.service`,
+    );
+    lines.push(
       `/dev/stratis/gone/fs /data/gone xfs defaults,nofail,x-systemd.device-timeout=40,x-systemd.requires=stratis-fstab-setup@${GONE}.service 0 2`,
     );
-    await machine().mustExec("cat >> /etc/fstab", { input: `${lines.join("\n")}\n` });
-    await sh("systemctl daemon-reload && mkdir -p /mnt");
+    await addToFstab(lines);
     // As long as the package has it, unless /etc/fstab says otherwise.
     const timeout = "systemctl show --value --property=JobRunningTimeoutUSec";
     assert.equal(
       await sh(`${timeout} dev-stratis-early-fs1.device dev-stratis-gone-fs.device`),
       "6min\n\n40s\n",
     );
-    // An emulated machine takes minutes to boot.
-    await sh(
-      "mkdir -p /etc/systemd/system/dev-stratis-.device.d && cd /etc/systemd/system/dev-stratis-.device.d && " +
-        "printf '[Unit]\\nJobRunningTimeoutSec=30min\\n' > 20-slow.conf && systemctl daemon-reload",
-    );
+    await waitLonger();
     for (const pool of POOLS)
       await sh(`mount /dev/stratis/${pool}/fs1 /mnt && echo ${pool} > /mnt/name && umount /mnt`);
     await sh("stratis pool stop --name=stopped");
@@ -173,27 +150,14 @@ step(
 
 /** How long the boot took, for people. */
 async function showTimes(): Promise<void> {
-  const at = async (unit: string, property: string): Promise<number> =>
-    Number(await sh(`systemctl show --value --property=${property}Monotonic ${unit}`)) / 1e6;
-  const minStart = await at("stratisd-min-postinitrd", "ExecMainStartTimestamp");
-  const minReady = await at("stratisd-min-postinitrd", "ActiveEnterTimestamp");
-  const fullStart = await at("stratisd", "ExecMainStartTimestamp");
-  const fullReady = await at("stratisd", "ActiveEnterTimestamp");
-  const mounted = async (pool: string): Promise<number> =>
-    Math.max(
-      ...(await Promise.all(
-        Array.from({ length: FILESYSTEMS_EACH }, (_, index) =>
-          at(`data-${pool}${index + 1}.mount`, "ActiveEnterTimestamp"),
-        ),
-      )),
-    );
+  const mounted = (pool: string): Promise<number> => mountedAt(pool, FILESYSTEMS_EACH);
   const times = {
-    "stratisd-min begins": minStart,
-    "stratisd-min is ready": minReady,
+    "stratisd-min begins": await timeOf("stratisd-min-postinitrd", "ExecMainStart"),
+    "stratisd-min is ready": await timeOf("stratisd-min-postinitrd", "ActiveEnter"),
     "early pool mounted": await mounted("early"),
     "stopped pool mounted": await mounted("stopped"),
-    "stratisd begins": fullStart,
-    "stratisd is ready": fullReady,
+    "stratisd begins": await timeOf("stratisd", "ExecMainStart"),
+    "stratisd is ready": await timeOf("stratisd", "ActiveEnter"),
     "plain pool mounted": await mounted("plain"),
   };
   for (const [what, seconds] of Object.entries(times))
@@ -224,7 +188,7 @@ monitoringSteps();
 rescueSteps();
 
 step("purging leaves no file, and the pools as they are", async () => {
-  await sh("rm -r /etc/systemd/system/dev-stratis-.device.d");
+  await sh(`rm -r ${DEVICE_DROP_INS}`);
   await sh("DEBIAN_FRONTEND=noninteractive apt-get purge -y stratis-node");
   await sh("cd /data/early1 && sha256sum --check --quiet /data/sums");
   assert.match(await sh("dmsetup ls"), /^stratis-1-/m);

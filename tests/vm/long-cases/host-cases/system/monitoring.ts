@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { openMetricsSamples } from "../../../../support/openmetrics";
 import { GIB } from "../../../harness/guest";
-import { AS_NOBODY, DEVICE, machine, sh, step, until, uuidOf } from "./machine";
+import { AS_NOBODY, DEVICE, machine, sh, until, uuidOf } from "../../../harness/user-machine";
+import { step } from "./step";
 
 const TOLD = "/run/told";
 /** Writes down what it is told, in one piece. */

@@ -1,7 +1,17 @@
 /** Steps: a rescue by stratisd-min and stratis-min, where neither stratisd nor a message bus is. */
 import assert from "node:assert/strict";
 import { GIB } from "../../../harness/guest";
-import { active, AS_NOBODY, DEVICE, machine, settled, sh, step, until, uuidOf } from "./machine";
+import {
+  active,
+  AS_NOBODY,
+  DEVICE,
+  machine,
+  settled,
+  sh,
+  until,
+  uuidOf,
+} from "../../../harness/user-machine";
+import { step } from "./step";
 
 const MIN = "stratisd-min-postinitrd";
 const FOUND_SECONDS = 120;
