@@ -1,21 +1,22 @@
 #!/bin/sh
 # Prints tables of times and sizes. Nothing fails on a time.
 # Usage: run.sh [PART]...   parts: dbus (the service with the simulator, on this machine) cli (the command) guest (a real kernel's)
+#                              boot (until the filesystems of /etc/fstab are mounted; only when it is named)
 set -eu
 cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || set -- dbus cli guest
 
 for part in "$@"; do
     case $part in
-        dbus | cli | guest) ;;
+        dbus | cli | guest | boot) ;;
         *)
-            echo "run.sh: there is no part \"$part\"; the parts are dbus, cli and guest" >&2
+            echo "run.sh: there is no part \"$part\"; the parts are dbus, cli, guest and boot" >&2
             exit 2
             ;;
     esac
 done
 case " $* " in
-    *" guest "*) sh tests/setup.sh --image ;;
+    *" guest "* | *" boot "*) sh tests/setup.sh --image ;;
     *) sh tests/setup.sh ;;
 esac
 
@@ -27,5 +28,6 @@ measure_dbus() {
 }
 measure_cli() { node dist/bench/cli.js; }
 measure_guest() { node dist/bench/main.js; }
+measure_boot() { node dist/bench/boot.js; }
 
 for part in "$@"; do "measure_$part"; done
