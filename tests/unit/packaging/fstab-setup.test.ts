@@ -169,6 +169,17 @@ test("a pool that does not come is an error that says why", () => {
   assert.equal(made.filter((call) => call === "sleep 1").length, 2);
 });
 
+test("a pool that stratisd-min does not have is not asked of stratisd", () => {
+  const absent = `pool is-stopped *|1|Error: "Pool with UUID ${UUID} not found"`;
+  answer("stratis-min", `${absent}|once`, MIN_RUNNING);
+  answer("stratis", "*|1|");
+  const { status, calls: made } = run();
+  assert.equal(status, 0);
+  assert.ok(!made.some((call) => call.startsWith("stratis ")));
+  answer("stratis-min", absent);
+  assert.match(run().stderr, new RegExp(`pool ${UUID} did not appear: .*not found`));
+});
+
 test("a failing udev fails the script", () => {
   answer("stratis-min", MIN_RUNNING);
   answer("udevadm", "settle|3|");
