@@ -48,6 +48,7 @@ struct Header {
   std::vector<Keyslot> keyslots;
   std::vector<Token> tokens;
   Reencryption reencryption;
+  std::string json;
 };
 
 std::string TextOf(const char* text) { return text == nullptr ? "" : text; }
@@ -116,6 +117,10 @@ Header ReadHeader(const CryptDevice& device) {
   header.keyslots = ReadKeyslots(device);
   header.tokens = ReadTokens(device);
   header.reencryption = ReadReencryption(device);
+  // Owned by the context. It describes keys, and holds none.
+  const char* json = nullptr;
+  device.Check(crypt_dump_json(device.get(), &json, 0), "crypt_dump_json");
+  header.json = TextOf(json);
   return header;
 }
 
@@ -162,6 +167,7 @@ Napi::Value HeaderToJs(Napi::Env env, std::optional<Header>& found) {
   const char* mode = header.reencryption.mode;
   reencryption.Set("mode", mode == nullptr ? env.Null() : Napi::String::New(env, mode).As<Napi::Value>());
   object.Set("reencryption", reencryption);
+  object.Set("json", header.json);
   return object;
 }
 

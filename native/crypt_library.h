@@ -12,6 +12,7 @@
   F(crypt_activate_by_passphrase)       \
   F(crypt_activate_by_volume_key)       \
   F(crypt_deactivate_by_name)           \
+  F(crypt_dump_json)                    \
   F(crypt_format)                       \
   F(crypt_free)                         \
   F(crypt_get_active_device)            \

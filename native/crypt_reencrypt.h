@@ -24,6 +24,7 @@ struct ReencryptRequest {
   std::string resilience;
   std::string hash;
   uint64_t mostHotzoneSectors = 0;  // 0: the library chooses
+  std::optional<uint64_t> untilBytes;  // stops when so many are done
 
   // Main thread only; throws NativeError with EINVAL.
   void Read(const Napi::Value& path, const Napi::Value& options, const char* function);

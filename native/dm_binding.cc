@@ -9,6 +9,7 @@
 #include "convert.h"
 #include "dm_ioctl.h"
 #include "dm_parse.h"
+#include "dm_request.h"
 #include "errors.h"
 #include "module.h"
 #include "promise.h"
@@ -302,6 +303,8 @@ Napi::Value DmParseDepsFunction(const Napi::CallbackInfo& info) {
 }
 
 }  // namespace
+
+DmRequest ReadDmRequest(const Napi::Value& value, const ArgumentName& name) { return ReadRequest(value, name); }
 
 void InitDm(Napi::Env env, Napi::Object exports) {
   exports.Set("dmCall", Napi::Function::New(env, DmCallFunction, "dmCall"));

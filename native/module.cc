@@ -19,6 +19,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   stratis::InitCryptHeader(env, exports);
   stratis::InitCryptKeyslots(env, exports);
   stratis::InitCryptActivate(env, exports);
+  stratis::InitCryptTable(env, exports);
   stratis::InitCryptReencrypt(env, exports);
   return exports;
 }

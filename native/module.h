@@ -27,6 +27,8 @@ void InitCryptHeader(Napi::Env env, Napi::Object exports);
 void InitCryptKeyslots(Napi::Env env, Napi::Object exports);
 // cryptActivate, cryptDeactivate, cryptStatus, cryptResize and cryptLoadVolumeKey
 void InitCryptActivate(Napi::Env env, Napi::Object exports);
+// cryptLoadTable
+void InitCryptTable(Napi::Env env, Napi::Object exports);
 // cryptReencryptBegin and cryptReencryptRun
 void InitCryptReencrypt(Napi::Env env, Napi::Object exports);
 

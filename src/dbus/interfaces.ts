@@ -1,9 +1,10 @@
 /** The interfaces of each kind of object: the table, derived. */
-import { KINDS, type Kind } from "./names";
+import { KINDS, OPERATION, type Kind } from "./names";
 import { blockDevTable } from "./table/blockdev";
 import { deriveInterfaces, type DerivedInterface } from "./table/derive";
 import { filesystemTable } from "./table/filesystem";
 import { managerTable } from "./table/manager";
+import { operationTable } from "./table/operation";
 import { poolTable } from "./table/pool";
 import { reportTable } from "./table/report";
 import type { Entry } from "./tree";
@@ -14,6 +15,7 @@ export const TABLES = {
   pool: poolTable,
   filesystem: filesystemTable,
   blockdev: blockDevTable,
+  operation: operationTable,
 };
 
 /** By kind, each oldest revision first. */
@@ -23,6 +25,7 @@ export const INTERFACES: { readonly [K in Kind]: readonly DerivedInterface<K>[] 
   pool: deriveInterfaces(TABLES.pool),
   filesystem: deriveInterfaces(TABLES.filesystem),
   blockdev: deriveInterfaces(TABLES.blockdev),
+  operation: deriveInterfaces(TABLES.operation),
 };
 
 const KINDS_OF: Record<Entry["kind"], readonly Kind[]> = {
@@ -30,13 +33,13 @@ const KINDS_OF: Record<Entry["kind"], readonly Kind[]> = {
   pool: ["pool"],
   filesystem: ["filesystem"],
   blockdev: ["blockdev"],
+  operation: ["operation"],
 };
 
 const byName = new Map<string, DerivedInterface>(
-  KINDS.flatMap((kind) => INTERFACES[kind] as readonly DerivedInterface[]).map((derived) => [
-    derived.name,
-    derived,
-  ]),
+  ([...KINDS, OPERATION] as const)
+    .flatMap((kind) => INTERFACES[kind] as readonly DerivedInterface[])
+    .map((derived) => [derived.name, derived]),
 );
 
 const of = (entryKind: Entry["kind"]): readonly DerivedInterface[] =>
@@ -46,6 +49,7 @@ const INTERFACES_OF: Record<Entry["kind"], readonly DerivedInterface[]> = {
   pool: of("pool"),
   filesystem: of("filesystem"),
   blockdev: of("blockdev"),
+  operation: of("operation"),
 };
 
 /**

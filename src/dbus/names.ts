@@ -10,10 +10,13 @@ export const REVISIONS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] as const;
 export type Revision = (typeof REVISIONS)[number];
 
 export const KINDS = ["Manager", "Report", "pool", "filesystem", "blockdev"] as const;
-export type Kind = (typeof KINDS)[number];
+/** Beside those of Stratis's API one of our own, with one interface that has no revisions. */
+export const OPERATION = "operation";
+export type Kind = (typeof KINDS)[number] | typeof OPERATION;
 
 /** "org.storage.stratis3.pool.r9" */
-export const interfaceName = (kind: Kind, revision: Revision): string => `${BUS_NAME}.${kind}.r${revision}`;
+export const interfaceName = (kind: Kind, revision: Revision): string =>
+  kind === OPERATION ? `${BUS_NAME}.${kind}` : `${BUS_NAME}.${kind}.r${revision}`;
 
 export const PEER = "org.freedesktop.DBus.Peer";
 export const INTROSPECTABLE = "org.freedesktop.DBus.Introspectable";

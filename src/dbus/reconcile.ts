@@ -53,6 +53,22 @@ export function registerBlockDevs(
   });
 }
 
+/** An object for the operation in place that runs on a pool, or none; one that is there has gone on meanwhile. */
+export function syncOperation({ engine, tree, announcer }: ServiceContext, uuid: PoolUuid): void {
+  const [pool, entry] = [engine.getPool(uuid), tree.pool(uuid)];
+  if (pool === undefined || entry === undefined) return;
+  const known = entry.operation;
+  if (pool.inPlace === null) {
+    if (known === null) return;
+    tree.removeOperation(entry, known);
+    announcer.removed([known]);
+  } else if (known === null) {
+    announcer.added([tree.addOperation(entry)]);
+  } else {
+    announcer.propertiesChanged(known, ["DoneBytes", "TotalBytes", "RemainingSeconds"]);
+  }
+}
+
 /** Takes a pool and everything in it off the bus. */
 export function unregisterPool({ tree, announcer }: ServiceContext, uuid: PoolUuid): void {
   const entry = tree.pool(uuid);
@@ -111,7 +127,9 @@ export function applyChange(service: ServiceContext, change: EngineChange): void
       return;
     case "pool": {
       const entry = tree.pool(change.uuid);
-      if (entry !== undefined) announcer.poolChanged(entry, change.properties);
+      if (entry === undefined) return;
+      announcer.poolChanged(entry, change.properties);
+      if (change.properties.includes("inPlace")) syncOperation(service, change.uuid);
       return;
     }
     case "filesystem": {

@@ -49,5 +49,10 @@ export function targetOf({ engine }: Pick<ServiceContext, "engine">, entry: Entr
         );
       return { path, pool, device };
     }
+    case "operation": {
+      const progress = pool.inPlace;
+      if (progress === null) throw new GoneError("the operation has ended", "The operation has ended");
+      return { path, pool, progress };
+    }
   }
 }

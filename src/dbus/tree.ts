@@ -14,6 +14,7 @@ export interface PoolEntry {
   readonly uuid: PoolUuid;
   readonly filesystems: Map<FilesystemUuid, FilesystemEntry>;
   readonly blockDevs: Map<DevUuid, BlockDevEntry>;
+  operation: OperationEntry | null;
   /** What clients were last told. */
   announcedActions: ActionAvailability;
 }
@@ -29,8 +30,20 @@ export interface BlockDevEntry {
   readonly pool: PoolUuid;
   readonly uuid: DevUuid;
 }
-export type ManagedEntry = PoolEntry | FilesystemEntry | BlockDevEntry;
+/** An operation in place that runs on a pool. */
+export interface OperationEntry {
+  readonly kind: "operation";
+  readonly path: string;
+  readonly pool: PoolUuid;
+}
+export type ManagedEntry = PoolEntry | FilesystemEntry | BlockDevEntry | OperationEntry;
 export type Entry = ManagerEntry | ManagedEntry;
+
+const within = ({ filesystems, blockDevs, operation }: PoolEntry): Exclude<ManagedEntry, PoolEntry>[] => [
+  ...filesystems.values(),
+  ...blockDevs.values(),
+  ...(operation === null ? [] : [operation]),
+];
 
 export class ObjectTree {
   readonly manager: ManagerEntry = { kind: "manager", path: BASE_PATH };
@@ -53,7 +66,7 @@ export class ObjectTree {
 
   /** Everything below the base path: pools in order of their making, each followed by what is in it. */
   managed(): readonly ManagedEntry[] {
-    return this.pools().flatMap((pool) => [pool, ...pool.filesystems.values(), ...pool.blockDevs.values()]);
+    return this.pools().flatMap((pool) => [pool, ...within(pool)]);
   }
 
   addPool(pool: Pool): PoolEntry {
@@ -63,6 +76,7 @@ export class ObjectTree {
       uuid: pool.uuid,
       filesystems: new Map(),
       blockDevs: new Map(),
+      operation: null,
       announcedActions: pool.availableActions,
     };
     this.#pools.set(pool.uuid, entry);
@@ -84,6 +98,18 @@ export class ObjectTree {
     return entry;
   }
 
+  addOperation(pool: PoolEntry): OperationEntry {
+    const entry: OperationEntry = { kind: "operation", path: this.#newPath(), pool: pool.uuid };
+    pool.operation = entry;
+    this.#byPath.set(entry.path, entry);
+    return entry;
+  }
+
+  removeOperation(pool: PoolEntry, entry: OperationEntry): void {
+    pool.operation = null;
+    this.#byPath.delete(entry.path);
+  }
+
   removeFilesystem(pool: PoolEntry, entry: FilesystemEntry): void {
     pool.filesystems.delete(entry.uuid);
     this.#byPath.delete(entry.path);
@@ -94,9 +120,9 @@ export class ObjectTree {
     this.#byPath.delete(entry.path);
   }
 
-  /** Removes a pool and all that is in it; returns what was removed: filesystems, block devices, the pool. */
+  /** Removes a pool and all that is in it; returns what was removed, the pool last. */
   removePool(pool: PoolEntry): readonly ManagedEntry[] {
-    const removed = [...pool.filesystems.values(), ...pool.blockDevs.values(), pool];
+    const removed = [...within(pool), pool];
     for (const { path } of removed) this.#byPath.delete(path);
     this.#pools.delete(pool.uuid);
     return removed;

@@ -157,3 +157,9 @@ export const lockedPools = (pools: readonly StoppedPool[]): PoolDictionary =>
     ),
     false,
   );
+
+/** (bt) */
+export const optionalSeconds = (seconds: number | null): [boolean, bigint] => [
+  seconds !== null,
+  BigInt(seconds ?? 0),
+];

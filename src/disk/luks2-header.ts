@@ -157,12 +157,8 @@ function without(json: Json, left: { keyslots: string[]; segments: string[] }): 
   };
 }
 
-/**
- * Both copies of a LUKS2 header as they would be if its re-encryption or decryption had come to its end. `copies` are
- * the bytes of both, one after the other: 2 × CryptHeader.metadataSize from the start of the device. Null: there is no
- * such header, or its operation is not at that point.
- */
-export function completedReencryption(copies: Buffer): Buffer | null {
+/** The newest right one of two copies, one after the other. */
+function newestCopy(copies: Buffer): Copy | null {
   const half = copies.length / 2;
   if (!Number.isInteger(half)) return null;
   const found = [
@@ -170,7 +166,24 @@ export function completedReencryption(copies: Buffer): Buffer | null {
     parseCopy(copies.subarray(half), MAGIC.secondary, half),
   ].filter((copy) => copy !== null);
   const [newest] = found.sort((a, b) => (a.sequence > b.sequence ? -1 : 1));
-  if (newest === undefined) return null;
+  return newest ?? null;
+}
+
+/** The JSON of a LUKS2 header, from the bytes of both of its copies; null: neither is right. */
+export function newestHeaderJson(copies: Buffer): string | null {
+  const newest = newestCopy(copies);
+  return newest === null ? null : JSON.stringify(newest.json);
+}
+
+/**
+ * Both copies of a LUKS2 header as they would be if its re-encryption or decryption had come to its end. `copies` are
+ * the bytes of both, one after the other: 2 × CryptHeader.metadataSize from the start of the device. Null: there is no
+ * such header, or its operation is not at that point.
+ */
+export function completedReencryption(copies: Buffer): Buffer | null {
+  const half = copies.length / 2;
+  const newest = newestCopy(copies);
+  if (newest === null) return null;
   const left = leftOver(newest.json);
   if (left === null) return null;
   const completed = { ...newest, sequence: newest.sequence + 1n, json: without(newest.json, left) };

@@ -22,6 +22,15 @@ export const physicalCache = (pool: PoolUuid): string => privateName(pool, "phys
 export const v2Crypt = (pool: PoolUuid): string => privateName(pool, "crypt");
 /** A V1 pool has one crypt device for each block device. */
 export const v1Crypt = (dev: DevUuid): string => privateName(dev, "crypt");
+/**
+ * What may be between a crypt device and what is below it while it is encrypted, re-encrypted or decrypted in place,
+ * from the top down: the first two are libcryptsetup's.
+ */
+export const cryptHelpers = (crypt: string): readonly [overlay: string, hotzone: string, alias: string] => [
+  `${crypt}-overlay`,
+  `${crypt}-hotzone-forward`,
+  `${crypt}-recovery`,
+];
 export const flexThinMeta = (pool: PoolUuid): string => privateName(pool, "flex-thinmeta");
 export const flexThinMetaSpare = (pool: PoolUuid): string => privateName(pool, "flex-thinmetaspare");
 export const flexThinData = (pool: PoolUuid): string => privateName(pool, "flex-thindata");
@@ -62,6 +71,7 @@ export function leftoverNames(pool: PoolUuid, v1Devices: readonly DevUuid[] = []
     flexThinMetaSpare(pool),
     flexMdv(pool),
     v2Crypt(pool),
+    ...cryptHelpers(v2Crypt(pool)),
     physicalCache(pool),
     physicalCachesub(pool),
     physicalMetasub(pool),

@@ -123,7 +123,8 @@ export type PoolProperty =
   | "fsLimit"
   | "overprovisioning"
   | "encryption"
-  | "lastReencrypted";
+  | "lastReencrypted"
+  | "inPlace";
 export type FilesystemProperty =
   "name" | "devnode" | "size" | "used" | "sizeLimit" | "origin" | "mergeScheduled";
 export type BlockDevProperty = "totalPhysicalSize" | "newPhysicalSize" | "userInfo";
@@ -167,6 +168,16 @@ export interface Engine {
   shutdown(): Promise<void>;
 }
 
+/** An encryption, re-encryption or decryption in place that is running. */
+export interface InPlaceProgress {
+  readonly kind: "encrypt" | "reencrypt" | "decrypt";
+  /** Of `total`, which is 0 before the work has begun. */
+  readonly done: Bytes;
+  readonly total: Bytes;
+  /** An estimate by the speed so far; null: there is none yet. */
+  readonly remainingSeconds: number | null;
+}
+
 export interface Pool {
   readonly uuid: PoolUuid;
   readonly name: string;
@@ -178,6 +189,8 @@ export interface Pool {
   /** V2: the volume key is in the process keyring; an Error when that could not be found out. */
   readonly volumeKeyLoaded: boolean | Error;
   readonly lastReencrypted: Date | null;
+  /** null: none is running. */
+  readonly inPlace: InPlaceProgress | null;
   readonly hasCache: boolean;
   readonly totalPhysicalSize: Bytes;
   /** null: the thin pool's status is not a working one. */

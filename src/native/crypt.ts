@@ -5,6 +5,8 @@
  * memory and wiped within the addon; bytes that the caller passes are copied at once, and the caller wipes its own.
  */
 
+import type { DmTargetLine } from "./index";
+
 /** What a descriptor delivers, at most 64 bytes: see readKey. It stays the caller's to close. */
 export interface SecretFromDescriptor {
   fd: number;
@@ -95,6 +97,8 @@ export interface CryptHeader {
     state: "none" | "clean" | "crash" | "invalid";
     mode: "encrypt" | "reencrypt" | "decrypt" | null;
   };
+  /** The JSON of the header, with what is not above: segments and digests. */
+  json: string;
 }
 
 export interface CryptFormatOptions {
@@ -148,6 +152,8 @@ export interface CryptReencryptOptions {
   hash?: string;
   /** Of one piece; default 131072 (64 MiB), 0: whatever libcryptsetup takes, up to 1 GiB in memory. */
   mostHotzoneSectors?: bigint;
+  /** Stops when so many bytes, or more, are done; for tests of one piece, and its recovery. */
+  untilBytes?: bigint;
 }
 
 export interface CryptReencryptBeginOptions extends CryptReencryptOptions {
@@ -240,6 +246,16 @@ export interface CryptAddon {
     name: string,
     unlock: CryptUnlock | { volumeKeyDescription: string },
     sizeSectors?: bigint,
+  ): Promise<void>;
+
+  /**
+   * Loads a table whose dm-crypt lines name volume keys of the device: ":64:logon:cryptsetup:<uuid>-d<digest>". They are
+   * there for the time of the call.
+   */
+  cryptLoadTable(
+    path: string,
+    unlock: CryptUnlock,
+    request: { op: "load"; name: string; targets: DmTargetLine[] },
   ): Promise<void>;
 
   /** Writes into the header what is to be done; cryptReencryptRun does it. EBUSY: something is begun already. */

@@ -7,15 +7,7 @@ import { after, before, test } from "node:test";
 import { MessageType, Variant } from "dbus-next";
 import fc from "fast-check";
 import { INTERFACES } from "../../src/dbus/interfaces";
-import {
-  BASE_PATH,
-  INTROSPECTABLE,
-  KINDS,
-  OBJECT_MANAGER,
-  PEER,
-  PROPERTIES,
-  type Kind,
-} from "../../src/dbus/names";
+import { BASE_PATH, INTROSPECTABLE, KINDS, OBJECT_MANAGER, PEER, PROPERTIES } from "../../src/dbus/names";
 import { parseSignature, type SignatureNode } from "../../src/bus/signature";
 import type { DerivedInterface } from "../../src/dbus/table/derive";
 import { plain, type Received } from "./support/client";
@@ -169,7 +161,7 @@ async function survives(attempts: fc.Arbitrary<Attempt>, numRuns: number): Promi
   );
 }
 
-const OBJECTS: Record<Kind, string> = {
+const OBJECTS: Record<(typeof KINDS)[number], string> = {
   Manager: BASE_PATH,
   Report: BASE_PATH,
   pool: `${BASE_PATH}/0`,

@@ -5,6 +5,7 @@ import type { EncryptionRequest, Pool, TokenSlotInput } from "../../engine/engin
 import { canonicalJson } from "../json";
 import type { MethodCall } from "../table/rows";
 import { keyDescription } from "./arguments";
+import { syncOperation } from "../reconcile";
 import { entryOf, named } from "./pool";
 
 type Call = MethodCall<"pool">;
@@ -93,10 +94,20 @@ export const unbindKeyring = (call: Call, slot: number | null): Promise<boolean>
 export const unbindClevis = (call: Call, slot: number | null): Promise<boolean> =>
   changingBindings(call, "clevis", "UnbindClevis", async (pool) => unbound(await pool.unbindClevis(slot)));
 
+/** The object of the operation appears when the pool is looked at next, and goes with its end. */
+async function longOperation<T>(call: Call, work: (pool: Pool) => Promise<T>): Promise<T> {
+  const { pool } = call.target;
+  try {
+    return await work(pool);
+  } finally {
+    syncOperation(call.service, pool.uuid);
+  }
+}
+
 export async function encryptPool(call: Call, request: EncryptionRequest): Promise<boolean> {
   if (request.keys.length === 0 && request.clevis.length === 0)
     throw new EngineError("No unlock methods provided");
-  const { action } = await call.target.pool.encrypt(request);
+  const { action } = await longOperation(call, (pool) => pool.encrypt(request));
   call.service.log.info(`EncryptPool: ${named(call)}: ${action}`);
   if (action === "identity") return false;
   call.service.announcer.poolChanged(entryOf(call), ["encryption"]);
@@ -104,14 +115,14 @@ export async function encryptPool(call: Call, request: EncryptionRequest): Promi
 }
 
 export async function reencryptPool(call: Call): Promise<boolean> {
-  await call.target.pool.reencrypt();
+  await longOperation(call, (pool) => pool.reencrypt());
   call.service.log.info(`ReencryptPool: ${named(call)}: done`);
   call.service.announcer.poolChanged(entryOf(call), ["lastReencrypted"]);
   return true;
 }
 
 export async function decryptPool(call: Call): Promise<boolean> {
-  const { action } = await call.target.pool.decrypt();
+  const { action } = await longOperation(call, (pool) => pool.decrypt());
   call.service.log.info(`DecryptPool: ${named(call)}: ${action}`);
   if (action === "identity") return false;
   call.service.announcer.poolChanged(entryOf(call), ["encryption", "lastReencrypted"]);

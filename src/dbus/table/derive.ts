@@ -1,5 +1,5 @@
 /** The revisions of each interface, derived from the rows of the table. */
-import { interfaceName, REVISIONS, type Kind, type Revision } from "../names";
+import { interfaceName, OPERATION, REVISIONS, type Kind, type Revision } from "../names";
 import { parseSignature } from "../../bus/signature";
 import { joinSignatures, type Argument } from "../wire";
 import type { Emits, InterfaceTable, MethodRow, MethodVariant, PropertyRow, RevisionRange } from "./rows";
@@ -93,4 +93,6 @@ function deriveRevision<K extends Kind>(table: InterfaceTable<K>, revision: Revi
 
 /** All revisions of an interface, oldest first. */
 export const deriveInterfaces = <K extends Kind>(table: InterfaceTable<K>): readonly DerivedInterface<K>[] =>
-  REVISIONS.map((revision) => deriveRevision(table, revision));
+  (table.kind === OPERATION ? REVISIONS.slice(0, 1) : REVISIONS).map((revision) =>
+    deriveRevision(table, revision),
+  );

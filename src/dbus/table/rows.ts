@@ -14,6 +14,7 @@ import type {
   BlockDevProperty,
   Filesystem,
   FilesystemProperty,
+  InPlaceProgress,
   Pool,
   PoolProperty,
 } from "../../engine/engine";
@@ -31,6 +32,7 @@ export interface Targets {
   pool: { readonly path: string; readonly pool: Pool };
   filesystem: { readonly path: string; readonly pool: Pool; readonly filesystem: Filesystem };
   blockdev: { readonly path: string; readonly pool: Pool; readonly device: BlockDev };
+  operation: { readonly path: string; readonly pool: Pool; readonly progress: InPlaceProgress };
 }
 
 /** Properties of the engine's objects whose change is announced as a change of a D-Bus property. */
@@ -40,6 +42,7 @@ interface EngineProperties {
   pool: PoolProperty;
   filesystem: FilesystemProperty;
   blockdev: BlockDevProperty;
+  operation: never;
 }
 
 /** One call of a method: on what, through which revision, with which descriptors. */

@@ -4,7 +4,7 @@ import { native, type BlockFile, type BlockFileInfo } from "../../native";
 /** Opens a path for the time of `work`. */
 export async function withBlockFile<T>(
   path: string,
-  options: { write?: boolean; exclusive?: boolean },
+  options: { write?: boolean; exclusive?: boolean; direct?: boolean },
   work: (file: BlockFile) => Promise<T>,
 ): Promise<T> {
   const file = await native().openBlockFile(path, options);

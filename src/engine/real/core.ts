@@ -23,6 +23,7 @@ import { legacyInfo } from "./crypt/legacy-info";
 import type { PoolCrypt } from "./crypt/pool-crypt";
 import { bindingsOf } from "./crypt/tokens";
 import type { RealFilesystem } from "./filesystem";
+import type { InPlaceRun } from "./in-place-run";
 import type { MetadataVolume } from "./thinpool/mdv";
 import type { PoolStack, StackNumbers } from "./thinpool/stack";
 import type { ThinDevices } from "./thinpool/thin-devices";
@@ -77,6 +78,8 @@ export class PoolCore {
   status: ThinPoolStatus | null = null;
   /** Thin metadata could not grow; not tried again until space may have come. */
   outOfMetadataSpace = false;
+  /** The operation in place that is running. */
+  inPlace: InPlaceRun | null = null;
   #record: PoolRecord;
 
   constructor(parts: PoolParts) {
@@ -181,7 +184,11 @@ export class PoolCore {
     await this.save(record);
     try {
       const started = performance.now();
-      this.numbers = await this.stack.reshape(previous, record, this.numbers, this.crypt);
+      const follow = (): Promise<StackNumbers> =>
+        this.stack.reshape(previous, record, this.numbers, this.crypt);
+      const movesBelow = record.dataTier.allocations !== previous.dataTier.allocations;
+      this.numbers =
+        this.inPlace === null || !movesBelow ? await follow() : await this.inPlace.pausedFor(follow);
       log.info(`Pool "${this.name}": ${what}, in ${Math.round(performance.now() - started)} ms`);
     } catch (error) {
       log.warn(`Pool "${this.name}": failed: ${what}: ${errorText(error)}`);

@@ -122,6 +122,7 @@ export class RealEngine implements Engine {
     if (result.outcome === "gone") return { pool: null, changes: [{ change: "stoppedPools" }] };
     const running = new RealPool(result.core);
     this.#pools.insert(running);
+    running.resumeInPlace(unlock.passphrase);
     await this.#noteSizes(running);
     log.info(`Pool with name "${running.name}" and UUID "${running.uuid}" set up`);
     return { pool: running, changes: [{ change: "poolAdded", pool: running }, { change: "stoppedPools" }] };
@@ -269,7 +270,7 @@ export class RealEngine implements Engine {
     if (running !== undefined) {
       const what =
         request.passphrase !== null ? "a passphrase" : request.unlock !== null ? "an unlock method" : null;
-      if (what !== null && !running.encrypted)
+      if (what !== null && running.core.crypt === null)
         throw new EngineError(`Pool with UUID ${running.uuid} is not encrypted but ${what} was provided`);
       return { action: "identity" };
     }
@@ -521,6 +522,7 @@ export class RealEngine implements Engine {
   async #leave(pool: RealPool, why: string): Promise<void> {
     try {
       await pool.exclusive(async () => {
+        await pool.core.inPlace?.end(why);
         pool.retire(why);
         await pool.core.mdv.unmount();
       });

@@ -150,7 +150,7 @@ async function encryptContainer(
 ): Promise<{ crypt: PoolCrypt; device: DeviceNumber }> {
   const crypt = await PoolCrypt.create(pool, container, encryption);
   undo.push("wipe the LUKS2 header", () => crypt.wipe());
-  const device = await crypt.open({ method: "any", passphrase: null });
+  const device = await crypt.open({ method: "any", passphrase: null }, container);
   undo.push("close the encrypted device", async () => {
     await removeDmDevice(names.v2Crypt(pool));
     await crypt.forgetVolumeKey();

@@ -19,13 +19,15 @@ import type { BackstoreNumbers } from "./backstore/stack";
 import { MetadataStore } from "./backstore/metadata-store";
 import type { RealBlockDev } from "./blockdev";
 import { PoolCore } from "./core";
+import { formerPlace, isEncrypted, judgeLayer, needsNoSecret, type FoundLayer } from "./crypt/found-layer";
 import { PoolCrypt } from "./crypt/pool-crypt";
 import type { Unlock } from "./crypt/request";
 import { finishGrowth } from "./device-operations";
+import { removeLayer } from "./in-place";
 import { mendOrigins, setUpFilesystems } from "./filesystem-setup";
 import { confirmMembers, tierSectorSizes } from "./members";
 import { MetadataVolume } from "./thinpool/mdv";
-import { DATA_LOW_WATER, PoolStack } from "./thinpool/stack";
+import { DATA_LOW_WATER, PoolStack, type FoundBackstore } from "./thinpool/stack";
 import { inErrorMode, withErrorMode } from "./thinpool/extension";
 import { ThinDevices } from "./thinpool/thin-devices";
 import type { LinkNotifier } from "./uevent";
@@ -98,13 +100,12 @@ async function assemble(
   const stack = new PoolStack(uuid, devices, layout);
   await requireOpenable(found, layout);
   const below = await stack.backstore.ensure(found.record, undo);
-  const opened = await openCrypt(found, layout, below, undo);
-  const backstore = opened === null ? below : { ...below, cap: opened.device };
-  const mdvDevice = await stack.ensureMdv(found.record, backstore, undo);
+  const { layer, backstore } = await openLayer(found, layout, below, undo);
+  const mdvDevice = await stack.ensureMdv(layer.record, backstore, undo);
   const mdv = await MetadataVolume.mount(uuid, dmPath(mdvDevice));
   undo.push("unmount the metadata volume", () => mdv.unmount());
   const records = await mdv.readAll();
-  const { record, thinMeta } = await stack.checkedThinMeta(found.record, backstore, undo, async (swapped) => {
+  const { record, thinMeta } = await stack.checkedThinMeta(layer.record, backstore, undo, async (swapped) => {
     await store.save(
       swapped.dataTier.devices.flatMap((device) => devices.get(device.uuid) ?? []),
       swapped,
@@ -118,12 +119,13 @@ async function assemble(
     devices,
     store,
     stack,
-    numbers: { ...backstore, thinMeta, thinData, mdv: mdvDevice, thinPool },
+    numbers: { ...below, cap: backstore.cap, thinMeta, thinData, mdv: mdvDevice, thinPool },
     mdv,
     thin: new ThinDevices(uuid, thinPool),
     links,
-    crypt: opened?.crypt ?? null,
+    crypt: layer.crypt,
   });
+  await settleLayer(core, layer, found.record);
   if (![core.dataDevices(), core.cacheDevices()].every((tier) => sectorSizesAgree(core, tier)))
     core.restriction = "no_pool_changes";
   else if (!isConsistent(core.encryptionInfo)) {
@@ -135,10 +137,8 @@ async function assemble(
   return core;
 }
 
-const isEncrypted = ({ features }: PoolRecord): boolean => features.includes("Encryption");
-
 /** Before any device is made: a pool that nobody unlocks now waits as it is. */
-async function requireOpenable({ uuid, record, unlock }: FoundPool, layout: Layout): Promise<void> {
+async function requireOpenable({ uuid, record, unlock, devices }: FoundPool, layout: Layout): Promise<void> {
   if (layout.encrypts === "devices") return;
   if (!isEncrypted(record)) {
     if (unlock.passphrase !== null)
@@ -149,33 +149,65 @@ async function requireOpenable({ uuid, record, unlock }: FoundPool, layout: Layo
   }
   if (unlock.method === null && unlock.passphrase !== null)
     throw new EngineError("Metadata reported that encryption enabled but no unlock method was provided");
-  if (unlock.method === null && !(await listDmDevices()).has(names.v2Crypt(uuid)))
-    throw new EngineError("No unlock mechanism was provided");
+  if (unlock.method !== null || (await listDmDevices()).has(names.v2Crypt(uuid))) return;
+  if (!(await needsNoSecret(record, devices))) throw new EngineError("No unlock mechanism was provided");
 }
 
-/** The encrypted layer of a V2 pool; null where there is none. What the record says and what is there must agree. */
-async function openCrypt(
+/** The encrypted layer of a V2 pool, opened, or that it has none; and what the flex devices are cut from. */
+async function openLayer(
   { uuid, record, unlock }: FoundPool,
   layout: Layout,
-  { container }: BackstoreNumbers,
+  below: BackstoreNumbers,
   undo: UndoStack,
-): Promise<{ crypt: PoolCrypt; device: DeviceNumber } | null> {
-  if (layout.encrypts === "devices") return null;
-  const crypt = await PoolCrypt.load(uuid, container);
+): Promise<{ layer: FoundLayer; backstore: FoundBackstore }> {
+  if (layout.encrypts === "devices")
+    return { layer: { crypt: null, leftover: null, record }, backstore: below };
+  const { container } = below;
+  const header = await PoolCrypt.load(uuid, container);
+  await header?.complete();
+  const layer = judgeLayer(record, header);
+  const { crypt, leftover } = layer;
+  const live = (await header?.mappingNumber()) ?? null;
   if (crypt === null) {
-    if (!isEncrypted(record)) return null;
-    throw new EngineError("Metadata reported that encryption is enabled but no header was found");
+    const former = formerPlace(layer, container, leftover === null ? null : live);
+    return { layer, backstore: former === undefined ? below : { ...below, former } };
   }
-  if (!isEncrypted(record))
-    throw new EngineError("Metadata reported that encryption is disabled but header was found");
-  const wasLive = (await listDmDevices()).has(names.v2Crypt(uuid));
-  const device = await crypt.open(unlock);
-  if (!wasLive)
+  let cap: DeviceNumber;
+  try {
+    cap = await crypt.open(unlock, container);
+  } catch (error) {
+    // Recovering the last piece of a decryption is the end of it, and then there is nothing to open.
+    if (live === null && (await crypt.refresh()) && crypt.stage === "decrypted")
+      return { layer: judgeLayer(record, crypt), backstore: below };
+    throw error;
+  }
+  if (live === null)
     undo.push("close the encrypted device", async () => {
       await removeDmDevice(names.v2Crypt(uuid));
       await crypt.forgetVolumeKey();
     });
-  return { crypt, device };
+  const former = formerPlace(layer, container, cap);
+  return { layer, backstore: { ...below, cap, ...(former === undefined ? {} : { former }) } };
+}
+
+/** Makes header and record what the pool's devices are by now, after an operation in place that was interrupted. */
+async function settleLayer(
+  core: PoolCore,
+  { crypt, leftover, record }: FoundLayer,
+  found: PoolRecord,
+): Promise<void> {
+  if (leftover !== null) {
+    log.info(`Pool "${core.name}" is not encrypted (any more): taking its LUKS2 header away`);
+    await removeLayer(core, leftover, async () => {
+      if (isEncrypted(found)) await core.save({ ...core.record, started: true });
+    });
+    return;
+  }
+  if (crypt === null) return;
+  if (record !== found) await core.save({ ...core.record, started: true });
+  await crypt.settleMark(() =>
+    core.save({ ...core.record, lastReencrypt: BigInt(Math.floor(Date.now() / 1000)) }),
+  );
 }
 
 /** The devices of a V1 pool agree on how they are unlocked. */

@@ -1,11 +1,11 @@
 /** Taking pools down: stopping, which keeps everything on disk, and destroying (devicemapper.md §2.19). */
 import { SIGBLOCK_FLAG } from "../../disk/static-header";
 import * as names from "../../dm/names";
-import { removeDmDevice } from "../../dm/operations";
 import { native } from "../../native";
 import { logger } from "../../log";
 import { BestEffortError, ChainedError, EngineError, errorText } from "../errors";
 import type { PoolCore } from "./core";
+import { removeCryptDevices } from "./in-place";
 
 const log = logger("stratisd::engine::pool");
 
@@ -24,6 +24,7 @@ async function requireNoneOpen(core: PoolCore): Promise<void> {
 /** Filesystems, thin pool, metadata volume. A failure in the first step puts the filesystems back. */
 async function removeUpperLayers(core: PoolCore): Promise<void> {
   await requireNoneOpen(core);
+  await core.inPlace?.end("the pool was stopped");
   const removed: (typeof core.filesystems extends { values(): Iterable<infer F> } ? F : never)[] = [];
   try {
     for (const filesystem of core.filesystems.values()) {
@@ -69,9 +70,10 @@ export async function stop(core: PoolCore): Promise<{ left: "nothing" } | { left
  * is finished at the next start.
  */
 export async function destroy(core: PoolCore): Promise<void> {
+  await core.inPlace?.end("the pool was destroyed");
   await removeLowerLayers(core, async () => {
     if (core.crypt === null) return;
-    await removeDmDevice(names.v2Crypt(core.uuid));
+    await removeCryptDevices(core);
     await core.crypt.wipe();
   });
   const [marked, ...others] = [...core.dataDevices(), ...core.cacheDevices()];

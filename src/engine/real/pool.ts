@@ -16,8 +16,10 @@ import type {
 import type {
   BlockDev,
   CreateFilesystemRequest,
+  EncryptionRequest,
   EngineChange,
   Filesystem,
+  InPlaceProgress,
   LegacyEncryptionInfo,
   MetadataVersion,
   Pool,
@@ -29,7 +31,6 @@ import {
   ActionDisabledError,
   EngineError,
   isAtLeast,
-  NotSupportedError,
   OutOfSpaceError,
   RollbackError,
   type ActionAvailability,
@@ -53,13 +54,12 @@ import {
   snapshotFilesystem,
 } from "./filesystem-operations";
 import { readLastMetadata } from "./discovery/found";
+import { InPlaceOperations } from "./in-place-operations";
 import { legacyBindings } from "./legacy-crypt-operations";
 import { inErrorMode, planMetaExtension } from "./thinpool/extension";
 
+const UNLOCK_METHODS = "A change of unlock methods";
 const BINDINGS: Readonly<Record<MetadataVersion, BindingOperations>> = { 1: legacyBindings, 2: slotBindings };
-
-/** What no operation of this engine offers yet answers with a clear error, and changes nothing. */
-const unsupported = (operation: string): Promise<never> => Promise.reject(new NotSupportedError(operation));
 
 /** The record with other user info for a device of either tier. */
 function withUserInfo(record: PoolRecord, device: DevUuid, userInfo: string | null): PoolRecord {
@@ -78,8 +78,14 @@ export class RealPool implements Pool {
   /** Set when the pool was stopped or destroyed: operations that waited for it must not go on. */
   #gone: string | null = null;
   #checkWaits = false;
+  readonly #inPlace: InPlaceOperations;
 
-  constructor(readonly core: PoolCore) {}
+  constructor(readonly core: PoolCore) {
+    this.#inPlace = new InPlaceOperations(core, {
+      exclusive: (work) => this.exclusive(work),
+      change: (work) => this.#change(work),
+    });
+  }
 
   get uuid(): PoolUuid {
     return this.core.uuid;
@@ -90,11 +96,15 @@ export class RealPool implements Pool {
   get metadataVersion(): MetadataVersion {
     return this.core.version;
   }
+  /** All of it is: a pool that is being encrypted is not, before the end. */
   get encrypted(): boolean {
     return this.encryptionInfo !== null;
   }
   get encryptionInfo(): LegacyEncryptionInfo | TokenBindings | null {
-    return this.core.encryptionInfo;
+    return this.core.crypt?.pending === "encrypt" ? null : this.core.encryptionInfo;
+  }
+  get inPlace(): InPlaceProgress | null {
+    return this.core.inPlace;
   }
   get volumeKeyLoaded(): boolean {
     return this.core.crypt?.volumeKeyLoaded ?? false;
@@ -186,6 +196,14 @@ export class RealPool implements Pool {
     this.#gone = how;
   }
 
+  /** One that changes the LUKS2 header or the layers below the thin pool. */
+  #changeBelow<T>(what: string, work: () => Promise<T>): Promise<T> {
+    return this.#change(() => {
+      this.#inPlace.requireIdle(what);
+      return work();
+    });
+  }
+
   /** An operation that changes something, refused when the pool's state is at or above `limit`. */
   #change<T>(work: () => Promise<T>, limit: ActionAvailability = "no_ipc_requests"): Promise<T> {
     return this.exclusive(async () => {
@@ -226,10 +244,10 @@ export class RealPool implements Pool {
     return this.#change(() => addDataDevices(this.core, paths));
   }
   addCacheDevs(paths: string[]): Promise<SetCreateAction<DevUuid>> {
-    return this.#change(() => addCacheDevices(this.core, paths));
+    return this.#changeBelow("Adding to the cache", () => addCacheDevices(this.core, paths));
   }
   initCache(paths: string[], encryptedAllowed: boolean): Promise<SetCreateAction<DevUuid>> {
-    return this.#change(() => {
+    return this.#changeBelow("Putting in a cache", () => {
       if (this.encrypted && !encryptedAllowed)
         throw new EngineError("Use of a cache is not supported with an encrypted pool");
       return initCache(this.core, paths);
@@ -328,39 +346,49 @@ export class RealPool implements Pool {
     return BINDINGS[this.metadataVersion];
   }
   bindKeyring(description: string, slot: TokenSlotInput): Promise<CreateAction<number>> {
-    return this.#change(() => this.#bindings.bindKeyring(this.core, description, slot));
+    return this.#changeBelow(UNLOCK_METHODS, () => this.#bindings.bindKeyring(this.core, description, slot));
   }
   bindClevis(pin: string, config: string, slot: TokenSlotInput): Promise<CreateAction<number>> {
-    return this.#change(() => this.#bindings.bindClevis(this.core, pin, config, slot));
+    return this.#changeBelow(UNLOCK_METHODS, () => this.#bindings.bindClevis(this.core, pin, config, slot));
   }
   rebindKeyring(description: string, slot: number | null): Promise<RenameAction<string>> {
-    return this.#change(() => this.#bindings.rebindKeyring(this.core, description, slot));
+    return this.#changeBelow(UNLOCK_METHODS, () =>
+      this.#bindings.rebindKeyring(this.core, description, slot),
+    );
   }
   rebindClevis(slot: number | null): Promise<void> {
-    return this.#change(() => this.#bindings.rebindClevis(this.core, slot));
+    return this.#changeBelow(UNLOCK_METHODS, () => this.#bindings.rebindClevis(this.core, slot));
   }
   unbindKeyring(slot: number | null): Promise<DeleteAction<number>> {
-    return this.#change(() => this.#bindings.unbind(this.core, "key", slot));
+    return this.#changeBelow(UNLOCK_METHODS, () => this.#bindings.unbind(this.core, "key", slot));
   }
   unbindClevis(slot: number | null): Promise<DeleteAction<number>> {
-    return this.#change(() => this.#bindings.unbind(this.core, "clevis", slot));
+    return this.#changeBelow(UNLOCK_METHODS, () => this.#bindings.unbind(this.core, "clevis", slot));
   }
   /** A key was set. A pool that is bound to it, and whose volume key is not loaded, loads it. */
   async keyArrived(description: string): Promise<void> {
     const { crypt } = this.core;
-    if (crypt === null || crypt.volumeKeyLoaded) return;
+    if (crypt === null || (crypt.pending === null && crypt.volumeKeyLoaded)) return;
     if (!crypt.tokens.some((token) => token.kind === "key" && token.description === description)) return;
-    await this.exclusive(() => crypt.loadVolumeKey());
+    if (crypt.pending !== null) this.resumeInPlace(null);
+    else await this.exclusive(() => crypt.loadVolumeKey());
   }
 
-  encrypt(): Promise<never> {
-    return unsupported("Encrypting a pool");
+  /** Goes on with an operation in place that was interrupted. `passphrase`: that the pool was opened with. */
+  resumeInPlace(passphrase: Uint8Array | null): void {
+    this.#inPlace.resume(passphrase);
   }
-  reencrypt(): Promise<never> {
-    return unsupported("Reencrypting a pool");
+
+  async encrypt(request: EncryptionRequest): Promise<CreateAction<true>> {
+    const done = await this.#inPlace.encrypt(request);
+    return done ? { action: "created", value: true } : { action: "identity" };
   }
-  decrypt(): Promise<never> {
-    return unsupported("Decrypting a pool");
+  reencrypt(): Promise<void> {
+    return this.#inPlace.reencrypt();
+  }
+  async decrypt(): Promise<DeleteAction<true>> {
+    const done = await this.#inPlace.decrypt();
+    return done ? { action: "deleted", value: true } : { action: "identity" };
   }
 
   /** Thin pool and filesystems looked at and grown where they need it. A check that waits its turn stands for all. */
@@ -369,8 +397,10 @@ export class RealPool implements Pool {
     this.#checkWaits = true;
     return this.exclusive(async () => {
       this.#checkWaits = false;
-      if (isAtLeast(this.core.restriction, "no_pool_changes")) return [];
-      return [...(await checkPool(this.core)), ...(await checkFilesystems(this.core))];
+      const told = this.#inPlace.takeChanges();
+      if (isAtLeast(this.core.restriction, "no_pool_changes")) return told;
+      if (this.core.inPlace !== null) told.push({ change: "pool", uuid: this.uuid, properties: ["inPlace"] });
+      return [...told, ...(await checkPool(this.core)), ...(await checkFilesystems(this.core))];
     });
   }
 }

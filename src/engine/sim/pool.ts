@@ -46,6 +46,8 @@ export class SimPool implements Pool {
   /** There is no volume key; clients show that as an alert for encrypted pools. */
   readonly volumeKeyLoaded = false;
   readonly noAllocSpace = false;
+  /** Done at once. */
+  readonly inPlace = null;
   readonly totalPhysicalSize = TOTAL_PHYSICAL_SIZE;
   readonly totalPhysicalUsed: Bytes = bytes(0n);
   readonly allocatedSize = ALLOCATED_SIZE;

@@ -46,6 +46,7 @@ export class MemoryPool implements Pool {
   encryptionInfo: LegacyEncryptionInfo | TokenBindings | null = null;
   volumeKeyLoaded: boolean | Error = false;
   lastReencrypted: Date | null = null;
+  inPlace: Pool["inPlace"] = null;
   totalPhysicalUsed: Bytes | null = bytes(0n);
   allocatedSize = bytes(2684354560n);
   noAllocSpace = false;

@@ -20,7 +20,7 @@ import {
 import type { DevUuid } from "../../../uuid";
 import { assertInvariant, EngineError } from "../../errors";
 import type { IntegritySpec } from "../../validation";
-import { layoutOf } from "./layout";
+import { CRYPT_META_SECTORS, layoutOf } from "./layout";
 
 /** The metadata volume, 512 MiB, never grown. */
 export const MDV_SECTORS = sectors(1048576n);
@@ -137,7 +137,7 @@ function allocateFromDataTier(record: PoolRecord, headers: Headers, size: Sector
 /** First sector of the cap device that was never handed out. */
 function nextCapStart(record: PoolRecord): Sectors {
   // Unencrypted: the cap device includes the space kept for a LUKS2 header. Encrypted: it begins behind it.
-  const taken = record.features.includes("Encryption")
+  const taken = isEncryptedRecord(record)
     ? record.cap.allocations
     : [...record.cap.allocations, ...record.cap.cryptMetaAllocations];
   return taken.reduce((end, segment) => {
@@ -265,4 +265,42 @@ function withCryptMeta(record: PoolRecord, headers: Headers): PoolRecord | null 
   const backed = allocateFromDataTier(record, headers, length);
   if (backed === null) return null;
   return { ...backed, cap: { allocations: [], cryptMetaAllocations: [{ start: sectors(0n), length }] } };
+}
+
+const isEncryptedRecord = ({ features }: PoolRecord): boolean => features.includes("Encryption");
+
+/** All ranges of the cap device, moved by so many sectors. */
+function withCapMoved(record: PoolRecord, by: bigint): PoolRecord {
+  const moved = (segments: readonly Segment[]): Segment[] =>
+    segments.map(({ start, length }) => {
+      assertInvariant(
+        start + by >= 0n,
+        `a range at sector ${start} of the cap device can't be moved by ${by}`,
+      );
+      return { start: sectors(start + by), length };
+    });
+  const { mdv, thinMeta, thinData, thinMetaSpare } = record.flexDevices;
+  return {
+    ...record,
+    cap: { ...record.cap, allocations: moved(record.cap.allocations) },
+    flexDevices: {
+      mdv: moved(mdv),
+      thinMeta: moved(thinMeta),
+      thinData: moved(thinData),
+      thinMetaSpare: moved(thinMetaSpare),
+    },
+  };
+}
+
+/**
+ * The record of a V2 pool with the same data behind a LUKS2 header, whose device begins behind it, or without one
+ * (on-disk-format.md §9.2). One that is so already is returned as it is.
+ */
+export function encryptedRecord(record: PoolRecord): PoolRecord {
+  if (isEncryptedRecord(record)) return record;
+  return { ...withCapMoved(record, 0n - CRYPT_META_SECTORS), features: ["Encryption"] };
+}
+export function plainRecord(record: PoolRecord): PoolRecord {
+  if (!isEncryptedRecord(record)) return record;
+  return { ...withCapMoved(record, CRYPT_META_SECTORS), features: [], lastReencrypt: null };
 }

@@ -10,7 +10,8 @@ import { native } from "../../../native";
 export async function completeReencryption(path: string): Promise<boolean> {
   const header = await native().cryptLoad(path);
   if (header === null || header.reencryption.state !== "clean") return false;
-  const file = await native().openBlockFile(path, { write: true });
+  // Past the page cache, which does not hear of what is written through another device over the same data.
+  const file = await native().openBlockFile(path, { write: true, direct: path.startsWith("/dev/") });
   try {
     const completed = completedReencryption(await file.read(0n, 2 * header.metadataSize));
     if (completed === null) return false;

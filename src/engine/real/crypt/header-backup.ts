@@ -22,9 +22,7 @@ export async function keepingHeaders<T>(
   folderOfBackups = FOLDER,
 ): Promise<T> {
   if (devices.length === 0) return await work();
-  await mkdir(folderOfBackups, { recursive: true });
-  const folder = await mkdtemp(path.join(folderOfBackups, "headers-"));
-  try {
+  return await withHeaderFolder(async (folder) => {
     const backups = devices.map((device, index) => ({ device, file: path.join(folder, String(index)) }));
     for (const { device, file } of backups) await native().cryptHeaderBackup(device.container, file);
     try {
@@ -42,6 +40,15 @@ export async function keepingHeaders<T>(
       const rollback = new BestEffortError("LUKS2 headers could not be put back", failures);
       throw new RollbackError(error, rollback, "no_ipc_requests");
     }
+  }, folderOfBackups);
+}
+
+/** A folder in memory, for the time of `work`, for files that hold headers. */
+export async function withHeaderFolder<T>(work: (folder: string) => Promise<T>, parent = FOLDER): Promise<T> {
+  await mkdir(parent, { recursive: true });
+  const folder = await mkdtemp(path.join(parent, "headers-"));
+  try {
+    return await work(folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -32,6 +32,7 @@ export const rawTokensOf = ({ tokens }: CryptHeader): RawToken[] =>
 export abstract class LuksDevice {
   #tokens: UnlockToken[] = [];
   #rawTokens: RawToken[] = [];
+  #header: CryptHeader | null = null;
 
   protected constructor(
     /** Path of the device that has the header. */
@@ -111,9 +112,24 @@ export abstract class LuksDevice {
     return this.#rawTokens;
   }
 
+  /** As of the last time that it was read; null: there is none. */
+  protected get header(): CryptHeader | null {
+    return this.#header;
+  }
+
+  /** The operation in place that was begun and is not finished; null: there is none. */
+  get pending(): "encrypt" | "reencrypt" | "decrypt" | null {
+    return this.#header?.reencryption.mode ?? null;
+  }
+
   /** Reads the header again; false when it has no unlock method (any more). */
   async refresh(): Promise<boolean> {
     const header = await native().cryptLoad(this.container);
+    if (header?.reencryption.state === "invalid")
+      throw new EngineError(
+        `The LUKS2 header of ${this.container} contradicts itself about an operation in place that is under way`,
+      );
+    this.#header = header;
     this.#rawTokens = header === null ? [] : rawTokensOf(header);
     this.#tokens = unlockTokens(this.#rawTokens);
     return this.#tokens.length > 0;
@@ -147,7 +163,8 @@ export abstract class LuksDevice {
     if (wanted.length === 0) throw new EngineError(`Token slot ${method} empty`);
     if (passphrase !== null) {
       const keyslot = method === "any" ? null : (wanted[0]?.keyslot ?? null);
-      if (method !== "any" && keyslot === null)
+      // While a re-encryption is pending a token has a keyslot of either key, and both are needed.
+      if (method !== "any" && keyslot === null && this.pending === null)
         throw new EngineError(`Keyslot for token ${method} not found`);
       try {
         await work({ passphrase, keyslot });
@@ -159,7 +176,7 @@ export abstract class LuksDevice {
     const failures: string[] = [];
     for (const token of wanted)
       try {
-        await this.#withSecretOf(token, work);
+        await this.withSecretOf(token, work);
         return;
       } catch (error) {
         failures.push(failureOf(token, error));
@@ -168,7 +185,7 @@ export abstract class LuksDevice {
   }
 
   /** The secret of a token, for the time of `work`. */
-  async #withSecretOf<T>(token: UnlockToken, work: (unlock: CryptUnlock) => Promise<T>): Promise<T> {
+  protected async withSecretOf<T>(token: UnlockToken, work: (unlock: CryptUnlock) => Promise<T>): Promise<T> {
     const { keyslot } = token;
     if (token.kind === "key") {
       if (!(await hasKey(token.description)))
@@ -187,7 +204,7 @@ export abstract class LuksDevice {
   /** Throws EngineError with the reason when the token does not open its header now. */
   async requireOpens(token: UnlockToken): Promise<void> {
     try {
-      await this.#withSecretOf(token, (unlock) => native().cryptTest(this.container, unlock));
+      await this.withSecretOf(token, (unlock) => native().cryptTest(this.container, unlock));
     } catch (error) {
       throw new EngineError(failureOf(token, error));
     }
@@ -201,7 +218,7 @@ export abstract class LuksDevice {
     for (const token of this.#tokens) {
       const state = { opened: false };
       try {
-        return await this.#withSecretOf(token, async (unlock) => {
+        return await this.withSecretOf(token, async (unlock) => {
           await native().cryptTest(this.container, unlock);
           state.opened = true;
           return await work(unlock, token);
@@ -274,7 +291,7 @@ export abstract class LuksDevice {
   }
 }
 
-function requireKeyslot({ slot, keyslot }: UnlockToken): number {
+export function requireKeyslot({ slot, keyslot }: UnlockToken): number {
   if (keyslot === null)
     throw new EngineError(`Token slot ${slot} is not associated with exactly one keyslot`);
   return keyslot;

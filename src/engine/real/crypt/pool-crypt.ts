@@ -1,19 +1,29 @@
 /**
  * The one LUKS2 layer of an encrypted V2 pool: between cache (or its placeholder) and flex devices (encryption.md §1,
- * §8, §12.3, §13, §14).
+ * §8, §12.3, §13, §14). What is done to it in place is in in-place.ts.
  */
+import { isJsonObject, parseJson, printJson } from "../../../disk/json";
+import { dataLayout } from "../../../disk/luks2-segments";
 import type { DeviceNumber } from "../../../dm/device-number";
 import * as names from "../../../dm/names";
 import { dmPath } from "../../../dm/operations";
-import { native } from "../../../native";
+import {
+  isNativeError,
+  native,
+  type CryptReencryption,
+  type CryptUnlock,
+  type VolumeKey,
+} from "../../../native";
 import { logger } from "../../../log";
 import type { PoolUuid } from "../../../uuid";
 import { EngineError, errorText } from "../../errors";
 import { CRYPT_META_SECTORS } from "../backstore/layout";
 import { completeReencryption } from "./complete-reencryption";
-import { LuksDevice, type HeaderFormat } from "./luks-device";
+import { LuksDevice, requireKeyslot, type HeaderFormat } from "./luks-device";
+import { liveLength, mendMapping, reloadMapping, type MappedDevice } from "./mapping";
+import { findReencryptionMark, outcomeOf, reencryptionMark } from "./reencryption-mark";
 import type { AcceptedRequest, Unlock } from "./request";
-import { featuresOf } from "./tokens";
+import { featuresOf, type UnlockToken } from "./tokens";
 
 const log = logger("stratisd::engine::crypt");
 
@@ -23,7 +33,16 @@ const FORMAT: HeaderFormat = {
   dataOffsetSectors: CRYPT_META_SECTORS,
 };
 
+/** Where libcryptsetup is given the passphrase. */
+const INIT = "crypt_reencrypt_init_by_passphrase";
+
 const volumeKeyName = (pool: PoolUuid): string => `stratis-1-vk-${pool}`;
+
+/**
+ * What the header says of the data. untouched: they are to be encrypted, and none is yet; underway: an operation in
+ * place has begun; decrypted: all are plain again, and nothing can be unlocked any more.
+ */
+export type DataStage = "encrypted" | "untouched" | "underway" | "decrypted";
 
 export class PoolCrypt extends LuksDevice {
   #volumeKeyLoaded = false;
@@ -41,10 +60,39 @@ export class PoolCrypt extends LuksDevice {
     return (await crypt.refresh()) ? crypt : null;
   }
 
+  /** Makes up for what an operation in place that was interrupted at its very end has left undone in the header. */
+  async complete(): Promise<void> {
+    if (this.pending === null || !(await completeReencryption(this.container))) return;
+    log.warn(`An operation in place on pool ${this.pool} that was interrupted at its very end is completed`);
+    await this.refresh();
+  }
+
   /** Formats `container` and binds what is asked for. On failure nothing is left of it. */
   static async create(pool: PoolUuid, container: DeviceNumber, request: AcceptedRequest): Promise<PoolCrypt> {
     const crypt = new PoolCrypt(pool, dmPath(container));
     await crypt.format(FORMAT, request);
+    return crypt;
+  }
+
+  /** A header in a file, for data that are there already and are to be encrypted. `sectorSize` in bytes. */
+  static async prepare(
+    pool: PoolUuid,
+    file: string,
+    request: AcceptedRequest,
+    sectorSize: number,
+  ): Promise<PoolCrypt> {
+    const crypt = new PoolCrypt(pool, file);
+    await crypt.format({ ...FORMAT, sectorSize }, request);
+    await crypt.withAnySecret(async (unlock, { slot, keyslot }) => {
+      if (keyslot === null) throw new EngineError(`token slot ${slot} of the new header has no keyslot`);
+      await native().cryptReencryptBegin(file, {
+        mode: "encrypt",
+        unlock,
+        newKeyslot: keyslot,
+        sectorSize,
+        initializeOnly: true,
+      });
+    });
     return crypt;
   }
 
@@ -58,21 +106,32 @@ export class PoolCrypt extends LuksDevice {
     return this.#volumeKeyLoaded;
   }
 
+  /** As of the last time that the header was read. */
+  get stage(): DataStage {
+    if (this.header === null) throw new EngineError(`${this.container} has no LUKS2 header`);
+    const { segments } = dataLayout(this.header.json);
+    const plain = segments.every(({ encryption, inWork }) => encryption === null && !inWork);
+    if (this.pending === null) return plain ? "decrypted" : "encrypted";
+    return this.pending === "encrypt" && plain ? "untouched" : "underway";
+  }
+
+  /** Bytes of the encryption's sectors. */
+  get sectorSize(): number {
+    return this.header?.sectorSize ?? 512;
+  }
+
   /**
    * Opens the pool, or takes over the device of an earlier daemon, for which the volume key is loaded if that is
    * possible without anybody's help.
    */
-  async open({ method, passphrase }: Unlock): Promise<DeviceNumber> {
+  async open({ method, passphrase }: Unlock, container: DeviceNumber): Promise<DeviceNumber> {
     const live = await this.mappingNumber();
     if (live !== null) {
-      await this.loadVolumeKey();
+      await this.mend(container, { method: method ?? "any", passphrase });
+      if (this.pending === null) await this.loadVolumeKey();
       return live;
     }
     if (method === null) throw new EngineError("No unlock mechanism was provided");
-    if (await completeReencryption(this.container)) {
-      log.warn(`A re-encryption of pool ${this.pool} that was interrupted at its very end is completed`);
-      await this.refresh();
-    }
     const volumeKeyDescription = volumeKeyName(this.pool);
     await this.tryAll(method, passphrase, async (unlock) => {
       const opened = await native().cryptActivate(this.container, this.mapping, unlock, {
@@ -80,7 +139,29 @@ export class PoolCrypt extends LuksDevice {
       });
       this.#volumeKeyLoaded = opened.volumeKeyLoaded;
     });
+    // What was interrupted in the middle of a piece was recovered by that.
+    await this.refresh();
     return await this.requireMapping();
+  }
+
+  /** The mapping of a header that was just written onto a device that others use as it is. */
+  async openShared(): Promise<DeviceNumber> {
+    await this.tryAll("any", null, (unlock) =>
+      native().cryptActivate(this.container, this.mapping, unlock, { shared: true }),
+    );
+    return await this.requireMapping();
+  }
+
+  #mapped(container: DeviceNumber, { method, passphrase }: Unlock): MappedDevice {
+    const unlocking = (work: (unlock: CryptUnlock) => Promise<unknown>): Promise<void> =>
+      this.tryAll(method ?? "any", passphrase, work);
+    return { container, mapping: this.mapping, unlocking };
+  }
+
+  /** After an operation in place that did not come to an orderly end: see mendMapping(). */
+  async mend(container: DeviceNumber, unlock: Unlock = { method: "any", passphrase: null }): Promise<void> {
+    await mendMapping(this.#mapped(container, unlock));
+    await this.refresh();
   }
 
   /** Failures are logged: without the key the pool works, and can't grow. */
@@ -100,8 +181,123 @@ export class PoolCrypt extends LuksDevice {
     return this.#volumeKeyLoaded;
   }
 
+  /**
+   * Writes into the header that all data are to get a new volume key, to which each unlock method gets a keyslot. On
+   * failure the header is as it was (keepingHeaders), and an interruption is taken back by settleMark().
+   */
+  async beginReencryption(): Promise<void> {
+    const { header } = this;
+    if (header === null) throw new EngineError(`${this.container} has no LUKS2 header`);
+    const methods = this.tokens.map((token) => ({ token, old: requireKeyslot(token) }));
+    await native().cryptSetToken(this.container, null, reencryptionMark(header));
+    const volumeKey = await native().cryptGenerateVolumeKey(header.volumeKeyBytes ?? undefined);
+    let begin: { token: UnlockToken; old: number; added: number } | undefined;
+    try {
+      for (const { token, old } of methods) {
+        const added = await this.withSecretOf(token, (unlock) => this.#addUnbound(volumeKey, unlock));
+        await this.#setKeyslots(token, [old, added]);
+        begin ??= { token, old, added };
+      }
+    } finally {
+      volumeKey.wipe();
+    }
+    if (begin === undefined) throw new EngineError(`${this.container} has no unlock method`);
+    const { token, old, added } = begin;
+    await this.withSecretOf({ ...token, keyslot: null }, (unlock) =>
+      native().cryptReencryptBegin(this.container, {
+        ...{ mode: "reencrypt", activeName: this.mapping, unlock, oldKeyslot: old, newKeyslot: added },
+        ...{ cipher: header.cipher, cipherMode: header.cipherMode, sectorSize: header.sectorSize },
+      }),
+    );
+    await this.refresh();
+  }
+
+  async #addUnbound(volumeKey: VolumeKey, unlock: CryptUnlock): Promise<number> {
+    if ("token" in unlock) throw new EngineError("a secret is needed to make a keyslot for it");
+    return await native().cryptAddKeyslot(this.container, { volumeKey }, unlock, { unbound: true });
+  }
+
+  /** The token as it is, with other keyslots. */
+  async #setKeyslots({ slot }: UnlockToken, keyslots: number[]): Promise<void> {
+    const raw = this.rawTokens.find((token) => token.slot === slot);
+    const token = raw === undefined ? null : parseJson(raw.json);
+    if (token === null || !isJsonObject(token)) throw new EngineError(`Token slot ${slot} is empty`);
+    await native().cryptSetToken(
+      this.container,
+      slot,
+      printJson({ ...token, keyslots: keyslots.map(String) }),
+    );
+  }
+
+  /**
+   * After a re-encryption that is not pending any more, or that did not come to be: the mark of it is removed, and what
+   * was prepared for it. True: it was done. `recorded` is run before the mark of one that was done is removed.
+   */
+  async settleMark(recorded: () => Promise<void>): Promise<boolean> {
+    const mark = findReencryptionMark(this.rawTokens);
+    if (mark === null || this.header === null || this.pending !== null) return false;
+    const outcome = outcomeOf(mark, this.header);
+    if (outcome.done) await recorded();
+    else for (const keyslot of outcome.added) await native().cryptDestroyKeyslot(this.container, keyslot);
+    await native().cryptRemoveToken(this.container, mark.slot);
+    await this.refresh();
+    return outcome.done;
+  }
+
+  /** Writes into the header that all data are to be decrypted. */
+  async beginDecryption(): Promise<void> {
+    await this.withAnySecret((unlock, token) =>
+      native().cryptReencryptBegin(this.container, {
+        ...{ mode: "decrypt", activeName: this.mapping, unlock, oldKeyslot: requireKeyslot(token) },
+      }),
+    );
+    await this.refresh();
+  }
+
+  /**
+   * Goes on with the operation that was begun, with a secret that opens the header. Resolves when it is finished, or
+   * was stopped; `started` gets each attempt.
+   */
+  async runPending(
+    passphrase: Uint8Array | null,
+    onProgress: (done: bigint, total: bigint) => void,
+    started: (run: CryptReencryption) => void,
+  ): Promise<"finished" | "stopped"> {
+    const start = (unlock: CryptUnlock): CryptReencryption => {
+      const options = { activeName: this.mapping, unlock };
+      const run = native().cryptReencryptRun(this.container, options, onProgress);
+      started(run);
+      return run;
+    };
+    const failures: string[] = [];
+    const given = passphrase === null ? [] : [() => Promise.resolve(start({ passphrase }))];
+    const byToken = this.tokens.map(
+      (token) => () =>
+        // The secret is copied when the run is started, and wiped long before it ends.
+        this.withSecretOf({ ...token, keyslot: null }, (unlock) => Promise.resolve(start(unlock))),
+    );
+    for (const attempt of [...given, ...byToken])
+      try {
+        return await (
+          await attempt()
+        ).ended;
+      } catch (error) {
+        if (!isMatterOfSecret(error)) throw error;
+        failures.push(errorText(error));
+      }
+    throw new EngineError(`Unable to get passphrase for any available token slots: ${failures.join("; ")}`);
+  }
+
   /** After the device below has grown. */
-  async resize(): Promise<void> {
+  async resize(container: DeviceNumber): Promise<void> {
+    if (this.pending !== null) {
+      // libcryptsetup does not resize then.
+      const below = await liveLength(names.physicalCache(this.pool));
+      const { dataOffsetSectors } = this.header ?? FORMAT;
+      const unlock: Unlock = { method: "any", passphrase: null };
+      await reloadMapping(this.#mapped(container, unlock), below - dataOffsetSectors);
+      return;
+    }
     if (!(await this.loadVolumeKey()))
       throw new EngineError(`Failed to get volume key for pool with UUID ${this.pool}`);
     await native().cryptResize(this.container, this.mapping, {
@@ -114,3 +310,9 @@ export class PoolCrypt extends LuksDevice {
     await native().volumeKeyUnset(volumeKeyName(this.pool));
   }
 }
+
+/** The next unlock method may open what this one could not. */
+const isMatterOfSecret = (error: unknown): boolean =>
+  isNativeError(error)
+    ? error.syscall === INIT && ["EPERM", "ENOENT", "ENOKEY"].includes(error.code)
+    : error instanceof EngineError;

@@ -22,7 +22,7 @@ import type { DmStep, DmTargetLine } from "../../../native";
 import { logger } from "../../../log";
 import { dataBlocks, sectorsToDataBlocks, type DataBlocks, type Sectors } from "../../../units";
 import type { DevUuid, PoolUuid } from "../../../uuid";
-import { ChainedError, EngineError, errorText } from "../../errors";
+import { assertInvariant, ChainedError, EngineError, errorText } from "../../errors";
 import { withUndo, type UndoStack } from "../../undo";
 import type { Layout } from "../backstore/layout";
 import {
@@ -66,6 +66,18 @@ export interface StackNumbers extends BackstoreNumbers {
   thinPool: DeviceNumber;
 }
 
+/** Where flex devices are cut from, and how. */
+export interface FlexPlace {
+  record: PoolRecord;
+  cap: DeviceNumber;
+}
+
+/** Layers below the thin pool, found when a pool is set up. */
+export interface FoundBackstore extends BackstoreNumbers {
+  /** Where flex devices were cut from, in the middle of an encryption or decryption in place that was interrupted. */
+  former?: FlexPlace;
+}
+
 export function thinPoolSpec(
   pool: PoolUuid,
   record: PoolRecord,
@@ -98,20 +110,27 @@ function matchThinPool(wanted: DmTargetLine): (live: DmTargetLine[]) => TableMat
   };
 }
 
+/** How a flex device is cut from the cap device. */
+type FlexSpec = (pool: PoolUuid, record: PoolRecord, cap: DeviceNumber) => DmDeviceSpec;
+
 /**
- * A flex device as wanted, before it grew, or before a cache was put between it and the data tier, which in V1 gives
- * it another parent.
+ * A flex device as wanted, before it grew, or before it got another parent: in V1 when a cache was put between it and
+ * the data tier, in V2 when the pool was encrypted or decrypted in place.
  */
 function matchFlex(
-  spec: (cap: DeviceNumber) => DmDeviceSpec,
-  { cap, originsub }: BackstoreNumbers,
+  spec: FlexSpec,
+  pool: PoolUuid,
+  record: PoolRecord,
+  { cap, originsub, former }: FoundBackstore,
 ): (live: DmTargetLine[]) => TableMatch {
-  const asWanted = matchLinear(spec(cap).table);
-  const withoutCache = matchLinear(spec(originsub).table);
+  const asWanted = matchLinear(spec(pool, record, cap).table);
+  const others = [{ record, cap: originsub }, ...(former === undefined ? [] : [former])].map((other) =>
+    matchLinear(spec(pool, other.record, other.cap).table),
+  );
   return (live) => {
     const verdict = asWanted(live);
     if (verdict !== "different") return verdict;
-    return withoutCache(live) === "different" ? "different" : "reload";
+    return others.every((match) => match(live) === "different") ? "different" : "reload";
   };
 }
 
@@ -127,23 +146,25 @@ export class PoolStack {
   }
 
   #ensureFlex(
-    spec: (cap: DeviceNumber) => DmDeviceSpec,
-    numbers: BackstoreNumbers,
+    spec: FlexSpec,
+    record: PoolRecord,
+    numbers: FoundBackstore,
     undo: UndoStack,
   ): Promise<DeviceNumber> {
-    return ensureWithUndo(spec(numbers.cap), matchFlex(spec, numbers), undo);
+    const match = matchFlex(spec, this.pool, record, numbers);
+    return ensureWithUndo(spec(this.pool, record, numbers.cap), match, undo);
   }
 
-  ensureMdv(record: PoolRecord, numbers: BackstoreNumbers, undo: UndoStack): Promise<DeviceNumber> {
-    return this.#ensureFlex((cap) => mdvSpec(this.pool, record, cap), numbers, undo);
+  ensureMdv(record: PoolRecord, numbers: FoundBackstore, undo: UndoStack): Promise<DeviceNumber> {
+    return this.#ensureFlex(mdvSpec, record, numbers, undo);
   }
 
-  ensureThinMeta(record: PoolRecord, numbers: BackstoreNumbers, undo: UndoStack): Promise<DeviceNumber> {
-    return this.#ensureFlex((cap) => thinMetaSpec(this.pool, record, cap), numbers, undo);
+  ensureThinMeta(record: PoolRecord, numbers: FoundBackstore, undo: UndoStack): Promise<DeviceNumber> {
+    return this.#ensureFlex(thinMetaSpec, record, numbers, undo);
   }
 
-  ensureThinData(record: PoolRecord, numbers: BackstoreNumbers, undo: UndoStack): Promise<DeviceNumber> {
-    return this.#ensureFlex((cap) => thinDataSpec(this.pool, record, cap), numbers, undo);
+  ensureThinData(record: PoolRecord, numbers: FoundBackstore, undo: UndoStack): Promise<DeviceNumber> {
+    return this.#ensureFlex(thinDataSpec, record, numbers, undo);
   }
 
   async ensureThinPool(
@@ -169,7 +190,7 @@ export class PoolStack {
    */
   async checkedThinMeta(
     record: PoolRecord,
-    numbers: BackstoreNumbers,
+    numbers: FoundBackstore,
     undo: UndoStack,
     save: (record: PoolRecord) => Promise<void>,
   ): Promise<{ record: PoolRecord; thinMeta: DeviceNumber }> {
@@ -227,7 +248,7 @@ export class PoolStack {
     from: PoolRecord,
     to: PoolRecord,
     numbers: StackNumbers,
-    crypt: { resize(): Promise<void> } | null,
+    crypt: { resize(container: DeviceNumber): Promise<void> } | null,
   ): Promise<StackNumbers> {
     if (from.cacheTier === null && to.cacheTier !== null) return await this.#putCacheIn(from, to, numbers);
     const below = this.backstore.growSteps(from, to, numbers);
@@ -235,7 +256,7 @@ export class PoolStack {
     if (crypt === null || below.length === 0) await runDmSteps([...below, ...above]);
     else {
       await runDmSteps(below);
-      await crypt.resize();
+      await crypt.resize(numbers.container);
       await runDmSteps(above);
     }
     return numbers;
@@ -246,22 +267,28 @@ export class PoolStack {
       const { cache, cap: container } = await this.backstore.putCacheIn(to, numbers.originsub, undo);
       if (deviceNumbersEqual(container, numbers.container)) return { ...numbers, cache };
       // Only V1 has another one, and nothing in between.
-      await runDmSteps(this.#moveSteps(from, numbers.cap, container));
+      const [now, then] = [numbers.cap, container].map((cap) => ({ record: from, cap }));
+      assertInvariant(now !== undefined && then !== undefined, "two devices make two places");
+      await this.moveFlexDevices(now, then);
       return { ...numbers, cache, container, cap: container };
     });
   }
 
-  /** Flex devices are cut from another cap device with the same content; nothing may be on its way meanwhile. */
-  #moveSteps(record: PoolRecord, from: DeviceNumber, to: DeviceNumber): DmStep[] {
+  /**
+   * Flex devices are cut from another cap device, or elsewhere, with the same content; nothing may be on its way
+   * meanwhile. On failure they are as before.
+   */
+  async moveFlexDevices(from: FlexPlace, to: FlexPlace): Promise<void> {
     const thinPool = names.thinPool(this.pool);
     const resume = { op: "resume", name: thinPool, udevFlags: PRIVATE_DEVICE } as const;
-    return [
+    const specs: FlexSpec[] = [thinMetaSpec, thinDataSpec, mdvSpec];
+    await runDmSteps([
       { request: { op: "suspend", name: thinPool }, undo: [resume] },
-      ...[thinMetaSpec, thinDataSpec, mdvSpec].flatMap((spec) =>
-        reloadSteps(spec(this.pool, record, to), spec(this.pool, record, from).table),
+      ...specs.flatMap((spec) =>
+        reloadSteps(spec(this.pool, to.record, to.cap), spec(this.pool, from.record, from.cap).table),
       ),
       { request: resume },
-    ];
+    ]);
   }
 
   /** Zeroes the start of the thin metadata device: the kernel would otherwise open what an earlier pool left there. */
@@ -286,7 +313,8 @@ export class PoolStack {
   }
 
   async removeBackstore(): Promise<void> {
-    await this.#removeExisting([names.v2Crypt(this.pool), ...this.backstore.names]);
+    const crypt = names.v2Crypt(this.pool);
+    await this.#removeExisting([crypt, ...names.cryptHelpers(crypt), ...this.backstore.names]);
   }
 
   async #removeExisting(deviceNames: string[]): Promise<void> {

@@ -6,8 +6,10 @@ import {
   allocateFromCap,
   allocatedSize,
   availableSize,
+  encryptedRecord,
   newDeviceRecord,
   newPoolRecord,
+  plainRecord,
   totalSize,
   withGrownReservation,
 } from "../../../../src/engine/real/backstore/allocation";
@@ -155,4 +157,22 @@ test("the record of a golden pool passes the checks that are made at start", () 
   assert.doesNotThrow(() => {
     checkPoolRecord(record, 2);
   });
+});
+
+test("behind a LUKS2 header that comes, all is where it was, and back again when it goes", () => {
+  const { record, headers } = goldenPool("v2_two-disk1", "v2_two-disk2");
+  assert.equal(plainRecord(record), record);
+  const encrypted = encryptedRecord(record);
+  assert.equal(encryptedRecord(encrypted), encrypted);
+  checkPoolRecord(encrypted, 2);
+  assert.deepEqual(encrypted.features, ["Encryption"]);
+  assert.equal(encrypted.flexDevices.thinMeta[0]?.start, 0n);
+  assert.deepEqual(encrypted.cap.cryptMetaAllocations, record.cap.cryptMetaAllocations);
+  assert.deepEqual(encrypted.dataTier, record.dataTier);
+  assert.deepEqual(plainRecord({ ...encrypted, lastReencrypt: 5n }), record);
+  // What is taken next follows what is taken, on either side.
+  const next = (of: typeof record): bigint | undefined =>
+    allocateFromCap(of, headers, [sectors(2048n)])?.ranges[0]?.start;
+  const plainNext = next(record);
+  if (plainNext !== undefined) assert.equal(next(encrypted), plainNext - 34816n);
 });

@@ -1,0 +1,175 @@
+/** EncryptPool, ReencryptPool and DecryptPool, and what goes on by itself after an interruption. */
+import { logger } from "../../log";
+import type { EncryptionRequest, EngineChange, PoolProperty } from "../engine";
+import { EngineError, errorText, NotSupportedError } from "../errors";
+import type { PoolCore } from "./core";
+import type { PoolCrypt } from "./crypt/pool-crypt";
+import { acceptRequest } from "./crypt/request";
+import {
+  beginEncryption,
+  beginReencryption,
+  finishEncryption,
+  finishReencryption,
+  KIND_TEXT,
+  recoverFromFailure,
+  removeEncryption,
+  type InPlaceKind,
+} from "./in-place";
+import { InPlaceRun } from "./in-place-run";
+
+const log = logger("stratisd::engine::inplace");
+
+/** What clients see change at the end of each. */
+const CHANGED: Record<InPlaceKind, PoolProperty[]> = {
+  encrypt: ["encryption"],
+  reencrypt: ["lastReencrypted"],
+  decrypt: ["encryption", "lastReencrypted"],
+};
+
+/** How an operation gets the pool for itself. */
+export interface PoolAccess {
+  /** When no other operation has it. */
+  exclusive<T>(work: () => Promise<T>): Promise<T>;
+  /** The same, refused when the pool permits no changes. */
+  change<T>(work: () => Promise<T>): Promise<T>;
+}
+
+export class InPlaceOperations {
+  #running: { kind: InPlaceKind; end: Promise<void> } | null = null;
+  /** What nobody was told who had asked for it. */
+  #changes: EngineChange[] = [];
+
+  constructor(
+    private readonly core: PoolCore,
+    private readonly access: PoolAccess,
+  ) {}
+
+  /** Changes since the last time that were not the answer to a call. */
+  takeChanges(): EngineChange[] {
+    const changes = this.#changes;
+    this.#changes = [];
+    return changes;
+  }
+
+  /** Resolves to false when the pool was encrypted already. */
+  async encrypt(request: EncryptionRequest): Promise<boolean> {
+    const { core } = this;
+    const end = await this.access.change(async () => {
+      if (core.version === 1)
+        throw new EngineError("Encrypting an unencrypted device is only supported in V2 of the metadata");
+      const accepted = await acceptRequest(request);
+      const pending = this.#pendingOrIdle("encrypt");
+      if (pending !== null) return pending;
+      if (core.crypt !== null) return null;
+      await beginEncryption(core, accepted);
+      return this.#launch("encrypt", this.#requireCrypt(), null);
+    });
+    await end?.done;
+    return end !== null;
+  }
+
+  async reencrypt(): Promise<void> {
+    const end = await this.access.change(async () => {
+      if (this.core.version === 1) throw new NotSupportedError("Reencrypting a pool with V1 of the metadata");
+      const pending = this.#pendingOrIdle("reencrypt");
+      if (pending !== null) return pending;
+      if (this.core.crypt === null) throw new EngineError("Cannot reencrypt an unencrypted pool");
+      await beginReencryption(this.core.crypt);
+      return this.#launch("reencrypt", this.core.crypt, null);
+    });
+    await end.done;
+  }
+
+  /** Resolves to false when the pool was not encrypted. */
+  async decrypt(): Promise<boolean> {
+    const end = await this.access.change(async () => {
+      if (this.core.version === 1)
+        throw new EngineError("Decrypting an encrypted device is only supported in V2 of the metadata");
+      const pending = this.#pendingOrIdle("decrypt");
+      if (pending !== null) return pending;
+      if (this.core.crypt === null) return null;
+      await this.core.crypt.beginDecryption();
+      return this.#launch("decrypt", this.core.crypt, null);
+    });
+    await end?.done;
+    return end !== null;
+  }
+
+  #requireCrypt(): PoolCrypt {
+    if (this.core.crypt === null) throw new EngineError("Pool is not encrypted");
+    return this.core.crypt;
+  }
+
+  /** The end of the same operation when one is running, or pending; null when there is none. Throws when it is another. */
+  #pendingOrIdle(wanted: InPlaceKind): { done: Promise<void> } | null {
+    const { crypt } = this.core;
+    const under = this.#running?.kind ?? crypt?.pending ?? null;
+    if (under === null || crypt === null) return null;
+    if (under !== wanted)
+      throw new EngineError(
+        `The ${KIND_TEXT[under]} of pool "${this.core.name}" has begun and is not finished; until then there can be no ` +
+          KIND_TEXT[wanted],
+      );
+    return this.#running === null ? this.#launch(wanted, crypt, null) : { done: this.#running.end };
+  }
+
+  /** Goes on with what was interrupted; does nothing when there is nothing of the kind, or it runs. */
+  resume(passphrase: Uint8Array | null): void {
+    const { crypt } = this.core;
+    // A decryption may have been brought to its end when the pool was set up.
+    const kind = crypt?.pending ?? (crypt?.stage === "decrypted" ? "decrypt" : null);
+    if (crypt === null || kind === null || this.#running !== null) return;
+    log.info(`Going on with the ${KIND_TEXT[kind]} of pool "${this.core.name}"`);
+    this.#launch(kind, crypt, passphrase).done.then(
+      () => {
+        this.#changes.push({ change: "pool", uuid: this.core.uuid, properties: CHANGED[kind] });
+      },
+      (error: unknown) => {
+        log.warn(
+          `The ${KIND_TEXT[kind]} of pool "${this.core.name}" does not go on for now: ${errorText(error)}`,
+        );
+      },
+    );
+  }
+
+  /** In an object, since a promise that is returned from the lock would be waited for in it. */
+  #launch(kind: InPlaceKind, crypt: PoolCrypt, passphrase: Uint8Array | null): { done: Promise<void> } {
+    const run = new InPlaceRun(kind, crypt, passphrase);
+    this.core.inPlace = run;
+    const end = this.#carryOut(kind, crypt, run).finally(() => {
+      if (this.core.inPlace === run) this.core.inPlace = null;
+      this.#running = null;
+      this.#changes.push({ change: "pool", uuid: this.core.uuid, properties: ["inPlace"] });
+    });
+    this.#running = { kind, end };
+    // Those who wait for it hear of its failure.
+    end.catch(() => undefined);
+    return { done: end };
+  }
+
+  async #carryOut(kind: InPlaceKind, crypt: PoolCrypt, run: InPlaceRun): Promise<void> {
+    const { core } = this;
+    const started = performance.now();
+    try {
+      if (crypt.pending !== null) await run.work();
+    } catch (error) {
+      await this.access.exclusive(() => recoverFromFailure(core, crypt, error));
+      throw error;
+    }
+    await this.access.exclusive(async () => {
+      await crypt.refresh();
+      if (kind === "encrypt") await finishEncryption(core, crypt);
+      else if (kind === "reencrypt") await finishReencryption(core, crypt);
+      else await removeEncryption(core, crypt);
+    });
+    const seconds = Math.round((performance.now() - started) / 1000);
+    log.info(`The ${KIND_TEXT[kind]} of pool "${core.name}" is finished, after ${seconds} s`);
+  }
+
+  /** Throws while there is an operation that the header, or the layers below the thin pool, must stay as they are for. */
+  requireIdle(what: string): void {
+    const kind = this.#running?.kind ?? this.core.crypt?.pending ?? null;
+    if (kind !== null)
+      throw new EngineError(`${what} is not possible before the ${KIND_TEXT[kind]} of the pool is finished`);
+  }
+}
