@@ -1,7 +1,7 @@
 /** The result of GetManagedObjects, and looking up things in it (cli.md §6.2). */
 import { MissingPropertyError, NotFoundError, UnintendedCommandError, type ObjectKind } from "./errors";
 import { hyphenated } from "./format/uuid";
-import { BLOCKDEV, FILESYSTEM, POOL } from "./names";
+import { BLOCKDEV, FILESYSTEM, OPERATION, POOL } from "./names";
 import { asDictionary, asText } from "./values";
 
 const INTERFACES: Readonly<Record<ObjectKind, string>> = {
@@ -58,7 +58,15 @@ export class ManagedObjects {
 
   /** All of a kind, in the order of D-Bus. */
   all(kind: ObjectKind): ManagedObject[] {
-    const name = INTERFACES[kind];
+    return this.#having(INTERFACES[kind]);
+  }
+
+  /** What is done to a pool in place. */
+  operationOn(pool: ManagedObject): ManagedObject | undefined {
+    return this.#having(OPERATION).find((operation) => operation.maybe("Pool", asText) === pool.path);
+  }
+
+  #having(name: string): ManagedObject[] {
     const found: ManagedObject[] = [];
     for (const [path, interfaces] of this.#objects) {
       const properties = asDictionary(interfaces).get(name);

@@ -10,6 +10,8 @@ export const REPORT = "org.storage.stratis3.Report.r9";
 export const POOL = "org.storage.stratis3.pool.r9";
 export const FILESYSTEM = "org.storage.stratis3.filesystem.r9";
 export const BLOCKDEV = "org.storage.stratis3.blockdev.r9";
+/** Not of Stratis's API: an object that is there while a pool is encrypted, re-encrypted or decrypted in place. */
+export const OPERATION = "org.storage.stratis3.operation";
 
 export const PROPERTIES = "org.freedesktop.DBus.Properties";
 export const OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager";

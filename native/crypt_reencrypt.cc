@@ -40,7 +40,9 @@ int Init(const CryptDevice& device, const ReencryptRequest& request, const crypt
 // What the callback of the library needs to know.
 struct Running {
   const Progress& progress;
-  std::optional<uint64_t> untilBytes;
+  std::optional<uint32_t> mostPieces;
+  // Calls so far: one at the begin, and one after each piece, with bytes that do not count that piece yet.
+  uint32_t calls = 0;
   std::exception_ptr failure;
 };
 
@@ -53,7 +55,8 @@ int OnProgress(uint64_t size, uint64_t offset, void* data) {
     // It must not pass through the library.
     running->failure = std::current_exception();
   }
-  if (running->untilBytes && offset >= *running->untilBytes) goes_on = false;
+  if (running->mostPieces && running->calls >= *running->mostPieces) goes_on = false;
+  running->calls++;
   CryptTurn::Yield();
   return goes_on ? 0 : 1;
 }
@@ -76,7 +79,7 @@ void ReencryptRequest::Read(const Napi::Value& pathValue, const Napi::Value& val
   resilience = options.OptionalText("resilience", "checksum", 32);
   hash = options.OptionalText("hash", "sha256", 32);
   mostHotzoneSectors = options.OptionalUint64("mostHotzoneSectors", kUsualHotzoneSectors, INT64_MAX / 512);
-  if (options.Has("untilBytes")) untilBytes = ToUint64(options.Get("untilBytes"), options.Name("untilBytes"), INT64_MAX);
+  if (options.Has("mostPieces")) mostPieces = options.OptionalUint32("mostPieces", 0, UINT32_MAX);
 }
 
 void BeginReencryption(const ReencryptBegin& begin) {
@@ -115,7 +118,7 @@ bool RunReencryption(const ReencryptRequest& request, const Progress& progress) 
   // The recovery may have done the last piece.
   if (!device.ReencryptionPending()) return true;
   Init(device, request, Params(request, pending.mode, CRYPT_REENCRYPT_RESUME_ONLY));
-  Running running{progress, request.untilBytes, nullptr};
+  Running running{progress, request.mostPieces, 0, nullptr};
   const int result = crypt_reencrypt_run(device.get(), OnProgress, &running);
   if (running.failure != nullptr) std::rethrow_exception(running.failure);
   device.Check(result, "crypt_reencrypt_run");

@@ -24,7 +24,7 @@ struct ReencryptRequest {
   std::string resilience;
   std::string hash;
   uint64_t mostHotzoneSectors = 0;  // 0: the library chooses
-  std::optional<uint64_t> untilBytes;  // stops when so many are done
+  std::optional<uint32_t> mostPieces;  // of this run
 
   // Main thread only; throws NativeError with EINVAL.
   void Read(const Napi::Value& path, const Napi::Value& options, const char* function);

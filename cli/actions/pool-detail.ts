@@ -7,6 +7,7 @@ import { sizeText, timeText } from "../output/fields";
 import { styleOf } from "../output/list";
 import { asBytes, asFlag, asInteger, asItems, asOptional, asPair, asText } from "../values";
 import { ALERT_TEXTS, availability, poolAlerts } from "./alerts";
+import { progressOf, progressText } from "./in-place-progress";
 import { jsonFrom, linesText, maybeSize, metadataVersion, orUnknown, uuidText, yesNo } from "./shared";
 
 /** What a pool of metadata version 1 has instead of a binding of a kind. */
@@ -88,8 +89,20 @@ function encryptionLines(pool: ManagedObject): string[] {
   ];
 }
 
-/** `devices` are the pool's. */
-export function poolDetail(context: Context, pool: ManagedObject, devices: readonly ManagedObject[]): string {
+/** Nothing as long as nothing is done, as stratis-cli, which can't tell, prints nothing. */
+function inPlaceLines(operation: ManagedObject | undefined): string[] {
+  if (operation === undefined) return [];
+  const progress = progressOf(operation);
+  return [`    ${progress.what} in Progress: ${progressText(progress)}`];
+}
+
+/** `devices` are the pool's; `operation` is what is done to it in place. */
+export function poolDetail(
+  context: Context,
+  pool: ManagedObject,
+  devices: readonly ManagedObject[],
+  operation: ManagedObject | undefined,
+): string {
   const size = (bytes: bigint | undefined): string => sizeText(bytes, styleOf(context));
   const alerts = poolAlerts(pool, devices).map((code) => `     ${code}: ${ALERT_TEXTS[code].summary}`);
   return linesText([
@@ -103,6 +116,7 @@ export function poolDetail(context: Context, pool: ManagedObject, devices: reado
     `Filesystem Limit: ${orUnknown(pool.maybe("FsLimit", asInteger)?.toString())}`,
     `Allows Overprovisioning: ${yesNo(pool.maybe("Overprovisioning", asFlag))}`,
     `Encryption Enabled: ${yesNo(pool.maybe("Encrypted", asFlag))}`,
+    ...inPlaceLines(operation),
     ...encryptionLines(pool),
     `Fully Allocated: ${yesNo(pool.maybe("NoAllocSpace", asFlag))}`,
     `    Size: ${size(pool.maybe("TotalPhysicalSize", asBytes))}`,

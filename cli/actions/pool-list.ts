@@ -72,7 +72,7 @@ async function startedText(context: Context): Promise<string> {
   const rows = pools.map((pool) => poolRow(objects, pool));
   const [first] = rows;
   if (selector !== undefined && first !== undefined && !choosesFields(context))
-    return poolDetail(context, first.pool, first.devices);
+    return poolDetail(context, first.pool, first.devices, objects.operationOn(first.pool));
   return listText(context, poolList(context, rows));
 }
 

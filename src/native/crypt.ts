@@ -152,8 +152,8 @@ export interface CryptReencryptOptions {
   hash?: string;
   /** Of one piece; default 131072 (64 MiB), 0: whatever libcryptsetup takes, up to 1 GiB in memory. */
   mostHotzoneSectors?: bigint;
-  /** Stops when so many bytes, or more, are done; for tests of one piece, and its recovery. */
-  untilBytes?: bigint;
+  /** Stops after so many pieces; 0: when what a crash left of one is recovered. */
+  mostPieces?: number;
 }
 
 export interface CryptReencryptBeginOptions extends CryptReencryptOptions {

@@ -133,9 +133,14 @@ export async function reloadMapping(
 
 /**
  * Brings the piece that was being worked on to its end. libcryptsetup recovers a device only that nobody else has, so
- * it gets another one, with the same content.
+ * it gets another one, with the same content. Exactly that piece: what is behind it is in use as it is. `begun`: by the
+ * header; then it is recovered, otherwise done.
  */
-async function finishPiece(device: MappedDevice, piece: { start: bigint; length: bigint }): Promise<void> {
+async function finishPiece(
+  device: MappedDevice,
+  piece: { start: bigint; length: bigint },
+  begun: boolean,
+): Promise<void> {
   const { container, mapping, unlocking } = device;
   const [, , name] = cryptHelpers(mapping);
   const length = sectors(await liveLength(await nameOf(container)));
@@ -146,7 +151,7 @@ async function finishPiece(device: MappedDevice, piece: { start: bigint; length:
     udevFlags: PRIVATE_DEVICE,
   });
   try {
-    const options = { mostHotzoneSectors: piece.length, untilBytes: piece.start * SECTOR_BYTES + 1n };
+    const options = { mostHotzoneSectors: piece.length, mostPieces: begun ? 0 : 1 };
     await unlocking(
       (unlock) => native().cryptReencryptRun(dmPath(alias), { unlock, ...options }, () => undefined).ended,
     );
@@ -185,7 +190,7 @@ async function settleOverlay(device: MappedDevice, overlay: LiveDevice, hotzone:
   if (piece !== undefined) {
     const before = await headerOf(device.container);
     if (!isDone(before.header, before.layout, piece)) {
-      await finishPiece(device, piece);
+      await finishPiece(device, piece, before.header.reencryption.state === "crash");
       const after = await headerOf(device.container);
       if (!isDone(after.header, after.layout, piece))
         throw new EngineError(
