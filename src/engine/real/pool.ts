@@ -16,7 +16,6 @@ import type {
 import type {
   BlockDev,
   CreateFilesystemRequest,
-  EncryptionRequest,
   EngineChange,
   Filesystem,
   InPlaceProgress,
@@ -31,6 +30,7 @@ import {
   ActionDisabledError,
   EngineError,
   isAtLeast,
+  NotSupportedError,
   OutOfSpaceError,
   RollbackError,
   type ActionAvailability,
@@ -379,16 +379,15 @@ export class RealPool implements Pool {
     this.#inPlace.resume(passphrase);
   }
 
-  async encrypt(request: EncryptionRequest): Promise<CreateAction<true>> {
-    const done = await this.#inPlace.encrypt(request);
-    return done ? { action: "created", value: true } : { action: "identity" };
+  /** Not before it has been seen that a pool under load stays usable when one of these is interrupted. */
+  encrypt(): Promise<never> {
+    return Promise.reject(new NotSupportedError("Encrypting a pool"));
   }
-  reencrypt(): Promise<void> {
-    return this.#inPlace.reencrypt();
+  reencrypt(): Promise<never> {
+    return Promise.reject(new NotSupportedError("Reencrypting a pool"));
   }
-  async decrypt(): Promise<DeleteAction<true>> {
-    const done = await this.#inPlace.decrypt();
-    return done ? { action: "deleted", value: true } : { action: "identity" };
+  decrypt(): Promise<never> {
+    return Promise.reject(new NotSupportedError("Decrypting a pool"));
   }
 
   /** Thin pool and filesystems looked at and grown where they need it. A check that waits its turn stands for all. */
