@@ -60,11 +60,15 @@ export class PoolCrypt extends LuksDevice {
     return (await crypt.refresh()) ? crypt : null;
   }
 
-  /** Makes up for what an operation in place that was interrupted at its very end has left undone in the header. */
-  async complete(): Promise<void> {
-    if (this.pending === null || !(await completeReencryption(this.container))) return;
+  /**
+   * Makes up for what an operation in place that was interrupted at its very end has left undone in the header. True:
+   * there was something.
+   */
+  async complete(): Promise<boolean> {
+    if (this.pending === null || !(await completeReencryption(this.container))) return false;
     log.warn(`An operation in place on pool ${this.pool} that was interrupted at its very end is completed`);
     await this.refresh();
+    return true;
   }
 
   /** Formats `container` and binds what is asked for. On failure nothing is left of it. */
@@ -263,6 +267,7 @@ export class PoolCrypt extends LuksDevice {
     onProgress: (done: bigint, total: bigint) => void,
     started: (run: CryptReencryption) => void,
   ): Promise<"finished" | "stopped"> {
+    if (await this.complete()) return "finished";
     const start = (unlock: CryptUnlock): CryptReencryption => {
       const options = { activeName: this.mapping, unlock };
       const run = native().cryptReencryptRun(this.container, options, onProgress);

@@ -3,12 +3,21 @@ import * as assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
-import { completedReencryption } from "../../../src/disk/luks2-header";
+import { missingEnd } from "../../../src/disk/luks2-completion";
 
 const HALF = 16384;
 
+const completedReencryption = (copies: Buffer): Buffer | null => missingEnd(copies)?.copies ?? null;
+
 type Json = Record<string, unknown>;
 
+const CHECKSUMS = {
+  type: "checksum",
+  offset: "548864",
+  size: "16384",
+  hash: "sha256",
+  sector_size: 4096,
+};
 const segment = {
   type: "crypt",
   offset: "2097152",
@@ -22,7 +31,7 @@ function interrupted(): Json {
   return {
     keyslots: {
       "0": { type: "luks2", key_size: 64 },
-      "2": { type: "reencrypt", mode: "reencrypt", direction: "forward", key_size: 1 },
+      "2": { type: "reencrypt", mode: "reencrypt", direction: "forward", key_size: 1, area: CHECKSUMS },
     },
     tokens: { "3": { type: "stratis", keyslots: [], note: "ünï" } },
     segments: {
@@ -105,13 +114,36 @@ test("a header at any other point is left alone", () => {
     ],
     ["no requirements", (json) => (json["config"] = { requirements: { mandatory: [] } })],
     ["no reencrypt keyslot", (json) => delete (json["keyslots"] as Json)["2"]],
-    ["an encryption", (json) => (((json["keyslots"] as Json)["2"] as Json)["mode"] = "encrypt")],
+    ["backward", (json) => (((json["keyslots"] as Json)["2"] as Json)["direction"] = "backward")],
+    [
+      "not begun",
+      (json) => {
+        (json["digests"] as Json)["0"] = { type: "pbkdf2", keyslots: ["0"], segments: ["2"] };
+        (json["digests"] as Json)["1"] = { type: "pbkdf2", keyslots: ["4"], segments: ["0", "1"] };
+      },
+    ],
+    [
+      "an area outside of that of keyslots",
+      (json) => (((json["keyslots"] as Json)["2"] as Json)["area"] = { ...CHECKSUMS, offset: "4096" }),
+    ],
+    [
+      "a hotzone that nothing tells of",
+      (json) => {
+        (json["segments"] as Json)["0"] = { ...segment, flags: ["in-reencryption"] };
+        ((json["keyslots"] as Json)["2"] as Json)["area"] = { ...CHECKSUMS, type: "none" };
+      },
+    ],
     ["two reencrypt keyslots", (json) => ((json["keyslots"] as Json)["5"] = (json["keyslots"] as Json)["2"])],
     ["data left", (json) => ((json["segments"] as Json)["0"] = { ...segment, size: "4096" })],
     ["two segments", (json) => ((json["segments"] as Json)["3"] = segment)],
-    ["a hotzone", (json) => ((json["segments"] as Json)["0"] = { ...segment, flags: ["in-reencryption"] })],
+    [
+      "a hotzone before the last",
+      (json) => {
+        (json["segments"] as Json)["0"] = { ...segment, size: "4096", flags: ["in-reencryption"] };
+        (json["segments"] as Json)["3"] = segment;
+      },
+    ],
     ["no final segment", (json) => delete (json["segments"] as Json)["2"]],
-    ["a keyslot of the old key", (json) => (((json["digests"] as Json)["1"] as Json)["keyslots"] = ["4"])],
     ["no keyslot of the new key", (json) => (((json["digests"] as Json)["0"] as Json)["keyslots"] = [])],
     ["members of other types", (json) => (json["segments"] = [1, 2, 3])],
   ];
@@ -120,6 +152,75 @@ test("a header at any other point is left alone", () => {
     change(json);
     assert.equal(completedReencryption(both(json)), null, what);
   }
+});
+
+/** As `interrupted`, with the keyslot of the old key, which a token names beside the new one. */
+function withOldKey(): Json {
+  const json = interrupted();
+  (json["keyslots"] as Json)["4"] = {
+    type: "luks2",
+    area: { type: "raw", offset: "32768", size: "258048" },
+  };
+  (json["digests"] as Json)["1"] = { type: "pbkdf2", keyslots: ["4"], segments: ["1"] };
+  json["tokens"] = { "3": { type: "luks2-keyring", keyslots: ["4", "0"] } };
+  return json;
+}
+
+test("keyslots of the old key are overwritten and go, from tokens too", () => {
+  const end = missingEnd(both(withOldKey()));
+  assert.ok(end !== null);
+  assert.equal(end.unproven, null);
+  assert.deepEqual(end.wiped, [
+    { offset: 548864n, length: 16384n },
+    { offset: 32768n, length: 258048n },
+  ]);
+  assert.deepEqual(
+    jsonOf(end.copies, 0),
+    JSON.parse(JSON.stringify({ ...completed, tokens: { "3": { type: "luks2-keyring", keyslots: ["0"] } } })),
+  );
+});
+
+test("an encryption that is done has no old key", () => {
+  const json = interrupted();
+  ((json["keyslots"] as Json)["2"] as Json)["mode"] = "encrypt";
+  (json["segments"] as Json)["1"] = {
+    type: "linear",
+    offset: "2097152",
+    size: "dynamic",
+    flags: ["backup-previous"],
+  };
+  delete (json["digests"] as Json)["1"];
+  const end = missingEnd(both(json));
+  assert.ok(end !== null && end.unproven === null);
+  assert.deepEqual(jsonOf(end.copies, HALF), JSON.parse(JSON.stringify(completed)));
+  // Before it has begun, the data are plain.
+  (json["segments"] as Json)["0"] = { type: "linear", offset: "2097152", size: "dynamic" };
+  assert.equal(missingEnd(both(json)), null);
+});
+
+test("the last piece may be done although it is said to be in work", () => {
+  const json = withOldKey();
+  (json["segments"] as Json)["0"] = { ...segment, size: "4096000" };
+  (json["segments"] as Json)["3"] = {
+    ...segment,
+    offset: "6193152",
+    size: "131072",
+    flags: ["in-reencryption"],
+  };
+  (json["digests"] as Json)["0"] = { type: "pbkdf2", keyslots: ["0"], segments: ["0", "2", "3"] };
+  const end = missingEnd(both(json));
+  assert.ok(end !== null);
+  assert.deepEqual(end.unproven, {
+    offset: 6193152n,
+    length: 131072n,
+    blockBytes: 4096,
+    hash: "sha256",
+    hashes: { offset: 548864n, length: 16384n },
+  });
+  assert.deepEqual((jsonOf(end.copies, 0) as Json)["segments"], { "0": segment });
+  // Of a first piece nothing is before it that would have to be done.
+  delete (json["segments"] as Json)["0"];
+  assert.ok(missingEnd(both(json)) !== null);
 });
 
 test("no bytes make it fail", () => {
