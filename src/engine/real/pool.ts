@@ -16,6 +16,7 @@ import type {
 import type {
   BlockDev,
   CreateFilesystemRequest,
+  EncryptionRequest,
   EngineChange,
   Filesystem,
   InPlaceProgress,
@@ -30,7 +31,6 @@ import {
   ActionDisabledError,
   EngineError,
   isAtLeast,
-  NotSupportedError,
   OutOfSpaceError,
   RollbackError,
   type ActionAvailability,
@@ -379,15 +379,16 @@ export class RealPool implements Pool {
     this.#inPlace.resume(passphrase);
   }
 
-  /** Not before it has been seen that a pool under load stays usable when one of these is interrupted. */
-  encrypt(): Promise<never> {
-    return Promise.reject(new NotSupportedError("Encrypting a pool"));
+  async encrypt(request: EncryptionRequest): Promise<CreateAction<true>> {
+    const done = await this.#inPlace.encrypt(request);
+    return done ? { action: "created", value: true } : { action: "identity" };
   }
-  reencrypt(): Promise<never> {
-    return Promise.reject(new NotSupportedError("Reencrypting a pool"));
+  reencrypt(): Promise<void> {
+    return this.#inPlace.reencrypt();
   }
-  decrypt(): Promise<never> {
-    return Promise.reject(new NotSupportedError("Decrypting a pool"));
+  async decrypt(): Promise<DeleteAction<true>> {
+    const done = await this.#inPlace.decrypt();
+    return done ? { action: "deleted", value: true } : { action: "identity" };
   }
 
   /** Thin pool and filesystems looked at and grown where they need it. A check that waits its turn stands for all. */

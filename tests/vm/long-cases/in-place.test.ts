@@ -1,0 +1,273 @@
+/**
+ * A pool that is encrypted, re-encrypted and decrypted in place, under filesystems that are written meanwhile, with
+ * kill -9 in the middle of each: the next daemon goes on, and nothing that was written is lost.
+ *
+ * STRATIS_CRASH_KILLS: how often the daemon is killed in each operation; default 2.
+ */
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  callStratis,
+  closeBus,
+  createPoolByBus,
+  dmDevices,
+  managedObjects,
+  mountPoint,
+  mustRun,
+  run,
+  sha256,
+  stratis,
+  stratisCommand,
+  stratisFails,
+  unmountAll,
+  type Reply,
+} from "../cases/support";
+import { Churn } from "../guest/churn";
+import { daemonLog, killDaemon, startDaemon, stopDaemon } from "../guest/daemon";
+import { disk, wipeDisk } from "../guest/disks";
+
+const POOL = "inplace";
+const DEVICE = "case-in-place";
+const KILLS = Number(process.env["STRATIS_CRASH_KILLS"] ?? 2);
+const SECTORS_PER_GIB = 2 * 1024 * 1024;
+const POOL_INTERFACE = "org.storage.stratis3.pool.r9";
+const OPERATION_INTERFACE = "org.storage.stratis3.operation";
+/** A whole operation, in an emulated guest. */
+const LIMIT_MILLISECONDS = 20 * 60_000;
+const TEST_OPTIONS = { timeout: 2 * LIMIT_MILLISECONDS };
+let hash = "";
+let churn: Churn;
+
+before(async () => {
+  await wipeDisk(await disk("d0"));
+  await writeFile("/run/case-key", "a key in place");
+  const table = `0 ${1.5 * SECTORS_PER_GIB} linear ${await disk("d0")} 0`;
+  await mustRun("dmsetup", ["create", DEVICE, "--table", table]);
+  await mustRun("udevadm", ["settle", "--timeout=60"]);
+  await startDaemon();
+  await stratis("key", "set", "--keyfile-path", "/run/case-key", "one");
+  await stratis("key", "set", "--keyfile-path", "/run/case-key", "two");
+  const { code, message } = await createPoolByBus(POOL, [`/dev/mapper/${DEVICE}`]);
+  assert.equal(code, 0, message);
+  await stratis("filesystem", "create", POOL, "home", "--size", "1GiB");
+  const at = await mountPoint("home");
+  await mustRun("mount", [`/dev/stratis/${POOL}/home`, at]);
+  await mustRun("dd", [
+    "if=/dev/urandom",
+    `of=${at}/still`,
+    "bs=1M",
+    "count=40",
+    "conv=fsync",
+    "status=none",
+  ]);
+  hash = await sha256(`${at}/still`);
+  churn = new Churn(at);
+});
+after(async () => {
+  await churn.stop();
+  await unmountAll();
+  for (const name of ["one", "two"]) await stratisCommand("key", "unset", name);
+  await closeBus();
+  await stopDaemon();
+});
+
+type Properties = Record<string, unknown>;
+
+async function found(iface: string): Promise<{ path: string; properties: Properties } | undefined> {
+  for (const [path, interfaces] of Object.entries(await managedObjects())) {
+    const properties = interfaces[iface];
+    if (properties !== undefined && (iface !== POOL_INTERFACE || properties["Name"] === POOL))
+      return { path, properties };
+  }
+  return undefined;
+}
+async function pool(): Promise<{ path: string; properties: Properties }> {
+  const object = await found(POOL_INTERFACE);
+  assert.ok(object !== undefined, `the pool is not running:\n${await daemonLog()}`);
+  return object;
+}
+const poolProperty = async (name: string): Promise<unknown> => (await pool()).properties[name];
+
+const crypt = async (): Promise<string | undefined> =>
+  (await dmDevices()).find((name) => name.endsWith("-crypt"));
+const tableOf = async (name: string): Promise<string> => (await mustRun("dmsetup", ["table", name])).stdout;
+async function container(): Promise<string> {
+  const name = (await dmDevices()).find((device) => device.endsWith("-physical-cache"));
+  assert.ok(name !== undefined);
+  return `/dev/mapper/${name}`;
+}
+
+/** The call, whose answer never comes when the daemon is killed. */
+async function begin(
+  member: string,
+  signature = "",
+  body: unknown[] = [],
+): Promise<{ reply: Promise<Reply | null> }> {
+  const { path } = await pool();
+  return { reply: callStratis(path, POOL_INTERFACE, member, signature, body).catch(() => null) };
+}
+
+async function answer(...call: Parameters<typeof begin>): Promise<Reply> {
+  const { reply } = await begin(...call);
+  return (await reply) ?? { code: -1, message: "no answer", result: null };
+}
+
+async function waitFor(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  const end = Date.now() + LIMIT_MILLISECONDS;
+  while (!(await isSo())) {
+    assert.ok(Date.now() < end, `${what} did not come about:\n${await daemonLog()}`);
+    await sleep(300);
+  }
+}
+
+/** libcryptsetup is at it. */
+const isWorking = async (): Promise<boolean> => (await dmDevices()).some((name) => name.endsWith("-overlay"));
+
+async function killAtWork(): Promise<void> {
+  await waitFor("work in place", isWorking);
+  await sleep(500 + Math.random() * 9000);
+  await killDaemon();
+  await startDaemon();
+  await pool();
+}
+
+/** Nothing is under way, nothing is left, and all that was written is there. */
+async function requireSettled(devices: number): Promise<void> {
+  await waitFor(
+    "the end of the operation's object",
+    async () => (await found(OPERATION_INTERFACE)) === undefined,
+  );
+  const live = await dmDevices();
+  assert.equal(live.length, devices, live.join(" "));
+  assert.doesNotMatch((await mustRun("dmsetup", ["ls"])).stdout, /temporary-cryptsetup/);
+  const { stdout } = await mustRun("dmsetup", ["info", "-c", "--noheadings", "-o", "suspended,name"]);
+  assert.doesNotMatch(stdout, /^Suspended.*stratis/m);
+  const at = await mountPoint("home");
+  await churn.stop();
+  await churn.verify();
+  assert.equal(await sha256(`${at}/still`), hash);
+  churn = new Churn(at);
+}
+
+const PLAIN_DEVICES = 7;
+const ENCRYPTED_DEVICES = 8;
+
+test("a key that is not set, and no unlock method at all, are refused, and nothing is changed", async () => {
+  const refused = async (keys: unknown[]): Promise<string> => {
+    const { code, message } = await answer("EncryptPool", "a((bu)s)a((bu)ss)", [keys, []]);
+    assert.equal(code, 1);
+    return message;
+  };
+  assert.match(await refused([]), /No unlock methods provided/);
+  assert.match(await refused([[[false, 0], "missing"]]), /missing not found/);
+  await requireSettled(PLAIN_DEVICES);
+});
+
+test("encrypted, killed meanwhile, and taken up by the next daemon", TEST_OPTIONS, async () => {
+  const keys = [
+    [[false, 0], "one"],
+    [[true, 5], "two"],
+  ];
+  const { reply } = await begin("EncryptPool", "a((bu)s)a((bu)ss)", [keys, []]);
+  for (let kill = 0; kill < KILLS; kill += 1) await killAtWork();
+  if (KILLS === 0) assert.equal((await reply)?.code, 0);
+  await waitFor("encryption", async () => (await poolProperty("Encrypted")) === true);
+  await requireSettled(ENCRYPTED_DEVICES);
+  const { KeyDescriptions, VolumeKeyLoaded, FreeTokenSlots } = (await pool()).properties;
+  assert.deepEqual(
+    [KeyDescriptions, VolumeKeyLoaded, FreeTokenSlots],
+    [
+      [
+        [0, "one"],
+        [5, "two"],
+      ],
+      true,
+      [true, 13],
+    ],
+  );
+  assert.match(await tableOf((await crypt()) ?? ""), /^0 \d+ crypt aes-xts-plain64 :64:\S+ 0 \d+:\d+ 34816/);
+  const { stdout } = await mustRun("cryptsetup", ["luksDump", await container()]);
+  assert.doesNotMatch(stdout, /online-reencrypt/);
+});
+
+test("encrypted already, there is nothing to do", async () => {
+  const keys = [[[false, 0], "one"]];
+  const { code, result } = await answer("EncryptPool", "a((bu)s)a((bu)ss)", [keys, []]);
+  assert.deepEqual([code, result], [0, false]);
+});
+
+test("re-encrypted, killed meanwhile: another key, the same unlock methods", TEST_OPTIONS, async () => {
+  const digest = async (): Promise<string> =>
+    (await mustRun("sh", ["-c", `cryptsetup luksDump ${await container()} | sed -n '/^Digests/,$p'`])).stdout;
+  const before = await digest();
+  assert.deepEqual(await poolProperty("LastReencryptedTimestamp"), [false, ""]);
+  await begin("ReencryptPool");
+  for (let kill = 0; kill < KILLS; kill += 1) await killAtWork();
+  await waitFor("re-encryption", async () => {
+    const [known] = (await poolProperty("LastReencryptedTimestamp")) as [boolean, string];
+    return known;
+  });
+  await requireSettled(ENCRYPTED_DEVICES);
+  assert.notEqual(await digest(), before);
+  const { KeyDescriptions, VolumeKeyLoaded } = (await pool()).properties;
+  assert.deepEqual(
+    [KeyDescriptions, VolumeKeyLoaded],
+    [
+      [
+        [0, "one"],
+        [5, "two"],
+      ],
+      true,
+    ],
+  );
+  const { stdout } = await mustRun("cryptsetup", ["luksDump", await container()]);
+  assert.doesNotMatch(stdout, /online-reencrypt|stratis-reencryption|unbound/);
+});
+
+test("stopped and started with either key", TEST_OPTIONS, async () => {
+  await churn.stop();
+  await unmountAll();
+  await stratis("pool", "stop", "--name", POOL);
+  await stratis("key", "unset", "one");
+  await stratis("pool", "start", "--name", POOL, "--token-slot", "5");
+  await stratis("key", "set", "--keyfile-path", "/run/case-key", "one");
+  const at = await mountPoint("home");
+  await mustRun("mount", [`/dev/stratis/${POOL}/home`, at]);
+  await churn.verify();
+  churn = new Churn(at);
+});
+
+test("decrypted, killed meanwhile: nothing of the header is left", TEST_OPTIONS, async () => {
+  await begin("DecryptPool");
+  for (let kill = 0; kill < KILLS; kill += 1) await killAtWork();
+  await waitFor("decryption", async () => (await poolProperty("Encrypted")) === false);
+  await requireSettled(PLAIN_DEVICES);
+  assert.equal(await crypt(), undefined);
+  const { KeyDescriptions, LastReencryptedTimestamp } = (await pool()).properties;
+  assert.deepEqual([KeyDescriptions, LastReencryptedTimestamp], ["Unencrypted", [false, ""]]);
+  const zeros = await run("cmp", ["-n", String(34816 * 512), await container(), "/dev/zero"]);
+  assert.equal(zeros.status, 0, zeros.stdout + zeros.stderr);
+  const { code, result } = await answer("DecryptPool");
+  assert.deepEqual([code, result], [0, false]);
+});
+
+test("by the command line, with other operations meanwhile", TEST_OPTIONS, async () => {
+  await stratis("pool", "encryption", "on", "--in-place", "--key-desc", "one", POOL);
+  await waitFor("work in place", isWorking);
+  await stratis("filesystem", "create", POOL, "other", "--size", "512MiB");
+  await stratis("filesystem", "snapshot", POOL, "home", "copy");
+  await waitFor("progress on the bus", async () => (await found(OPERATION_INTERFACE)) !== undefined);
+  const { Kind, TotalBytes } = (await found(OPERATION_INTERFACE))?.properties ?? {};
+  assert.equal(Kind, "encrypt");
+  assert.ok(BigInt(String(TotalBytes)) > 0n);
+  assert.match(await stratisFails("pool", "bind", "keyring", POOL, "two"), /not encrypted|encryption/i);
+  await waitFor("encryption", async () => (await poolProperty("Encrypted")) === true);
+  await stratis("filesystem", "destroy", POOL, "other", "copy");
+  await requireSettled(ENCRYPTED_DEVICES);
+  assert.match(await stratisFails("pool", "encryption", "on", "--in-place", "--key-desc", "one", POOL), /./);
+  await stratis("pool", "encryption", "reencrypt", "--in-place", "--wait", POOL);
+  await stratis("pool", "encryption", "off", "--in-place", "--wait", POOL);
+  await requireSettled(PLAIN_DEVICES);
+});
