@@ -10,8 +10,8 @@ import { bundleCommand } from "./command";
 import { copyrightText } from "./copyright";
 
 const COMMAND = "stratis";
-/** Programs of their own execute the daemons' scripts. */
-const DAEMONS = ["stratisd", "stratisd-min"];
+/** Programs of their own execute the daemons' scripts, and the daemons that of the worker. */
+const DAEMONS = ["stratisd", "stratisd-min", "stratisd-worker"];
 
 interface Manifest {
   readonly name: string;

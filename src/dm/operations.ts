@@ -154,9 +154,12 @@ export async function sendDmMessage(
   }
 }
 
-/** The single status line of a device with one target. */
-export async function dmStatusLine(name: string): Promise<DmTargetLine> {
-  const { targets } = await native().dmCall({ op: "status", name });
+/**
+ * The single status line of a device with one target. `noFlush`: a thin pool tells what it has without writing it to its
+ * metadata device first, for which it may have to wait.
+ */
+export async function dmStatusLine(name: string, options: { noFlush?: boolean } = {}): Promise<DmTargetLine> {
+  const { targets } = await native().dmCall({ op: "status", name, ...options });
   const line = targets?.[0];
   if (line === undefined || targets?.length !== 1)
     throw new Error(`Device ${name} has ${targets?.length ?? 0} targets where one is expected`);

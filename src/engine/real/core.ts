@@ -205,7 +205,10 @@ export class PoolCore {
   async refreshStatus(): Promise<void> {
     const before = this.status?.kind === "working" ? this.status.mode : this.status?.kind;
     try {
-      this.status = parseThinPoolStatus(await dmStatusLine(names.thinPool(this.uuid)));
+      this.status = parseThinPoolStatus(
+        // A device below may be waiting for the piece that is worked on.
+        await dmStatusLine(names.thinPool(this.uuid), { noFlush: this.inPlace !== null }),
+      );
     } catch (error) {
       log.warn(`Could not read the status of the thin pool of pool "${this.name}": ${errorText(error)}`);
       this.status = { kind: "error" };

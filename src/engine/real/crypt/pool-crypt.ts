@@ -24,6 +24,7 @@ import { liveLength, mendMapping, reloadMapping, type MappedDevice } from "./map
 import { findReencryptionMark, outcomeOf, reencryptionMark } from "./reencryption-mark";
 import type { AcceptedRequest, Unlock } from "./request";
 import { featuresOf, type UnlockToken } from "./tokens";
+import { runInWorker, whenNoWorker } from "./worker";
 
 const log = logger("stratisd::engine::crypt");
 
@@ -164,6 +165,7 @@ export class PoolCrypt extends LuksDevice {
 
   /** After an operation in place that did not come to an orderly end: see mendMapping(). */
   async mend(container: DeviceNumber, unlock: Unlock = { method: "any", passphrase: null }): Promise<void> {
+    await whenNoWorker(this.mapping);
     await mendMapping(this.#mapped(container, unlock));
     await this.refresh();
   }
@@ -270,7 +272,7 @@ export class PoolCrypt extends LuksDevice {
     if (await this.complete()) return "finished";
     const start = (unlock: CryptUnlock): CryptReencryption => {
       const options = { activeName: this.mapping, unlock };
-      const run = native().cryptReencryptRun(this.container, options, onProgress);
+      const run = runInWorker(this.container, options, onProgress);
       started(run);
       return run;
     };

@@ -1,0 +1,73 @@
+/**
+ * The program that works on the data of a pool for stratisd: see src/engine/real/crypt/worker.ts. It ends when its work
+ * is done, and with the piece that it is at when its standard input is closed, as by the daemon's end.
+ */
+import { closeSync, readSync } from "node:fs";
+import { lockOf, SECRET_DESCRIPTOR, type WorkerLine, type WorkerRequest } from "../engine/real/crypt/worker";
+import { isNativeError, native, type CryptUnlock } from "../native";
+
+const MOST_SECRET_BYTES = 512;
+
+const tell = (line: WorkerLine): void => {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+};
+
+/** All that the pipe holds; its writer has closed it. */
+function readSecret(): Buffer {
+  const secret = Buffer.alloc(MOST_SECRET_BYTES);
+  let length = 0;
+  for (;;) {
+    const read = readSync(SECRET_DESCRIPTOR, secret, length, secret.length - length, null);
+    if (read === 0) break;
+    length += read;
+  }
+  closeSync(SECRET_DESCRIPTOR);
+  return secret.subarray(0, length);
+}
+
+function unlockOf({ unlock, keyslot }: WorkerRequest): CryptUnlock {
+  if (unlock === "descriptor") return { passphrase: readSecret(), keyslot };
+  return "token" in unlock ? unlock : { ...unlock, keyslot };
+}
+
+async function work(request: WorkerRequest): Promise<void> {
+  const lock = native().lockFile(lockOf(request.activeName));
+  if (!lock.acquired) throw new Error(`Process ${lock.content} works on ${request.activeName} already`);
+  lock.write(String(process.pid));
+  const unlock = unlockOf(request);
+  const run = native().cryptReencryptRun(
+    request.container,
+    { activeName: request.activeName, unlock },
+    (done, total) => {
+      tell({ done: String(done), total: String(total) });
+    },
+  );
+  if ("passphrase" in unlock) unlock.passphrase.fill(0);
+  process.stdin.on("end", () => {
+    run.stop();
+  });
+  process.stdin.on("error", () => {
+    run.stop();
+  });
+  process.stdin.resume();
+  tell({ ended: await run.ended });
+}
+
+// With the daemon its standard output may go too; the piece is finished all the same.
+process.stdout.on("error", () => undefined);
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
+work(JSON.parse(process.argv[2] ?? "") as WorkerRequest).then(
+  () => process.exit(0),
+  (error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error);
+    const { code, syscall, errno } = isNativeError(error) ? error : {};
+    tell({
+      error:
+        code === undefined || syscall === undefined || errno === undefined
+          ? { message }
+          : { message, code, syscall, errno },
+    });
+    process.exitCode = 1;
+    process.stdin.destroy();
+  },
+);

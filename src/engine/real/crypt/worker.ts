@@ -1,0 +1,149 @@
+/**
+ * A process of its own for the long part of an encryption, re-encryption or decryption in place.
+ *
+ * While a piece is worked on, whoever writes to it, and every flush of the device, waits in the kernel and can't even be
+ * killed. If the daemon did the work itself and were killed while another thread of it waits like that, it could not
+ * end, and nobody would finish the piece. A worker finishes its piece whatever becomes of the daemon, and ends then; and
+ * a daemon whose worker was killed puts the device in order.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import * as path from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { closeDescriptor } from "../../../bus/descriptors";
+import {
+  native,
+  type CryptReencryption,
+  type CryptReencryptOptions,
+  type CryptUnlock,
+} from "../../../native";
+import { EngineError } from "../../errors";
+
+/** Beside the daemon's script. */
+const SCRIPT = "stratisd-worker.js";
+/** Where the worker finds a passphrase. */
+export const SECRET_DESCRIPTOR = 3;
+const RUN_FOLDER = "/run/stratisd";
+/** The longest that a worker, whose daemon is gone, may take for the piece that it is at. */
+const END_MILLISECONDS = 300_000;
+const LOOK_MILLISECONDS = 100;
+
+/** What a worker is started with: its only argument, as JSON. No secret is in it. */
+export interface WorkerRequest {
+  container: string;
+  activeName: string;
+  unlock: { keyDescription: string } | { token: number | "any" } | "descriptor";
+  keyslot: number | null;
+}
+
+/** Lines that it writes, as JSON: bytes as decimal text. */
+export type WorkerLine =
+  | { done: string; total: string }
+  | { ended: "finished" | "stopped" }
+  | { error: { message: string; code?: string; syscall?: string; errno?: number } };
+
+/** Locked while a worker is at a mapping, whichever daemon has started it. */
+export const lockOf = (activeName: string): string => `${RUN_FOLDER}/${activeName}.lock`;
+
+/** Waits for the worker that another daemon may have left at a mapping. Throws EngineError when it does not end. */
+export async function whenNoWorker(activeName: string): Promise<void> {
+  const end = performance.now() + END_MILLISECONDS;
+  for (;;) {
+    const lock = native().lockFile(lockOf(activeName));
+    const { acquired, content } = lock;
+    lock.release();
+    if (acquired) return;
+    if (performance.now() > end)
+      throw new EngineError(
+        `Process ${content === "" ? "(unknown)" : content} still works on ${activeName} for a daemon that is gone`,
+      );
+    await sleep(LOOK_MILLISECONDS);
+  }
+}
+
+function requestOf(
+  container: string,
+  activeName: string,
+  unlock: CryptUnlock,
+): { request: WorkerRequest; passphrase: Uint8Array | null } {
+  const common = { container, activeName };
+  if ("token" in unlock)
+    return {
+      request: { ...common, unlock: { token: unlock.token }, keyslot: null },
+      passphrase: null,
+    };
+  const keyslot = unlock.keyslot ?? null;
+  if ("keyDescription" in unlock) {
+    const { keyDescription } = unlock;
+    return { request: { ...common, unlock: { keyDescription }, keyslot }, passphrase: null };
+  }
+  if ("fd" in unlock) throw new EngineError("A worker takes no secret from a descriptor of somebody else");
+  return { request: { ...common, unlock: "descriptor", keyslot }, passphrase: unlock.passphrase };
+}
+
+function start(request: WorkerRequest, passphrase: Uint8Array | null): ChildProcess {
+  const secret = passphrase === null ? null : native().pipeWith(passphrase);
+  try {
+    const script = path.join(path.dirname(process.argv[1] ?? ""), SCRIPT);
+    return spawn(process.execPath, [...process.execArgv, script, JSON.stringify(request)], {
+      stdio: ["pipe", "pipe", "inherit", secret?.readEnd ?? "ignore"],
+      // It ends by itself, with its piece: what is meant for the daemon must not reach it.
+      detached: true,
+    });
+  } finally {
+    if (secret !== null) {
+      closeDescriptor(secret.readEnd);
+      closeDescriptor(secret.writeEnd);
+    }
+  }
+}
+
+function failure({ message, ...details }: Extract<WorkerLine, { error: unknown }>["error"]): Error {
+  const error = new Error(message);
+  return details.code === undefined ? error : Object.assign(error, details);
+}
+
+async function outcome(
+  worker: ChildProcess,
+  onProgress: (done: bigint, total: bigint) => void,
+): Promise<"finished" | "stopped"> {
+  const last: { line: WorkerLine | null } = { line: null };
+  const failed = new Promise<never>((_resolve, reject) => {
+    worker.on("error", reject);
+  });
+  const ended = new Promise<string>((resolve) => {
+    worker.on("close", (status, signal) => {
+      resolve(signal === null ? `exit status ${status ?? "unknown"}` : `signal ${signal}`);
+    });
+  });
+  if (worker.stdout !== null)
+    createInterface({ input: worker.stdout }).on("line", (text) => {
+      const line = JSON.parse(text) as WorkerLine;
+      last.line = line;
+      if ("done" in line) onProgress(BigInt(line.done), BigInt(line.total));
+    });
+  const how = await Promise.race([ended, failed]);
+  const { line } = last;
+  if (line !== null && "ended" in line) return line.ended;
+  if (line !== null && "error" in line) throw failure(line.error);
+  throw new EngineError(`The process that worked on the data ended before it was done (${how})`);
+}
+
+/** As cryptReencryptRun of the addon, in a process of its own. The passphrase is copied at once. */
+export function runInWorker(
+  container: string,
+  { activeName, unlock }: Required<Pick<CryptReencryptOptions, "activeName" | "unlock">>,
+  onProgress: (done: bigint, total: bigint) => void,
+): CryptReencryption {
+  if (activeName === null) throw new EngineError("A worker is for a mapping that is in use");
+  const { request, passphrase } = requestOf(container, activeName, unlock);
+  const worker = start(request, passphrase);
+  // It may have ended by itself.
+  worker.stdin?.on("error", () => undefined);
+  return {
+    ended: outcome(worker, onProgress),
+    stop: () => {
+      worker.stdin?.end();
+    },
+  };
+}
