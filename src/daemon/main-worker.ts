@@ -1,6 +1,7 @@
 /**
  * The program that works on the data of a pool for stratisd: see src/engine/real/crypt/worker.ts. It ends when its work
- * is done, and with the piece that it is at when its standard input is closed, as by the daemon's end.
+ * is done; it ends with the piece that it is at when it is told to by a signal, and when its standard input is closed, as
+ * by the daemon's end.
  */
 import { closeSync, readSync } from "node:fs";
 import { lockOf, SECRET_DESCRIPTOR, type WorkerLine, type WorkerRequest } from "../engine/real/crypt/worker";
@@ -43,19 +44,17 @@ async function work(request: WorkerRequest): Promise<void> {
     },
   );
   if ("passphrase" in unlock) unlock.passphrase.fill(0);
-  process.stdin.on("end", () => {
+  const stop = (): void => {
     run.stop();
-  });
-  process.stdin.on("error", () => {
-    run.stop();
-  });
+  };
+  process.stdin.on("end", stop).on("error", stop);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
   process.stdin.resume();
   tell({ ended: await run.ended });
 }
 
 // With the daemon its standard output may go too; the piece is finished all the same.
 process.stdout.on("error", () => undefined);
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
 work(JSON.parse(process.argv[2] ?? "") as WorkerRequest).then(
   () => process.exit(0),
   (error: unknown) => {

@@ -270,18 +270,18 @@ export class PoolCrypt extends LuksDevice {
     started: (run: CryptReencryption) => void,
   ): Promise<"finished" | "stopped"> {
     if (await this.complete()) return "finished";
-    const start = (unlock: CryptUnlock): CryptReencryption => {
+    const start = async (unlock: CryptUnlock): Promise<CryptReencryption> => {
       const options = { activeName: this.mapping, unlock };
-      const run = runInWorker(this.container, options, onProgress);
+      const run = await runInWorker(this.container, options, onProgress);
       started(run);
       return run;
     };
     const failures: string[] = [];
-    const given = passphrase === null ? [] : [() => Promise.resolve(start({ passphrase }))];
+    const given = passphrase === null ? [] : [() => start({ passphrase })];
     const byToken = this.tokens.map(
       (token) => () =>
         // The secret is copied when the run is started, and wiped long before it ends.
-        this.withSecretOf({ ...token, keyslot: null }, (unlock) => Promise.resolve(start(unlock))),
+        this.withSecretOf({ ...token, keyslot: null }, start),
     );
     for (const attempt of [...given, ...byToken])
       try {

@@ -2,11 +2,13 @@
  * A process of its own for the long part of an encryption, re-encryption or decryption in place.
  *
  * While a piece is worked on, whoever writes to it, and every flush of the device, waits in the kernel and can't even be
- * killed. If the daemon did the work itself and were killed while another thread of it waits like that, it could not
- * end, and nobody would finish the piece. A worker finishes its piece whatever becomes of the daemon, and ends then; and
- * a daemon whose worker was killed puts the device in order.
+ * killed. If the daemon did the work itself and were killed, it could not end: another thread of it may wait like that,
+ * and the last process of its mount namespace unmounts the pool's metadata volume. So nobody would finish the piece. A
+ * worker finishes its piece whatever becomes of the daemon, and ends then; it keeps the namespace until that. A daemon
+ * whose worker was killed puts the device in order.
  */
 import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync } from "node:fs";
 import * as path from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -18,6 +20,7 @@ import {
   type CryptUnlock,
 } from "../../../native";
 import { EngineError } from "../../errors";
+import { requireProgram } from "../programs";
 
 /** Beside the daemon's script. */
 const SCRIPT = "stratisd-worker.js";
@@ -81,11 +84,25 @@ function requestOf(
   return { request: { ...common, unlock: "descriptor", keyslot }, passphrase: unlock.passphrase };
 }
 
-function start(request: WorkerRequest, passphrase: Uint8Array | null): ChildProcess {
+/**
+ * Where there is systemd, a worker is in a scope of its own: it is not ended with the daemon's service, however that is
+ * ended.
+ */
+async function scopeCommand({ activeName }: WorkerRequest): Promise<string[]> {
+  if (!existsSync("/run/systemd/system")) return [];
+  const description = `--description=Encryption in place of ${activeName}`;
+  return [await requireProgram("systemd-run"), "--scope", "--quiet", "--collect", description, "--"];
+}
+
+function start(command: string[], request: WorkerRequest, passphrase: Uint8Array | null): ChildProcess {
   const secret = passphrase === null ? null : native().pipeWith(passphrase);
   try {
     const script = path.join(path.dirname(process.argv[1] ?? ""), SCRIPT);
-    return spawn(process.execPath, [...process.execArgv, script, JSON.stringify(request)], {
+    const node = [...process.execArgv, script, JSON.stringify(request)];
+    const [first, ...others] = command;
+    const [program, args] =
+      first === undefined ? [process.execPath, node] : [first, [...others, process.execPath, ...node]];
+    return spawn(program, args, {
       stdio: ["pipe", "pipe", "inherit", secret?.readEnd ?? "ignore"],
       // It ends by itself, with its piece: what is meant for the daemon must not reach it.
       detached: true,
@@ -129,15 +146,15 @@ async function outcome(
   throw new EngineError(`The process that worked on the data ended before it was done (${how})`);
 }
 
-/** As cryptReencryptRun of the addon, in a process of its own. The passphrase is copied at once. */
-export function runInWorker(
+/** As cryptReencryptRun of the addon, in a process of its own. The passphrase is copied before it resolves. */
+export async function runInWorker(
   container: string,
   { activeName, unlock }: Required<Pick<CryptReencryptOptions, "activeName" | "unlock">>,
   onProgress: (done: bigint, total: bigint) => void,
-): CryptReencryption {
+): Promise<CryptReencryption> {
   if (activeName === null) throw new EngineError("A worker is for a mapping that is in use");
   const { request, passphrase } = requestOf(container, activeName, unlock);
-  const worker = start(request, passphrase);
+  const worker = start(await scopeCommand(request), request, passphrase);
   // It may have ended by itself.
   worker.stdin?.on("error", () => undefined);
   return {
