@@ -4,7 +4,7 @@
  * by the daemon's end.
  */
 import { closeSync, readSync } from "node:fs";
-import { lockOf, SECRET_DESCRIPTOR, type WorkerLine, type WorkerRequest } from "../engine/real/crypt/worker";
+import { SECRET_DESCRIPTOR, type WorkerLine, type WorkerRequest } from "../engine/real/crypt/worker";
 import { isNativeError, native, type CryptUnlock } from "../native";
 
 const MOST_SECRET_BYTES = 512;
@@ -32,7 +32,7 @@ function unlockOf({ unlock, keyslot }: WorkerRequest): CryptUnlock {
 }
 
 async function work(request: WorkerRequest): Promise<void> {
-  const lock = native().lockFile(lockOf(request.activeName));
+  const lock = native().lockFile(request.lock);
   if (!lock.acquired) throw new Error(`Process ${lock.content} works on ${request.activeName} already`);
   lock.write(String(process.pid));
   const unlock = unlockOf(request);

@@ -35,6 +35,8 @@ const LOOK_MILLISECONDS = 100;
 export interface WorkerRequest {
   container: string;
   activeName: string;
+  /** File that is locked while it works. */
+  lock: string;
   unlock: { keyDescription: string } | { token: number | "any" } | "descriptor";
   keyslot: number | null;
 }
@@ -46,7 +48,7 @@ export type WorkerLine =
   | { error: { message: string; code?: string; syscall?: string; errno?: number } };
 
 /** Locked while a worker is at a mapping, whichever daemon has started it. */
-export const lockOf = (activeName: string): string => `${RUN_FOLDER}/${activeName}.lock`;
+const lockOf = (activeName: string): string => `${RUN_FOLDER}/${activeName}.lock`;
 
 /** Waits for the worker that another daemon may have left at a mapping. Throws EngineError when it does not end. */
 export async function whenNoWorker(activeName: string): Promise<void> {
@@ -69,7 +71,7 @@ function requestOf(
   activeName: string,
   unlock: CryptUnlock,
 ): { request: WorkerRequest; passphrase: Uint8Array | null } {
-  const common = { container, activeName };
+  const common = { container, activeName, lock: lockOf(activeName) };
   if ("token" in unlock)
     return {
       request: { ...common, unlock: { token: unlock.token }, keyslot: null },
