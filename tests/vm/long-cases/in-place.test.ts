@@ -239,6 +239,26 @@ test("stopped and started with either key", TEST_OPTIONS, async () => {
   churn = new Churn(at);
 });
 
+test(
+  "a worker that is killed: the daemon finishes its piece, and says that the rest is not done",
+  TEST_OPTIONS,
+  async () => {
+    const { reply } = await begin("ReencryptPool");
+    await waitFor("work in place", isWorking);
+    await sleep(2000);
+    await mustRun("pkill", ["-KILL", "-f", "stratisd-worker.js"]);
+    const answered = await reply;
+    assert.equal(answered?.code, 1);
+    assert.match(answered.message, /ended before it was done/);
+    assert.equal(await isWorking(), false);
+    const written = churn.rounds;
+    await waitFor("writing", () => Promise.resolve(churn.rounds > written + 2));
+    const { code, message } = await answer("ReencryptPool");
+    assert.equal(code, 0, message);
+    await requireSettled(ENCRYPTED_DEVICES);
+  },
+);
+
 test("decrypted, killed meanwhile: nothing of the header is left", TEST_OPTIONS, async () => {
   await begin("DecryptPool");
   for (let kill = 0; kill < KILLS; kill += 1) await killAtWork();
