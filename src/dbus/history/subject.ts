@@ -26,6 +26,8 @@ function entrySubject(known: Known, entry: Entry): Subject {
       const device = pool?.getBlockDev(entry.uuid)?.devnode ?? entry.uuid;
       return { ...subject, object: `block device ${device} in ${inPool}` };
     }
+    case "operation":
+      return { ...subject, object: `operation in place on ${inPool}` };
   }
 }
 
