@@ -274,7 +274,7 @@ test("decrypted, killed meanwhile: nothing of the header is left", TEST_OPTIONS,
 });
 
 test("by the command line, with other operations meanwhile", TEST_OPTIONS, async () => {
-  await stratis("pool", "encryption", "on", "--in-place", "--key-desc", "one", POOL);
+  await stratis("pool", "encryption", "on", "--in-place", "--key-desc", "one", "--name", POOL);
   await waitFor("work in place", isWorking);
   await stratis("filesystem", "create", POOL, "other", "--size", "512MiB");
   await stratis("filesystem", "snapshot", POOL, "home", "copy");
@@ -286,8 +286,11 @@ test("by the command line, with other operations meanwhile", TEST_OPTIONS, async
   await waitFor("encryption", async () => (await poolProperty("Encrypted")) === true);
   await stratis("filesystem", "destroy", POOL, "other", "copy");
   await requireSettled(ENCRYPTED_DEVICES);
-  assert.match(await stratisFails("pool", "encryption", "on", "--in-place", "--key-desc", "one", POOL), /./);
-  await stratis("pool", "encryption", "reencrypt", "--in-place", "--wait", POOL);
-  await stratis("pool", "encryption", "off", "--in-place", "--wait", POOL);
+  assert.match(
+    await stratisFails("pool", "encryption", "on", "--in-place", "--key-desc", "one", "--name", POOL),
+    /./,
+  );
+  await stratis("pool", "encryption", "reencrypt", "--in-place", "--wait", "--name", POOL);
+  await stratis("pool", "encryption", "off", "--in-place", "--wait", "--name", POOL);
   await requireSettled(PLAIN_DEVICES);
 });
