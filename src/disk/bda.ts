@@ -49,9 +49,10 @@ const STATIC_HEADER_BYTES = Number(STATIC_HEADER_SECTORS * SECTOR_BYTES);
 export const readSigblockBytes = (file: BlockFile, copy: 0 | 1): Promise<Buffer> =>
   file.read(BigInt(copy * COPY_BYTES) + SECTOR_BYTES, SIGBLOCK_BYTES);
 
-/** Whether the first copy of the signature block can be read, whatever it holds. */
-export async function firstCopyIsReadable(file: BlockFile): Promise<boolean> {
-  return (await readSigblock(file, 0)).kind !== "unreadable";
+/** Whether both copies of the signature block can be read, whatever they hold. */
+export async function copiesAreReadable(file: BlockFile): Promise<boolean> {
+  const copies = [await readSigblock(file, 0), await readSigblock(file, 1)];
+  return copies.every(({ kind }) => kind !== "unreadable");
 }
 
 async function readSigblock(file: BlockFile, copy: 0 | 1): Promise<SigblockCopy> {

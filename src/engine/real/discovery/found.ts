@@ -1,6 +1,6 @@
 /** What the disks say about pools: members found, and the newest record among them (engine.md §8, on-disk-format.md §13). */
 import {
-  firstCopyIsReadable,
+  copiesAreReadable,
   lastUpdateTime,
   readMetadata,
   readStaticHeader,
@@ -64,16 +64,19 @@ function wasProbed({ major, properties }: UdevDevice): boolean {
 }
 
 /**
- * The same for a device on which udev names nothing. blkid gives up when it can't read the first copy of the header;
- * what is on the device is told by the second one then. Null, without a word, for any other device.
+ * The same for a device on which udev names nothing. blkid gives up when it can't read one copy of the header;
+ * what is on the device is told by the other one then. Null, without a word, for any other device.
  */
 export async function identifyUnnamed(device: UdevDevice): Promise<FoundDevice | null> {
   const { devnode, major, minor } = device;
   if (devnode === null || major === null || minor === null || !wasProbed(device)) return null;
   try {
-    if (await withBlockFile(devnode, {}, firstCopyIsReadable)) return null;
+    if (await withBlockFile(devnode, {}, copiesAreReadable)) return null;
     const found = await readFound(devnode, { major, minor });
-    if (found !== null) log.warn(`The first copy of the Stratis header of ${devnode} can't be read`);
+    if (found !== null)
+      log.warn(
+        `A copy of the Stratis header of ${devnode} can't be read, so that udev does not know what it is`,
+      );
     return found;
   } catch (error) {
     log.debug(`Disregarding ${devnode}, on which udev names nothing: ${errorText(error)}`);
