@@ -53,10 +53,12 @@ export async function createDevice(name: string, table: readonly string[]): Prom
   await mustRun("udevadm", ["settle", "--timeout=60"]);
 }
 
-/** What is being written meanwhile is not waited for. */
+/** A command of the shell. What is being written meanwhile is not waited for. */
+export const changeCommand = (name: string, table: readonly string[]): string =>
+  `set -e; dmsetup suspend --noflush --nolockfs ${name}; ` +
+  `printf '%s\\n' ${table.map((line) => `'${line}'`).join(" ")} | dmsetup load ${name}; dmsetup resume ${name}`;
+
 export async function changeDevice(name: string, table: readonly string[]): Promise<void> {
-  await mustRun("dmsetup", ["suspend", "--noflush", "--nolockfs", name]);
-  await mustRun("sh", ["-c", `printf '%s\\n' "$@" | dmsetup load ${name}`, "sh", ...table]);
-  await mustRun("dmsetup", ["resume", name]);
+  await mustRun("sh", ["-c", changeCommand(name, table)]);
   await mustRun("udevadm", ["settle", "--timeout=60"]);
 }

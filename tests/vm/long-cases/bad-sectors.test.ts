@@ -110,37 +110,27 @@ test("a pool whose record can't be saved permits no changes, until it can be sav
   await verifyKept();
 });
 
-test("the second copy of the header can't be read: the pool starts by the first, and the second is mended later", async () => {
-  await stratis("pool", "stop", "--name", POOL);
-  await changeDevice(DEVICE, await tableOf("d0", 3, { at: COPY_SECTORS, sectors: COPY_SECTORS }));
-  await findAnew();
-  await stratis("pool", "start", "--name", POOL);
-  await verifyKept();
-  assert.match(await journal(), /Copy 2 of the Stratis header of \S+ is damaged and could not be mended/);
-  await stratis("pool", "stop", "--name", POOL);
-  await remapCopy(1);
-  await findAnew();
-  assert.match(await journal(), /Mended copy 2 of the Stratis header/);
-  await stratis("pool", "start", "--name", POOL);
-  await verifyKept();
-});
-
-test("the first copy of the header can't be read, so that udev names nothing: the pool starts by the second, and the first is mended later", async () => {
-  await stratis("pool", "stop", "--name", POOL);
-  await changeDevice(DEVICE, await tableOf("d0", 3, { at: 0, sectors: COPY_SECTORS }));
-  await findAnew();
-  assert.equal((await run("blkid", ["-p", `/dev/mapper/${DEVICE}`])).stdout, "");
-  assert.match(await stratis("pool", "list", "--stopped"), new RegExp(POOL));
-  await stratis("pool", "start", "--name", POOL);
-  await verifyKept();
-  assert.match(await journal(), /The first copy of the Stratis header of \S+ can't be read/);
-  await stratis("pool", "stop", "--name", POOL);
-  await remapCopy(0);
-  await findAnew();
-  assert.match(await journal(), /Mended copy 1 of the Stratis header/);
-  await stratis("pool", "start", "--name", POOL);
-  await verifyKept();
-});
+for (const [copy, name] of [
+  [1, "second"],
+  [0, "first"],
+] as const)
+  test(`the ${name} copy of the header can't be read, so that udev names nothing: the pool starts by the other, and it is mended later`, async () => {
+    await stratis("pool", "stop", "--name", POOL);
+    await changeDevice(DEVICE, await tableOf("d0", 3, { at: copy * COPY_SECTORS, sectors: COPY_SECTORS }));
+    await findAnew();
+    assert.equal((await run("blkid", ["-p", `/dev/mapper/${DEVICE}`])).stdout, "");
+    assert.match(await stratis("pool", "list", "--stopped"), new RegExp(POOL));
+    await stratis("pool", "start", "--name", POOL);
+    await verifyKept();
+    const number = copy + 1;
+    assert.match(await journal(), new RegExp(`Copy ${number} of the Stratis header .* could not be mended`));
+    await stratis("pool", "stop", "--name", POOL);
+    await remapCopy(copy);
+    await findAnew();
+    assert.match(await journal(), new RegExp(`Mended copy ${number} of the Stratis header`));
+    await stratis("pool", "start", "--name", POOL);
+    await verifyKept();
+  });
 
 test("thin metadata that can't be written stops changes, which shows; with the device back a start heals it", async () => {
   await changeDevice(DEVICE, await tableOf("d0", 3, { at: THIN_META_SECTOR, sectors: 8192 }));
