@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
-import { mountPoint, mustRun, run, sha256, stratis, unmountAll, until } from "./support";
+import { dmLength, mountPoint, mustRun, run, sha256, stratis, unmountAll, until } from "./support";
 
 before(async () => {
   await startDaemon();
@@ -13,16 +13,6 @@ after(async () => {
   await unmountAll();
   await stopDaemon();
 });
-
-async function dmLength(name: RegExp): Promise<bigint> {
-  const { stdout } = await mustRun("dmsetup", ["table"]);
-  let total = 0n;
-  for (const line of stdout.split("\n")) {
-    const [device = "", , length = "0"] = line.split(" ");
-    if (name.test(device)) total += BigInt(length);
-  }
-  return total;
-}
 
 test("a pool that is given a disk grows into it, because less than the low-water mark is free", async () => {
   const [first, second] = [await disk("d0"), await disk("d1")];

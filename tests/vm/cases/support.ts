@@ -72,6 +72,17 @@ export async function dmDevices(): Promise<string[]> {
     .sort();
 }
 
+/** Sectors of the live devices whose names match. */
+export async function dmLength(name: RegExp): Promise<bigint> {
+  const { stdout } = await mustRun("dmsetup", ["table"]);
+  let total = 0n;
+  for (const line of stdout.split("\n")) {
+    const [device = "", , length = "0"] = line.split(" ");
+    if (name.test(device)) total += BigInt(length);
+  }
+  return total;
+}
+
 export async function mountPoint(name: string): Promise<string> {
   const folder = path.join(MOUNTS, name);
   await mkdir(folder, { recursive: true });

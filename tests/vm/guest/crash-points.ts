@@ -18,11 +18,20 @@ export async function startCountedDaemon(): Promise<void> {
   });
 }
 
-/** From now on steps are counted, and before step `limit` the daemon dies; 0: it never does. */
-export function countSteps(limit: number): void {
+function order(limit: number, ...more: string[]): void {
   tokens += 1;
   writeFileSync(`${CONTROL}.steps`, "");
-  writeFileSync(CONTROL, `${limit} ${process.pid}-${tokens}`);
+  writeFileSync(CONTROL, [`${limit} ${process.pid}-${tokens}`, ...more].join("\n"));
+}
+
+/** From now on steps are counted, and before step `limit` the daemon dies; 0: it never does. */
+export function countSteps(limit: number): void {
+  order(limit);
+}
+
+/** From now on steps are counted, and before the first one whose name matches the command is run. */
+export function beforeStep(name: RegExp, command: string): void {
+  order(0, name.source, command);
 }
 
 /** What was done since countSteps(); ends the counting. */

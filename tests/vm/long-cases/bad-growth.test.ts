@@ -1,11 +1,13 @@
 /** A device that fails in the middle of a thin pool's growth: what it grows into, or where its metadata is. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { startDaemon, stopDaemon } from "../guest/daemon";
+import { beforeStep, startCountedDaemon, stepsSoFar } from "../guest/crash-points";
+import { stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 import {
   closeBus,
   dmDevices,
+  dmLength,
   mustRun,
   poolProperties,
   run,
@@ -16,13 +18,21 @@ import {
   until,
 } from "../cases/support";
 import { KeptFile } from "../cases/kept-file";
-import { badTable, changeDevice, createDevice, type BadPart, type Piece } from "./bad-device-support";
+import {
+  badTable,
+  changeCommand,
+  changeDevice,
+  createDevice,
+  type BadPart,
+  type Piece,
+} from "./bad-device-support";
 
 const POOL = "outgrown";
 const DEVICE = "case-outgrown";
 const SECTORS_PER_GIB = 2 * 1024 * 1024;
 /** A V2 pool on one device has its thin metadata behind the header and the space kept for LUKS2. */
 const THIN_META_SECTOR = 8192 + 34816;
+const THIN_META_SECTORS = 8192;
 /** So many filesystems need more thin metadata than one block of its space map describes, so that one is added. */
 const MANY_FILESYSTEMS = 5000;
 const kept = new KeptFile(POOL, "fs");
@@ -30,7 +40,7 @@ let pieces: Piece[] = [];
 
 before(async () => {
   for (const serial of ["d0", "d1", "d4", "d5", "big"]) await wipeDisk(await disk(serial));
-  await startDaemon();
+  await startCountedDaemon();
 });
 after(async () => {
   await unmountAll();
@@ -52,12 +62,6 @@ async function createPool(gibOf: Record<string, number>): Promise<void> {
 
 const fail = (part: BadPart): Promise<void> => changeDevice(DEVICE, badTable(pieces, part));
 const availability = async (): Promise<unknown> => (await poolProperties(POOL))["AvailableActions"];
-
-async function sizeOf(name: RegExp): Promise<bigint> {
-  const { stdout } = await mustRun("dmsetup", ["table"]);
-  const line = stdout.split("\n").find((found) => name.test(found)) ?? "";
-  return BigInt(line.split(" ")[2] ?? "0");
-}
 
 /** That the pool permits less can be seen, and why no change is made; nothing of it is suspended. */
 async function requireRestricted(): Promise<void> {
@@ -92,22 +96,6 @@ async function destroyAll(): Promise<void> {
   await mustRun("dmsetup", ["remove", "--retry", DEVICE]);
 }
 
-test("thin metadata fails while thin data grows: the pool shows it, and grows when it is started with the device back", async (context) => {
-  await createPool({ d0: 3 });
-  await until("all space is allocated", async () => (await poolProperties(POOL))["NoAllocSpace"] === true);
-  const before = await sizeOf(/flex-thindata/);
-  await fail({ at: THIN_META_SECTOR, sectors: 8192 });
-  const added = await stratisCommand("pool", "add-data", POOL, await disk("d1"));
-  context.diagnostic(`add-data: ${added.stderr}`);
-  await requireRestricted();
-  await heal();
-  await until("thin data has grown", async () => (await sizeOf(/flex-thindata/)) > before);
-  assert.equal(await sizeOf(/thinpool-pool/), await sizeOf(/flex-thindata/));
-  const { stdout } = await mustRun("dmsetup", ["status", "--target", "thin-pool"]);
-  assert.match(stdout, / rw /, stdout);
-  await destroyAll();
-});
-
 interface Metadata {
   backstore: { data_tier: { blockdev: { allocs: { start: number; length: number }[][] } } };
 }
@@ -121,7 +109,7 @@ async function firstFree(): Promise<number> {
 
 test("what thin metadata grows into can't be written: the pool shows it, and has grown when it is started with the device back", async () => {
   await createPool({ big: 40, d4: 12, d5: 12 });
-  const before = await sizeOf(/flex-thinmeta/);
+  const before = await dmLength(/flex-thinmeta/);
   await fail({ at: await firstFree(), sectors: SECTORS_PER_GIB });
   const { status, stderr } = await stratisCommand("pool", "set-fs-limit", POOL, String(MANY_FILESYSTEMS));
   await requireRestricted();
@@ -131,12 +119,34 @@ test("what thin metadata grows into can't be written: the pool shows it, and has
     await stratis("pool", "set-fs-limit", POOL, String(MANY_FILESYSTEMS));
   }
   assert.equal((await poolProperties(POOL))["FsLimit"], BigInt(MANY_FILESYSTEMS));
-  assert.ok((await sizeOf(/flex-thinmeta/)) > before);
+  assert.ok((await dmLength(/flex-thinmeta/)) > before);
   await stratis("pool", "stop", "--name", POOL);
   await stratis("pool", "start", "--name", POOL);
   await kept.mountAndCompare();
   await unmountAll();
   const check = await run("xfs_repair", ["-n", `/dev/stratis/${POOL}/fs`]);
   assert.equal(check.status, 0, check.stdout + check.stderr);
+  await destroyAll();
+});
+
+test("thin metadata fails while thin data grows: the pool shows it, and grows when it is started with the device back", async (context) => {
+  await createPool({ d0: 3 });
+  await until("all space is allocated", async () => (await poolProperties(POOL))["NoAllocSpace"] === true);
+  const before = await dmLength(/flex-thindata/);
+  const bad = badTable(pieces, { at: THIN_META_SECTOR, sectors: THIN_META_SECTORS });
+  beforeStep(/^load .*flex-thindata/, changeCommand(DEVICE, bad));
+  const added = await stratisCommand("pool", "add-data", POOL, await disk("d1"));
+  const steps = stepsSoFar();
+  assert.ok(
+    steps.some((step) => /^load .*flex-thindata/.test(step)),
+    steps.join("; "),
+  );
+  context.diagnostic(`add-data ended with ${String(added.status)}: ${added.stderr}`);
+  await requireRestricted();
+  await heal();
+  await until("thin data has grown", async () => (await dmLength(/flex-thindata/)) > before);
+  assert.equal(await dmLength(/thinpool-pool/), await dmLength(/flex-thindata/));
+  const { stdout } = await mustRun("dmsetup", ["status", "--target", "thin-pool"]);
+  assert.match(stdout, / rw /, stdout);
   await destroyAll();
 });

@@ -5,7 +5,9 @@
  *
  * The file named by STRATIS_CRASH_CONTROL says what to do: "N TOKEN" counts steps since the token was new, and kills
  * the process before step N (0: never). The names of the steps that were passed are in the file beside it, ".steps".
+ * Two more lines are a regular expression and a command, which is run before the first step whose name matches.
  */
+import { execFileSync } from "node:child_process";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import * as path from "node:path";
@@ -17,18 +19,25 @@ const CHANGES_NOTHING = new Set(["info", "list", "table", "status", "deps", "ver
 
 let token = "";
 let passed = 0;
+let hasRun = false;
 
 /** Called before every step. */
 function step(name: string): void {
-  const [limit = "0", current = ""] = readFileSync(control, "utf8").trim().split(" ");
+  const [order = "", pattern, command] = readFileSync(control, "utf8").split("\n");
+  const [limit = "0", current = ""] = order.split(" ");
   if (current === "") return;
   if (current !== token) {
     token = current;
     passed = 0;
+    hasRun = false;
     writeFileSync(`${control}.steps`, "");
   }
   passed += 1;
   if (passed === Number(limit)) process.kill(process.pid, "SIGKILL");
+  if (pattern !== undefined && command !== undefined && !hasRun && new RegExp(pattern).test(name)) {
+    hasRun = true;
+    execFileSync("sh", ["-c", command]);
+  }
   appendFileSync(`${control}.steps`, `${name}\n`);
 }
 
