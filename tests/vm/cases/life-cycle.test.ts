@@ -174,6 +174,43 @@ test("every thread of the daemon is in its own mount namespace, and the process 
   assert.ok(!mounts.includes(".mdv-"), "metadata volumes are not seen from outside");
 });
 
+test("the history tells what was done to the pool, by whom, and what was refused", async () => {
+  const told = await stratis("history", "--pool", "life", "--since", "1h", "--json");
+  const { history } = JSON.parse(told) as { history: Record<string, unknown>[] };
+  const line = (record: Record<string, unknown> | undefined): unknown[] =>
+    ["operation", "object", "result", "uid", "command"].map((name) => record?.[name]);
+  const recordOf = (operation: string, result: string) =>
+    history.find((record) => record["operation"] === operation && record["result"] === result);
+  const [first, second] = [await disk("d0"), await disk("d1")];
+  const created = `pool life, block device ${first}, ${second}`;
+  assert.deepEqual(line(recordOf("CreatePool", "ok")), ["CreatePool", created, "ok", 0, "stratis"]);
+  const renamed = ["SetName", "pool life, to living", "ok", 0, "stratis"];
+  assert.deepEqual(line(recordOf("SetName", "ok")), [
+    "SetName",
+    "filesystem quiet in pool life, to silent",
+    ...renamed.slice(2),
+  ]);
+  assert.ok(
+    history.some((record) => line(record).join() === renamed.join()),
+    told,
+  );
+  const busy = recordOf("DestroyFilesystems", "failed");
+  assert.equal(busy?.["object"], "filesystem silent, home in pool life");
+  assert.match(String(busy["error"]), /in use/);
+  for (const operation of ["StopPool", "StartPool", "AddDataDevs", "SnapshotFilesystem"])
+    assert.equal(recordOf(operation, "ok")?.["pool"], "life", operation);
+  const uuid = String(history[0]?.["pool_uuid"]);
+  const { stdout } = await mustRun("journalctl", [
+    "--output=cat",
+    `POOL_UUID=${uuid}`,
+    "STRATIS_RESULT=failed",
+  ]);
+  assert.match(
+    stdout,
+    /^DestroyFilesystems of .* asked for by stratis \(uid 0, pid \d+\): failed after \d+ ms: /m,
+  );
+});
+
 test("everything is destroyed, and the disks are blank", async () => {
   await stratis("filesystem", "destroy", "life", "home", "monday", "silent", "quiet-snap");
   await stratis("pool", "destroy", "life");
