@@ -104,7 +104,8 @@ export class DbusService {
       attempt = this.#history?.begin(call, origin.sender) ?? null;
       reply = await dispatch(this.#context, call);
     } catch (error) {
-      attempt?.end(failure(this.#refuse(call, origin, error)));
+      const text = this.#refuse(call, origin, error);
+      attempt?.end(failure(text));
       return;
     }
     try {

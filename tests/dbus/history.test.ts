@@ -11,7 +11,7 @@ import { BASE_PATH, BUS_NAME, OBJECT_MANAGER, PROPERTIES } from "../../src/dbus/
 import { parseHistoryJson } from "../../src/history/forms";
 import type { HistoryRecord } from "../../src/history/record";
 import { startBus, type PrivateBus } from "./support/bus";
-import { Client, plain } from "./support/client";
+import { Client, plain, RemoteError } from "./support/client";
 import { nameOf, startSimulated, type Simulated } from "./support/simulated";
 import { runStratis } from "./cli-support/run";
 
@@ -116,16 +116,16 @@ test("what was done, what was so already, and what failed, with the pool's UUID"
 test("properties that are set; and nothing of calls that only read, or that no interface has", async () => {
   const path = await createPool("props");
   await world.client.set(path, POOL, "FsLimit", new Variant("t", 200n));
-  await assert.rejects(world.client.set(path, POOL, "FsLimit", new Variant("t", 1n)));
-  await assert.rejects(world.client.set(path, POOL, "FsLimit", new Variant("s", "wrong type")));
-  await assert.rejects(world.client.set(path, POOL, "Name", new Variant("s", "read only")));
+  await assert.rejects(world.client.set(path, POOL, "FsLimit", new Variant("t", 1n)), RemoteError);
+  await assert.rejects(world.client.set(path, POOL, "FsLimit", new Variant("s", "wrong type")), RemoteError);
+  await assert.rejects(world.client.set(path, POOL, "Name", new Variant("s", "read only")), RemoteError);
   await call(BASE_PATH, MANAGER, "ListKeys");
   await call(BASE_PATH, MANAGER, "EngineStateReport");
   await call(path, POOL, "Metadata", "b", true);
   await call(BASE_PATH, OBJECT_MANAGER, "GetManagedObjects");
   await call(path, PROPERTIES, "GetAll", "s", POOL);
-  await assert.rejects(call(BASE_PATH, MANAGER, "DestroyEverything"));
-  await assert.rejects(call(BASE_PATH, MANAGER, "DestroyPool", "s", "wrong type"));
+  await assert.rejects(call(BASE_PATH, MANAGER, "DestroyEverything"), RemoteError);
+  await assert.rejects(call(BASE_PATH, MANAGER, "DestroyPool", "s", "wrong type"), RemoteError);
   const [, ...others] = await taken(5);
   assert.deepEqual(
     others.map((record) => facts(record).slice(0, 4)),

@@ -82,7 +82,10 @@ export class Monitor {
     return monitor;
   }
 
-  /** What there was since the last call of this, up to the reply to a Ping that has been sent since. */
+  /**
+   * What there was since the last call of this, up to the reply to a Ping that has been sent since; without what the
+   * daemon and the bus say to each other.
+   */
   async eventsBeforePing(): Promise<Event[]> {
     let ping: ReceivedMessage | undefined;
     let pong: ReceivedMessage | undefined;
@@ -95,7 +98,8 @@ export class Monitor {
     });
     return this.#seen
       .splice(0)
-      .filter((message) => message !== ping && message !== pong && message.sender !== MESSAGE_BUS)
+      .filter((message) => message !== ping && message !== pong)
+      .filter(({ sender, destination }) => sender !== MESSAGE_BUS && destination !== MESSAGE_BUS)
       .map(eventOf);
   }
 
