@@ -100,7 +100,7 @@ async function main(): Promise<void> {
     await settled();
     await installPackage();
     await addToFstab(
-      await makePools(FILESYSTEMS_EACH, () => "defaults,nofail,x-systemd.requires=stratisd.service"),
+      await makePools(FILESYSTEMS_EACH, () => "defaults,nofail,x-systemd.after=stratisd.service"),
     );
     await waitLonger();
     const ours = await measure("this");

@@ -10,7 +10,8 @@ import { fstabLines, type FstabLine } from "./fstab";
 const FSTAB = "/etc/fstab";
 const REQUIRES = "x-systemd.requires=";
 const DAEMON = "stratisd.service";
-const WAIT_FOR_DAEMON = `nofail,${REQUIRES}${DAEMON}`;
+const AFTER = "x-systemd.after=";
+const WAIT_FOR_DAEMON = `nofail,${AFTER}${DAEMON}`;
 const LINK = /^\/dev\/stratis\/([^/]+)\/([^/]+)$/;
 const MAPPER = /^\/dev\/(?:mapper\/)?stratis-1-([0-9a-f]{32})-thin-fs-([0-9a-f]{32})$/;
 /** The unit that starts one pool. */
@@ -75,15 +76,24 @@ function deviceFindings({ device, names }: StratisLine): Finding[] {
 }
 
 /** What only the daemon's own unit demands, which starts after everything that a boot has to wait for. */
-const daemonFindings = ({ options }: StratisLine): Finding[] =>
-  options.includes("nofail")
-    ? []
-    : [
-        failure(
-          `requires ${DAEMON} but lacks the option nofail, so that units wait for each other at boot`,
-          "Add nofail to its options, or require stratis-fstab-setup@POOL_UUID.service instead.",
-        ),
-      ];
+function daemonFindings({ options }: StratisLine): Finding[] {
+  const findings: Finding[] = [];
+  if (!options.includes("nofail"))
+    findings.push(
+      failure(
+        `requires ${DAEMON} but lacks the option nofail, so that units wait for each other at boot`,
+        "Add nofail to its options, or require stratis-fstab-setup@POOL_UUID.service instead.",
+      ),
+    );
+  if (options.includes(`${REQUIRES}${DAEMON}`))
+    findings.push(
+      warning(
+        `requires ${DAEMON}, so that it is unmounted when the daemon is restarted`,
+        `Write ${AFTER}${DAEMON} instead.`,
+      ),
+    );
+  return findings;
+}
 
 function unitFindings(unit: string, line: StratisLine, pool: KnownPool | undefined): Finding[] {
   const { options } = line;
@@ -115,8 +125,8 @@ function bootFindings(line: StratisLine, pool: KnownPool | undefined): Finding[]
   // The root filesystem is mounted by the initial RAM disk; what is not mounted at boot keeps nothing waiting.
   if (mountPoint === "/" || options.includes("noauto")) return [];
   const units = options
-    .filter((option) => option.startsWith(REQUIRES))
-    .map((option) => option.slice(REQUIRES.length))
+    .filter((option) => option.startsWith(REQUIRES) || option === `${AFTER}${DAEMON}`)
+    .map((option) => option.slice(option.indexOf("=") + 1))
     .filter((unit) => unit.startsWith("stratis"));
   const findings = units.flatMap((unit) => unitFindings(unit, line, pool));
   if (units.length === 0)

@@ -99,8 +99,9 @@ const FSTAB: readonly { readonly text: string; readonly options: string }[] = [
   {
     text:
       "Of a pool that the daemon starts by itself, that is one whose devices are there, which was not stopped, and which needs " +
-      "no passphrase: late in the boot, which does not wait for it. Without `nofail` units would wait for each other.",
-    options: `defaults,nofail,${FSTAB_REQUIRES}stratisd.service`,
+      "no passphrase: late in the boot, which does not wait for it. Without `nofail` units would wait for each other. With `x-systemd.requires=` instead, it would be " +
+      "unmounted when the daemon is restarted.",
+    options: "defaults,nofail,x-systemd.after=stratisd.service",
   },
   {
     text:

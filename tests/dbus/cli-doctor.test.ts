@@ -177,7 +177,7 @@ test("lines of fstab", async () => {
     "etc/fstab",
     [
       "/dev/sda1 / ext4 defaults 0 1",
-      "/dev/stratis/data/www /good xfs defaults,x-systemd.requires=stratisd.service,nofail 0 0",
+      "/dev/stratis/data/www /good xfs defaults,x-systemd.after=stratisd.service,nofail 0 0",
       "/dev/stratis/data/www /early xfs defaults 0 0",
       "/dev/stratis/data/none /none xfs x-systemd.requires=stratisd.service,nofail 0 0",
       "/dev/stratis/nope/x /nope ext4 x-systemd.requires=stratisd.service,nofail 0 0",
@@ -225,6 +225,7 @@ test("lines of fstab", async () => {
     "warning",
   );
   assert.equal(levelOf(findings, at(14, "/cycle", "requires .* lacks the option nofail")), "error");
+  assert.equal(levelOf(findings, at(14, "/cycle", "requires .* is unmounted when")), "warning");
   assert.ok(!findings.some(({ message }) => at(14, "/cycle", "has not").test(message)));
 });
 

@@ -115,7 +115,7 @@ step(
   async () => {
     const lines = await makePools(FILESYSTEMS_EACH, (pool, uuid) =>
       pool === "plain"
-        ? "defaults,nofail,x-systemd.requires=stratisd.service"
+        ? "defaults,nofail,x-systemd.after=stratisd.service"
         : `defaults,x-systemd.requires=stratis-fstab-setup@${uuid}.service`,
     );
     lines.push(
