@@ -52,7 +52,7 @@ export interface BootOptions {
 /** A guest that mounts filesystems of its own does so before its agent starts. */
 const BOOT_MILLISECONDS = 600_000;
 const HOTPLUG_MILLISECONDS = 30_000;
-const POWEROFF_MILLISECONDS = 120_000;
+const POWEROFF_MILLISECONDS = 300_000;
 const CONSOLE_LINES_SHOWN = 60;
 /**
  * A kernel that patches its own code puts a breakpoint there for a moment. Emulation of several processors now and then
