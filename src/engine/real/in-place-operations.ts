@@ -139,7 +139,8 @@ export class InPlaceOperations {
     const end = this.#carryOut(kind, crypt, run).finally(() => {
       if (this.core.inPlace === run) this.core.inPlace = null;
       this.#running = null;
-      this.#changes.push({ change: "pool", uuid: this.core.uuid, properties: ["inPlace"] });
+      // Also what it left half done is encrypted, in a pool that needs its key from now on.
+      this.#changes.push({ change: "pool", uuid: this.core.uuid, properties: ["inPlace", ...CHANGED[kind]] });
     });
     this.#running = { kind, end };
     // Those who wait for it hear of its failure.

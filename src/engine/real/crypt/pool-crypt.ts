@@ -270,7 +270,9 @@ export class PoolCrypt extends LuksDevice {
     started: (run: CryptReencryption) => void,
   ): Promise<"finished" | "stopped"> {
     if (await this.complete()) return "finished";
+    const state = { launched: false };
     const start = async (unlock: CryptUnlock): Promise<CryptReencryption> => {
+      state.launched = true;
       const options = { activeName: this.mapping, unlock };
       const run = await runInWorker(this.container, options, onProgress);
       started(run);
@@ -289,7 +291,9 @@ export class PoolCrypt extends LuksDevice {
           await attempt()
         ).ended;
       } catch (error) {
-        if (!isMatterOfSecret(error)) throw error;
+        // With another secret nothing is tried that may be in the middle of a piece.
+        if (state.launched && !isRefusedSecret(error)) throw error;
+        state.launched = false;
         failures.push(errorText(error));
       }
     throw new EngineError(`Unable to get passphrase for any available token slots: ${failures.join("; ")}`);
@@ -318,8 +322,6 @@ export class PoolCrypt extends LuksDevice {
   }
 }
 
-/** The next unlock method may open what this one could not. */
-const isMatterOfSecret = (error: unknown): boolean =>
-  isNativeError(error)
-    ? error.syscall === INIT && ["EPERM", "ENOENT", "ENOKEY"].includes(error.code)
-    : error instanceof EngineError;
+/** Nothing was begun: the next unlock method may open what this one could not. */
+const isRefusedSecret = (error: unknown): boolean =>
+  isNativeError(error) && error.syscall === INIT && ["EPERM", "ENOENT", "ENOKEY"].includes(error.code);
