@@ -10,7 +10,7 @@
  * activate the device. The recovery of the last piece does the same while the header still says that the piece is in
  * work. Layout: LUKS2 On-Disk Format Specification, sections 3.2 to 3.6.
  */
-import { changedHeader, isObject, membersOf, newestHeaderJson, stringsOf, type Json } from "./luks2-header";
+import { changedHeader, isObject, membersOf, newestHeader, stringsOf, type Json } from "./luks2-header";
 
 const PENDING = /^online-reencrypt/;
 
@@ -174,10 +174,9 @@ function withinKeyslots({ offset, length }: ByteRange, json: Json, headersBytes:
  * device. Null: there is no right header, or its operation is not at that point.
  */
 export function missingEnd(copies: Buffer): Completion | null {
-  const text = newestHeaderJson(copies);
-  const parsed: unknown = text === null ? null : JSON.parse(text);
-  const operation = isObject(parsed) ? pendingOperation(parsed) : null;
-  if (!isObject(parsed) || operation === null) return null;
+  const json = newestHeader(copies);
+  const operation = json === null ? null : pendingOperation(json);
+  if (json === null || operation === null) return null;
   const { mark, current, previous, final, digestOf, keyslotsOf } = operation;
   const [first] = current;
   const done =
@@ -190,11 +189,11 @@ export function missingEnd(copies: Buffer): Completion | null {
   if (mark.content["mode"] !== "decrypt" && keyslotsOf(digest).length === 0) return null;
   const old = digestOf(previous) === digest ? [] : keyslotsOf(digestOf(previous));
   const gone = [mark.number, ...old];
-  const wiped = numbered(parsed, "keyslots")
+  const wiped = numbered(json, "keyslots")
     .filter(({ number }) => gone.includes(number))
     .flatMap((keyslot) => areaOf(keyslot) ?? []);
   const headersBytes = BigInt(copies.length);
-  if (!wiped.every((range) => withinKeyslots(range, parsed, headersBytes))) return null;
-  const changed = changedHeader(copies, (json) => ended(json, operation, gone));
+  if (!wiped.every((range) => withinKeyslots(range, json, headersBytes))) return null;
+  const changed = changedHeader(copies, ended(json, operation, gone));
   return changed === null ? null : { unproven, wiped, copies: changed };
 }

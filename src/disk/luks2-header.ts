@@ -95,19 +95,21 @@ function newestCopy(copies: Buffer): Copy | null {
 }
 
 /** The JSON of a LUKS2 header, from the bytes of both of its copies; null: neither is right. */
+export const newestHeader = (copies: Buffer): Json | null => newestCopy(copies)?.json ?? null;
+
+/** The same as text. */
 export function newestHeaderJson(copies: Buffer): string | null {
-  const newest = newestCopy(copies);
-  return newest === null ? null : JSON.stringify(newest.json);
+  const json = newestHeader(copies);
+  return json === null ? null : JSON.stringify(json);
 }
 
 /**
- * Both copies of the header, one after the other, with what `change` makes of the newest right copy's JSON. Null: neither
- * copy is right, or `change` returns null. The new text may not be longer than the header has room for.
+ * Both copies of the header, one after the other, with `json` in the place of the newest right copy's. Null: neither copy
+ * is right. The new text may not be longer than the header has room for.
  */
-export function changedHeader(copies: Buffer, change: (json: Json) => Json | null): Buffer | null {
+export function changedHeader(copies: Buffer, json: Json): Buffer | null {
   const newest = newestCopy(copies);
-  const json = newest === null ? null : change(newest.json);
-  if (newest === null || json === null) return null;
+  if (newest === null) return null;
   const changed = { ...newest, sequence: newest.sequence + 1n, json };
   return Buffer.concat([
     encodeCopy(changed, MAGIC.primary, 0),

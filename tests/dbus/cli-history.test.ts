@@ -18,25 +18,15 @@ import { afterEach, beforeEach, test } from "node:test";
 import * as fields from "../../cli/parser/fields";
 import { historyFields, historyJson } from "../../src/history/forms";
 import { historyLine, type HistoryRecord } from "../../src/history/record";
+import { RECORD } from "../unit/history/support";
 import { COMMAND, runStratis, type Ran } from "./cli-support/run";
 
 const WAIT_MS = 20_000;
 const UUID = "17101e39-e72e-423c-90d8-be5cb37c055b";
 
 const record = (time: string, more: Partial<HistoryRecord> = {}): HistoryRecord => ({
+  ...RECORD,
   time: `2026-11-28T${time}.000Z`,
-  uid: 0,
-  pid: 4711,
-  command: "stratis",
-  left: false,
-  interface: "org.storage.stratis3.Manager.r9",
-  operation: "CreatePool",
-  object: "pool data, block device /dev/sdb",
-  pool: "data",
-  poolUuid: UUID,
-  result: "ok",
-  error: null,
-  durationMs: 153,
   ...more,
 });
 

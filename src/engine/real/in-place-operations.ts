@@ -122,7 +122,7 @@ export class InPlaceOperations {
     log.info(`Going on with the ${KIND_TEXT[kind]} of pool "${this.core.name}"`);
     this.#launch(kind, crypt, passphrase).done.then(
       () => {
-        this.#changes.push({ change: "pool", uuid: this.core.uuid, properties: CHANGED[kind] });
+        this.#changed(CHANGED[kind]);
       },
       (error: unknown) => {
         log.warn(
@@ -132,6 +132,10 @@ export class InPlaceOperations {
     );
   }
 
+  #changed(properties: PoolProperty[]): void {
+    this.#changes.push({ change: "pool", uuid: this.core.uuid, properties });
+  }
+
   /** In an object, since a promise that is returned from the lock would be waited for in it. */
   #launch(kind: InPlaceKind, crypt: PoolCrypt, passphrase: Uint8Array | null): { done: Promise<void> } {
     const run = new InPlaceRun(kind, crypt, passphrase);
@@ -139,8 +143,7 @@ export class InPlaceOperations {
     const end = this.#carryOut(kind, crypt, run).finally(() => {
       if (this.core.inPlace === run) this.core.inPlace = null;
       this.#running = null;
-      // Also what it left half done is encrypted, in a pool that needs its key from now on.
-      this.#changes.push({ change: "pool", uuid: this.core.uuid, properties: ["inPlace", ...CHANGED[kind]] });
+      this.#changed(["inPlace"]);
     });
     this.#running = { kind, end };
     // Those who wait for it hear of its failure.
@@ -155,6 +158,8 @@ export class InPlaceOperations {
       if (crypt.pending !== null) await run.work();
     } catch (error) {
       await this.access.exclusive(() => recoverFromFailure(core, crypt, error));
+      // What it left half done is encrypted, in a pool that needs its key from now on.
+      this.#changed(CHANGED[kind]);
       throw error;
     }
     await this.access.exclusive(async () => {

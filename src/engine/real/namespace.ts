@@ -10,7 +10,9 @@ import { ChainedError, EngineError, errorText } from "../errors";
 
 const log = logger("stratisd::engine::namespace");
 
-export const NAMESPACE_MOUNTS = "/run/stratisd/ns_mounts";
+/** In memory: nothing of it survives a boot. */
+export const RUN_FOLDER = "/run/stratisd";
+export const NAMESPACE_MOUNTS = `${RUN_FOLDER}/ns_mounts`;
 
 /**
  * Throws unless every thread of this process is in a mount namespace other than the host's. As pid 1 (a container)

@@ -3,9 +3,10 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import * as path from "node:path";
 import { native } from "../../../native";
 import { BestEffortError, errorText, RollbackError } from "../../errors";
+import { RUN_FOLDER } from "../namespace";
 
 /** In memory: a copy of a header that survived a boot would let in those who were shut out since. */
-const FOLDER = "/run/stratisd";
+const FOLDER = RUN_FOLDER;
 
 interface WithHeader {
   readonly container: string;

@@ -20,13 +20,13 @@ import {
   type CryptUnlock,
 } from "../../../native";
 import { EngineError } from "../../errors";
+import { RUN_FOLDER } from "../namespace";
 import { requireProgram } from "../programs";
 
 /** Beside the daemon's script. */
 const SCRIPT = "stratisd-worker.js";
 /** Where the worker finds a passphrase. */
 export const SECRET_DESCRIPTOR = 3;
-const RUN_FOLDER = "/run/stratisd";
 /** The longest that a worker, whose daemon is gone, may take for the piece that it is at. */
 const END_MILLISECONDS = 300_000;
 const LOOK_MILLISECONDS = 100;
