@@ -1,7 +1,7 @@
 /**
  * stratisd's own tests of a daemon on a real kernel (tests/client-dbus of its source), unmodified, in a guest against
- * ours: with pools of metadata version 2, and of version 1, which our stratis-legacy-pool makes. Their encryption cases
- * run with version 2 only. Exit status as of suite.ts. Words: names of tests to run instead of all.
+ * ours: with pools of metadata version 2, and of version 1, which our stratis-legacy-pool makes. Exit status as of
+ * suite.ts. Words: names of tests to run instead of all; V1 or V2 before them: with pools of that version only.
  *
  * They wait some seconds for what a bare machine does at once, so that a busy or emulated one can be too slow for them.
  */
@@ -24,29 +24,46 @@ const PACKAGES = [
   ...["justbases", "justbytes", "pyparsing"],
 ];
 
-const PLAIN = [
-  "test_startup.TestStarting.test_unique_instance",
-  "test_udev.UdevTest1.test_generic",
-  "test_udev.UdevTest2.test_simultaneous",
-  "test_udev.UdevTest2.test_spurious_adds",
-  "test_udev.UdevTest2.test_simple_udev_add",
-  "test_udev.UdevTest3.test_simple_initial_discovery",
-  "test_udev.UdevTest4.test_simple_event",
-  "test_udev.UdevTest5.test_duplicate_pool_name",
-  "test_udev.UdevTest6.test_simple_stop",
-  "test_udev.UdevTest7.test_simple_start_by_name",
-  "test_revert.TestRevert.test_revert",
-  "test_revert.TestRevert.test_revert_snapshot_chain",
-  "test_start.TestRemoveCache.test_unencrypted_cache_removal",
+const BOTH_VERSIONS = [
+  "udev.test_startup.TestStarting.test_unique_instance",
+  "udev.test_udev.UdevTest1.test_generic",
+  "udev.test_udev.UdevTest2.test_simultaneous",
+  "udev.test_udev.UdevTest2.test_spurious_adds",
+  "udev.test_udev.UdevTest2.test_simple_udev_add",
+  "udev.test_udev.UdevTest3.test_simple_initial_discovery",
+  "udev.test_udev.UdevTest3.test_encryption_simple_initial_discovery",
+  "udev.test_udev.UdevTest3.test_encryption_simple_initial_discovery_with_takedown",
+  "udev.test_udev.UdevTest4.test_simple_event",
+  "udev.test_udev.UdevTest4.test_encryption_simple_event",
+  "udev.test_udev.UdevTest5.test_duplicate_pool_name",
+  "udev.test_udev.UdevTest6.test_simple_stop",
+  "udev.test_udev.UdevTest7.test_simple_start_by_name",
+  "udev.test_revert.TestRevert.test_revert",
+  "udev.test_revert.TestRevert.test_revert_snapshot_chain",
+  "udev.test_start.TestFailedStart.test_failed_start_regression",
+  "udev.test_start.TestRemoveCache.test_unencrypted_cache_removal",
+  "udev.test_start.TestRemoveCache.test_encrypted_cache_removal",
+  "udev.test_extend.TestExtendOnAddData.test_failed_extend_regression",
+  "udev.test_bind.TestBindingAndAddingTrustedUrl.test_binding_and_adding",
+  "udev.test_bind.TestBindingAndAddingTrustedUrl.test_binding_unbinding_adding",
+  "udev.test_bind.TestBindingAndAddingTrustedUrl.test_swap_binding",
+  "udev.test_bind.TestBindingAndAddingTrustedUrl.test_swap_binding_2",
+  "udev.test_bind.TestBindingAndAddingTrustedUrl.test_rebind_with_clevis",
+  "udev.test_bind.TestBindingAndRebindingKernelKeyring.test_rebind_with_new_key_description",
+  "udev.test_dump.TestDumpMetadata.test_call",
+  "udev.test_dump.TestDumpMetadata.test_printbytes_call",
+  "udev.test_dump.TestDumpMetadata.test_only_pool",
 ];
-const ENCRYPTED = [
-  "test_udev.UdevTest3.test_encryption_simple_initial_discovery",
-  "test_udev.UdevTest3.test_encryption_simple_initial_discovery_with_takedown",
-  "test_udev.UdevTest4.test_encryption_simple_event",
-  "test_start.TestFailedStart.test_failed_start_regression",
-  "test_start.TestRemoveCache.test_encrypted_cache_removal",
-  "test_extend.TestExtendOnAddData.test_failed_extend_regression",
+/** stratis-predict-usage tells what new pools will use, and those are of version 2. */
+const VERSION_2_ONLY = [
+  "udev.test_predict.TestSpaceUsagePrediction.test_prediction",
+  "udev.test_predict.TestSpaceUsagePrediction.test_prediction_encrypted",
+  "udev.test_predict.TestSpaceUsagePrediction.test_prediction_filesystems",
+  "udev.test_predict.TestSpaceUsagePrediction.test_prediction_no_overprov",
+  "misc.test_predict.TestSpaceUsagePrediction.test_prediction",
+  "misc.test_predict.TestSpaceUsagePrediction.test_parsing",
 ];
+const TANG_PORT = 8099;
 
 interface Run {
   test: string;
@@ -76,9 +93,12 @@ async function runOne(guest: Guest, { test, version }: Run): Promise<boolean> {
     PYTHONDONTWRITEBYTECODE: "1",
     PYTHONPATH: `${folder}/src:${folder}/python`,
     STRATISD: "/project/build/Release/stratisd",
+    STRATIS_DUMPMETADATA: "/project/dist/bin/stratis-dumpmetadata.js",
+    STRATIS_PREDICT_USAGE: "/project/dist/bin/stratis-predict-usage.js",
+    TANG_URL: `http://localhost:${TANG_PORT}`,
     ...(version === 1 ? { LEGACY_POOL: "/project/dist/bin/stratis-legacy-pool.js" } : {}),
   };
-  const result = await guest.exec(`cd ${folder} && python3 -m unittest -v tests.udev.${test} 2>&1`, {
+  const result = await guest.exec(`cd ${folder} && python3 -m unittest -v tests.${test} 2>&1`, {
     env,
     timeoutMs: TEST_MILLISECONDS,
   });
@@ -88,13 +108,22 @@ async function runOne(guest: Guest, { test, version }: Run): Promise<boolean> {
   return passed;
 }
 
+/** A guest with a tang server. */
+async function bootGuest(): Promise<Guest> {
+  const guest = await Guest.boot({ limitSeconds: LIMIT_SECONDS });
+  await guest.mustExec(
+    `mkdir -p /run/tang && /usr/libexec/tangd-keygen /run/tang && systemd-run --quiet /usr/libexec/tangd -l -p ${TANG_PORT} /run/tang`,
+  );
+  return guest;
+}
+
 /** A failed test may leave anything behind: the next one gets a fresh guest. */
 async function runAll(runs: readonly Run[]): Promise<Run[]> {
   const failed: Run[] = [];
   let guest: Guest | null = null;
   try {
     for (const run of runs) {
-      guest ??= await Guest.boot({ limitSeconds: LIMIT_SECONDS });
+      guest ??= await bootGuest();
       await guest.exec("systemctl stop stratisd");
       if (await runOne(guest, run)) continue;
       failed.push(run);
@@ -110,10 +139,17 @@ async function runAll(runs: readonly Run[]): Promise<Run[]> {
 async function main(words: readonly string[]): Promise<number> {
   prepare();
   const all: Run[] = [
-    ...[...PLAIN, ...ENCRYPTED].map((test): Run => ({ test, version: 2 })),
-    ...PLAIN.map((test): Run => ({ test, version: 1 })),
+    ...[...BOTH_VERSIONS, ...VERSION_2_ONLY].map((test): Run => ({ test, version: 2 })),
+    ...BOTH_VERSIONS.map((test): Run => ({ test, version: 1 })),
   ];
-  const runs = words.length === 0 ? all : all.filter(({ test }) => words.some((word) => test.includes(word)));
+  const [first] = words;
+  const only = first === "V1" ? 1 : first === "V2" ? 2 : null;
+  const names = only === null ? words : words.slice(1);
+  const runs = all.filter(
+    ({ test, version }) =>
+      (only === null || version === only) &&
+      (names.length === 0 || names.some((name) => test.includes(name))),
+  );
   const failed = await runAll(runs);
   console.log(`stratisd's tests/client-dbus: ${runs.length - failed.length} passed, ${failed.length} failed`);
   return failed.length === 0 && runs.length > 0 ? 0 : 1;

@@ -26,6 +26,7 @@ import {
 import { monitoringSteps } from "./system/monitoring";
 import { rescueSteps } from "./system/rescue";
 import { step } from "./system/step";
+import { unlockingSteps } from "./system/unlocking";
 
 const GONE = "11111111-2222-4333-8444-555555555555";
 const FILESYSTEMS_EACH = 4;
@@ -186,6 +187,7 @@ step("a daemon that is killed under I/O comes back, takes its pools over, and no
 
 monitoringSteps();
 rescueSteps();
+unlockingSteps();
 
 step("purging leaves no file, and the pools as they are", async () => {
   await sh(`rm -r ${DEVICE_DROP_INS}`);
