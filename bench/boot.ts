@@ -4,7 +4,7 @@
  * Everything else is the same: the guest, the pools, the lines of /etc/fstab, and, as stratisd's own are not built there, the
  * helpers of udev.
  */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { PROJECT } from "../tests/vm/harness/image";
 import {
@@ -22,10 +22,11 @@ import {
   waitLonger,
 } from "../tests/vm/harness/user-machine";
 import { median } from "./median";
+import { heading, row } from "./table";
+import { STAGED, stageUpstream, upstreamSources } from "./upstream";
 
 const BOOTS = Number(process.env["STRATIS_BENCH_BOOTS"] ?? 3);
 const FILESYSTEMS_EACH = 4;
-const STAGED = "build/bench";
 
 interface Boot {
   /** Seconds from the start of the daemon. */
@@ -62,9 +63,8 @@ async function measure(who: string): Promise<Boot> {
 
 /** Puts stratisd 3.9.2, its unit and its rules where ours are. */
 async function installUpstream(sources: string): Promise<void> {
+  stageUpstream(sources);
   const folder = path.join(PROJECT, STAGED);
-  mkdirSync(folder, { recursive: true });
-  copyFileSync(path.join(sources, "target/release/stratisd"), path.join(folder, "stratisd"));
   const unit = readFileSync(path.join(sources, "systemd/stratisd.service.in"), "utf8");
   writeFileSync(path.join(folder, "stratisd.service"), unit.replaceAll("@LIBEXECDIR@", "/usr/libexec"));
   copyFileSync(path.join(sources, "udev/61-stratisd.rules"), path.join(folder, "61-stratisd.rules"));
@@ -77,23 +77,16 @@ async function installUpstream(sources: string): Promise<void> {
 }
 
 function print(ours: Boot, upstream: Boot | null): void {
-  const row = (text: string, own: number, other: number | null): string =>
-    `${text.padEnd(44)}${`${own.toFixed(2)} s`.padStart(12)}` +
-    (other === null
-      ? `${"–".padStart(12)}${"–".padStart(8)}`
-      : `${`${other.toFixed(2)} s`.padStart(12)}${(own / other).toFixed(2).padStart(8)}`);
   const lines = [
-    `${"".padEnd(44)}${"this".padStart(12)}${"3.9.2".padStart(12)}${"ratio".padStart(8)}`,
-    row("boot: daemon start → bus name, 3 pools set up", ours.ready, upstream?.ready ?? null),
-    row("boot: daemon start → 12 filesystems mounted", ours.mounted, upstream?.mounted ?? null),
+    heading("3.9.2"),
+    row("boot: daemon start → bus name, 3 pools set up", "s", ours.ready, upstream?.ready ?? null),
+    row("boot: daemon start → 12 filesystems mounted", "s", ours.mounted, upstream?.mounted ?? null),
   ];
   process.stdout.write(`\n${lines.join("\n")}\n\nMedians of ${BOOTS} boots of the same guest.\n`);
 }
 
 async function main(): Promise<void> {
-  const sources = process.env["STRATIS_BENCH_UPSTREAM"] ?? "";
-  if (sources !== "" && !existsSync(path.join(sources, "target/release/stratisd")))
-    throw new Error(`STRATIS_BENCH_UPSTREAM is ${sources}, where there is no target/release/stratisd`);
+  const sources = upstreamSources();
   process.stderr.write("Booting the guest, installing the package…\n");
   await bootMachine();
   try {
@@ -104,7 +97,7 @@ async function main(): Promise<void> {
     );
     await waitLonger();
     const ours = await measure("this");
-    if (sources === "") {
+    if (sources === null) {
       print(ours, null);
       return;
     }

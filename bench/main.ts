@@ -1,16 +1,21 @@
-/** Boots a guest, measures in it, prints the table. */
+/**
+ * Boots a guest, measures in it, prints the table: ours, and stratisd 3.9.2 in the same guest where STRATIS_BENCH_UPSTREAM
+ * names the folder of its sources, built for Debian 13.
+ */
 import { DIST_NAME } from "../tests/vm/harness/image";
 import { GIB, Guest } from "../tests/vm/harness/guest";
-import type { Measurements } from "./measure";
+import type { Measurements } from "./guest/operations";
+import { heading, row, type Unit } from "./table";
+import { stageUpstream, upstreamSources } from "./upstream";
 
 const MEASURE_MILLISECONDS = 40 * 60_000;
-const LIMIT_SECONDS = 3600;
+const LIMIT_SECONDS = 2 * 3600;
 
 /**
  * stratisd 3.9.2 in such a guest, under software emulation on 2 cores: middle of the ranges that were seen. Times vary
- * by a factor of two from run to run and from machine to machine; sizes are exact. null: not measured.
+ * by a factor of two from run to run and from machine to machine; sizes are exact. What is missing was not measured.
  */
-const UPSTREAM: Record<keyof Measurements, number | null> = {
+const UPSTREAM: Partial<Measurements> = {
   startToName: 0.7,
   startToAnswer: 1.2,
   createPool: 5.7,
@@ -22,53 +27,62 @@ const UPSTREAM: Record<keyof Measurements, number | null> = {
   destroyPool: 0.44,
   restartWith24: 4.5,
   managedObjectsWith24: 0.2,
-  lowWaterToResumed: null,
   filesystemMiB: 546,
   snapshotMiB: 544,
   residentIdleMB: 15.0,
   residentWith24MB: 22.4,
 };
 
-const ROWS: readonly [keyof Measurements, string, string][] = [
+const ROWS: readonly [keyof Measurements, string, Unit][] = [
   ["startToName", "daemon start → name owned, no pools", "s"],
   ["startToAnswer", "daemon start → first answer, no pools", "s"],
   ["createPool", "CreatePool, one device", "s"],
+  ["destroyPool", "DestroyPool, empty", "s"],
+  ["createEncryptedPool", "CreatePool, one device, encrypted", "s"],
+  ["startEncryptedPool", "StartPool, encrypted, by a key", "s"],
+  ["destroyEncryptedPool", "DestroyPool, empty, encrypted", "s"],
   ["createFilesystem", "CreateFilesystems, one", "s"],
   ["snapshotUnmounted", "SnapshotFilesystem, origin not mounted", "s"],
   ["snapshotMounted", "SnapshotFilesystem, origin mounted", "s"],
   ["rename", "filesystem SetName", "s"],
   ["destroyFilesystem", "DestroyFilesystems, one", "s"],
-  ["destroyPool", "DestroyPool, empty", "s"],
   ["restartWith24", "start with 24 filesystems → all objects", "s"],
   ["managedObjectsWith24", "GetManagedObjects, 24 filesystems", "s"],
   ["lowWaterToResumed", "low-water event → pool grown and resumed", "s"],
+  ["longestWrite", "longest write of 1 MiB while a pool grows", "s"],
+  ["middleWrite", "middle write of 1 MiB while a pool grows", "s"],
   ["filesystemMiB", "pool space of a fresh 1 TiB filesystem", "MiB"],
   ["snapshotMiB", "pool space of a snapshot", "MiB"],
   ["residentIdleMB", "resident memory, idle", "MB"],
   ["residentWith24MB", "resident memory, 24 filesystems", "MB"],
 ];
 
-const figure = (value: number, unit: string): string => `${value.toFixed(unit === "s" ? 3 : 1)} ${unit}`;
-
-function print(ours: Measurements): void {
+function print(ours: Measurements, measured: Measurements | null): void {
+  const upstream = measured ?? UPSTREAM;
+  const lines = ROWS.map(([name, text, unit]) => row(text, unit, ours[name], upstream[name] ?? null));
+  process.stdout.write(`\n${[heading(measured === null ? "3.9.2 ¹" : "3.9.2"), ...lines].join("\n")}\n`);
   process.stdout.write(
-    `\n${"".padEnd(44)}${"this".padStart(12)}${"3.9.2 ¹".padStart(12)}${"ratio".padStart(8)}\n`,
-  );
-  for (const [name, text, unit] of ROWS) {
-    const upstream = UPSTREAM[name];
-    const [other, ratio] =
-      upstream === null ? ["–", "–"] : [figure(upstream, unit), (ours[name] / upstream).toFixed(2)];
-    process.stdout.write(
-      `${text.padEnd(44)}${figure(ours[name], unit).padStart(12)}${other.padStart(12)}${ratio.padStart(8)}\n`,
-    );
-  }
-  process.stdout.write(
-    "\nTimes are medians through D-Bus. ¹ stratisd 3.9.2, measured once in such a guest under software emulation\n" +
-      "with 2 cores, on another machine: for orientation only.\n",
+    measured === null
+      ? "\nTimes are medians through D-Bus. ¹ stratisd 3.9.2, measured once in such a guest under software emulation\n" +
+          "with 2 cores, on another machine: for orientation only.\n"
+      : "\nTimes are medians through D-Bus, one daemon after the other in the same guest.\n",
   );
 }
 
+/** `program`: another daemon than ours. */
+async function measure(guest: Guest, program: string | null): Promise<Measurements> {
+  const printed = await guest.mustExec(["node", `/project/${DIST_NAME}/bench/guest/operations.js`], {
+    env: program === null ? {} : { STRATIS_BENCH_DAEMON: program },
+    timeoutMs: MEASURE_MILLISECONDS,
+    onOutput: (text, stream) => {
+      if (stream === "err") process.stderr.write(text);
+    },
+  });
+  return JSON.parse(printed) as Measurements;
+}
+
 async function main(): Promise<void> {
+  const sources = upstreamSources();
   process.stderr.write("Booting the guest…\n");
   const guest = await Guest.boot({
     disks: [
@@ -79,13 +93,8 @@ async function main(): Promise<void> {
     limitSeconds: LIMIT_SECONDS,
   });
   try {
-    const printed = await guest.mustExec(["node", `/project/${DIST_NAME}/bench/measure.js`], {
-      timeoutMs: MEASURE_MILLISECONDS,
-      onOutput: (text, stream) => {
-        if (stream === "err") process.stderr.write(text);
-      },
-    });
-    print(JSON.parse(printed) as Measurements);
+    const ours = await measure(guest, null);
+    print(ours, sources === null ? null : await measure(guest, stageUpstream(sources)));
   } finally {
     await guest.shutdown();
   }

@@ -19,6 +19,8 @@ export const DIRECT_LOG = "/run/stratis-cases/stratisd.log";
 export interface StartOptions {
   /** Without systemd; the log goes to DIRECT_LOG. */
   direct?: boolean;
+  /** Another program that is a stratisd. Only with direct. */
+  program?: string;
   /** Default: --log-level debug. Only with direct. */
   args?: string[];
   /** Added to the environment. Only with direct. */
@@ -38,14 +40,15 @@ export async function daemonLog(lines = 60): Promise<string> {
 function startDirectly(options: StartOptions): ChildProcess {
   mkdirSync(path.dirname(DIRECT_LOG), { recursive: true });
   const log = openSync(DIRECT_LOG, "a");
-  const child = spawn(PROGRAM, options.args ?? ["--log-level", "debug"], {
+  const program = options.program ?? PROGRAM;
+  const child = spawn(program, options.args ?? ["--log-level", "debug"], {
     stdio: ["ignore", "ignore", log],
     env: { ...process.env, ...options.env },
     detached: true,
   });
   closeSync(log);
   child.on("error", (error) => {
-    process.stderr.write(`Starting ${PROGRAM} failed: ${error.message}\n`);
+    process.stderr.write(`Starting ${program} failed: ${error.message}\n`);
   });
   return child;
 }
@@ -70,7 +73,7 @@ export async function startDaemon(options: StartOptions = {}): Promise<void> {
     const end = Date.now() + START_MILLISECONDS;
     while (!(await bus.hasOwner())) {
       if (hasEnded(direct) || Date.now() > end)
-        throw new Error(`${PROGRAM} did not come to own ${STRATIS_NAME}; its log:\n${await daemonLog()}`);
+        throw new Error(`The daemon did not come to own ${STRATIS_NAME}; its log:\n${await daemonLog()}`);
       await sleep(LOOK_MILLISECONDS);
     }
   } finally {

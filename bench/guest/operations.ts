@@ -1,0 +1,202 @@
+/** Runs in the guest: measures, reports progress on standard error, and prints the measurements as JSON. */
+import { execFile } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { closeBus, stratis } from "../../tests/vm/cases/support";
+import { SystemBus } from "../../tests/vm/guest/bus";
+import { daemonPid } from "../../tests/vm/guest/daemon";
+import { disk } from "../../tests/vm/guest/disks";
+import { median } from "../median";
+import { Daemon, FILESYSTEM, POOL } from "./daemon";
+import { measureGrowth, type Growth } from "./growth";
+import { measureRestart } from "./restart";
+import { medianOf, say, seconds } from "./seconds";
+import { thinPool } from "./thin-pool";
+
+/** Times in seconds. */
+export interface Measurements extends Growth {
+  startToName: number;
+  startToAnswer: number;
+  createPool: number;
+  createFilesystem: number;
+  snapshotUnmounted: number;
+  snapshotMounted: number;
+  rename: number;
+  destroyFilesystem: number;
+  destroyPool: number;
+  createEncryptedPool: number;
+  startEncryptedPool: number;
+  destroyEncryptedPool: number;
+  restartWith24: number;
+  managedObjectsWith24: number;
+  filesystemMiB: number;
+  snapshotMiB: number;
+  residentIdleMB: number;
+  residentWith24MB: number;
+}
+
+const RUNS = 5;
+/** What derives keys takes seconds each. */
+const ENCRYPTED_RUNS = 3;
+const MANY = 24;
+const MOUNT = "/run/stratis-bench";
+const KEY_FILE = "/run/stratis-bench-key";
+const KEY = "bench";
+/** For the daemon's garbage and the kernel's accounting to come to rest. */
+const REST_MILLISECONDS = 3000;
+
+const run = promisify(execFile);
+
+async function residentMB(): Promise<number> {
+  await sleep(REST_MILLISECONDS);
+  const status = readFileSync(`/proc/${await daemonPid()}/status`, "utf8");
+  const found = /^VmRSS:\s+(\d+) kB$/m.exec(status);
+  if (found === null) throw new Error("The daemon's status has no VmRSS");
+  return (Number(found[1]) * 1024) / 1e6;
+}
+
+async function measureStarts(daemon: Daemon): Promise<[number, number]> {
+  const toName: number[] = [];
+  const toAnswer: number[] = [];
+  for (let index = 0; index < RUNS; index++) {
+    let named = 0;
+    const answered = await seconds(async () => {
+      named = await seconds(() => daemon.start());
+      await daemon.managedObjects();
+    });
+    toName.push(named);
+    toAnswer.push(answered);
+    await daemon.stop();
+  }
+  return [median(toName), median(toAnswer)];
+}
+
+interface Space {
+  before: number;
+  after: number;
+}
+
+async function spaceOf(work: () => Promise<unknown>): Promise<number> {
+  const space: Space = { before: (await thinPool()).used, after: 0 };
+  await work();
+  space.after = (await thinPool()).used;
+  return space.after - space.before;
+}
+
+async function measurePools(daemon: Daemon, device: string): Promise<[number, number]> {
+  const creations: number[] = [];
+  const destructions: number[] = [];
+  for (let index = 0; index < RUNS; index++) {
+    let pool = "";
+    creations.push(await seconds(async () => (pool = await daemon.createPool("bench", [device]))));
+    destructions.push(await seconds(() => daemon.destroyPool(pool)));
+  }
+  return [median(creations), median(destructions)];
+}
+
+type EncryptedFigures = Pick<
+  Measurements,
+  "createEncryptedPool" | "startEncryptedPool" | "destroyEncryptedPool"
+>;
+
+async function measureEncryptedPools(daemon: Daemon, device: string): Promise<EncryptedFigures> {
+  writeFileSync(KEY_FILE, "a key for measurements");
+  await stratis("key", "set", "--keyfile-path", KEY_FILE, KEY);
+  const creations: number[] = [];
+  const starts: number[] = [];
+  const destructions: number[] = [];
+  for (let index = 0; index < ENCRYPTED_RUNS; index++) {
+    creations.push(await seconds(() => daemon.createPool("sealed", [device], [KEY])));
+    await daemon.stopPool("sealed");
+    starts.push(await seconds(() => daemon.startEncryptedPool("sealed")));
+    const [pool] = await daemon.objects(POOL);
+    destructions.push(await seconds(() => daemon.destroyPool(pool ?? "")));
+  }
+  await stratis("key", "unset", KEY);
+  return {
+    createEncryptedPool: median(creations),
+    startEncryptedPool: median(starts),
+    destroyEncryptedPool: median(destructions),
+  };
+}
+
+type FilesystemFigures = Pick<
+  Measurements,
+  | "createFilesystem"
+  | "snapshotUnmounted"
+  | "snapshotMounted"
+  | "rename"
+  | "destroyFilesystem"
+  | "filesystemMiB"
+  | "snapshotMiB"
+>;
+
+async function measureFilesystems(daemon: Daemon, pool: string): Promise<FilesystemFigures> {
+  const made: string[] = [];
+  const filesystemMiB = await spaceOf(async () => made.push(await daemon.createFilesystem(pool, "space")));
+  const origin = made[0] ?? "";
+  const snapshotMiB = await spaceOf(async () =>
+    made.push(await daemon.snapshot(pool, origin, "space-snapshot")),
+  );
+  const createFilesystem = await medianOf(RUNS, async (index) =>
+    made.push(await daemon.createFilesystem(pool, `fs${index}`)),
+  );
+  const snapshotUnmounted = await medianOf(RUNS, async (index) =>
+    made.push(await daemon.snapshot(pool, origin, `unmounted${index}`)),
+  );
+  await run("mount", ["/dev/stratis/bench/space", MOUNT]);
+  const snapshotMounted = await medianOf(RUNS, async (index) =>
+    made.push(await daemon.snapshot(pool, origin, `mounted${index}`)),
+  );
+  await run("umount", [MOUNT]);
+  const rename = await medianOf(RUNS, (index) => daemon.rename(origin, `renamed${index}`));
+  const destroyFilesystem = await medianOf(RUNS, async () => {
+    const last = made.pop();
+    if (last !== undefined) await daemon.destroyFilesystems(pool, [last]);
+  });
+  await daemon.destroyFilesystems(pool, made);
+  return {
+    ...{ createFilesystem, snapshotUnmounted, snapshotMounted, rename, destroyFilesystem },
+    ...{ filesystemMiB, snapshotMiB },
+  };
+}
+
+async function main(): Promise<void> {
+  const bus = await SystemBus.open();
+  const daemon = new Daemon(bus);
+  const device = await disk("bench");
+  mkdirSync(MOUNT, { recursive: true });
+  say("starts of the daemon");
+  const [startToName, startToAnswer] = await measureStarts(daemon);
+  await daemon.start();
+  const residentIdleMB = await residentMB();
+  say("pools");
+  const [createPool, destroyPool] = await measurePools(daemon, device);
+  say("encrypted pools");
+  const encrypted = await measureEncryptedPools(daemon, device);
+  say("filesystems");
+  const pool = await daemon.createPool("bench", [device]);
+  const filesystems = await measureFilesystems(daemon, pool);
+  say(`${MANY} filesystems`);
+  for (let index = 0; index < MANY; index++) await daemon.createFilesystem(pool, `many${index}`);
+  const residentWith24MB = await residentMB();
+  const managedObjectsWith24 = await medianOf(RUNS, () => bus.managedObjects());
+  await daemon.stop();
+  const restartWith24 = await measureRestart(daemon, MANY);
+  const [left] = await daemon.objects(POOL);
+  await daemon.destroyFilesystems(left ?? "", await daemon.objects(FILESYSTEM));
+  await daemon.destroyPool(left ?? "");
+  say("growth");
+  const growth = await measureGrowth(daemon, await disk("first"), await disk("second"), MOUNT);
+  await daemon.stop();
+  await closeBus();
+  await bus.close();
+  const measurements: Measurements = {
+    ...{ startToName, startToAnswer, createPool, destroyPool, ...encrypted, ...filesystems, ...growth },
+    ...{ restartWith24, managedObjectsWith24, residentIdleMB, residentWith24MB },
+  };
+  process.stdout.write(`${JSON.stringify(measurements)}\n`);
+}
+
+void main();

@@ -1,0 +1,65 @@
+/**
+ * How the start of a pool grows with its filesystems: ours makes them, and both daemons start the same pool, stratisd 3.9.2
+ * where STRATIS_BENCH_UPSTREAM names the folder of its sources, built for Debian 13.
+ */
+import { DIST_NAME } from "../tests/vm/harness/image";
+import { GIB, Guest } from "../tests/vm/harness/guest";
+import { median } from "./median";
+import { heading, row } from "./table";
+import { stageUpstream, upstreamSources } from "./upstream";
+
+const COUNTS = [75, 150, 300];
+const RUNS = 3;
+const STEP_MILLISECONDS = 60 * 60_000;
+const LIMIT_SECONDS = 3 * 3600;
+
+async function inGuest(guest: Guest, what: "make" | "start", count: number, program: string | null) {
+  return await guest.mustExec(["node", `/project/${DIST_NAME}/bench/guest/many.js`, what, String(count)], {
+    env: program === null ? {} : { STRATIS_BENCH_DAEMON: program },
+    timeoutMs: STEP_MILLISECONDS,
+  });
+}
+
+/** The devices of a pool stay when a daemon ends: what is measured begins without them, as a boot does. */
+const TAKE_DOWN = "dmsetup remove_all --retry && udevadm settle --timeout=300";
+
+async function starts(guest: Guest, count: number, program: string | null): Promise<number> {
+  const times: number[] = [];
+  for (let index = 0; index < RUNS; index += 1) {
+    await guest.mustExec(TAKE_DOWN, { timeoutMs: STEP_MILLISECONDS });
+    times.push(Number(await inGuest(guest, "start", count, program)));
+  }
+  return median(times);
+}
+
+async function main(): Promise<void> {
+  const sources = upstreamSources();
+  const program = sources === null ? null : stageUpstream(sources);
+  const guest = await Guest.boot({
+    disks: [{ serial: "bench", sizeBytes: 400 * GIB }],
+    limitSeconds: LIMIT_SECONDS,
+  });
+  const lines: string[] = [];
+  try {
+    for (const count of COUNTS) {
+      process.stderr.write(`bench: ${count} filesystems\n`);
+      await inGuest(guest, "make", count, null);
+      const ours = await starts(guest, count, null);
+      const upstream = program === null ? null : await starts(guest, count, program);
+      lines.push(row(`start with ${count} filesystems → all objects`, "s", ours, upstream));
+    }
+  } finally {
+    await guest.shutdown();
+  }
+  process.stdout.write(
+    `\n${[heading("3.9.2"), ...lines].join("\n")}\n\nMedians of ${RUNS} starts of the same pool.\n`,
+  );
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  },
+);
