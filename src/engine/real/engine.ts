@@ -1,7 +1,6 @@
 /** The real engine: running pools, pools that wait, and what moves them from one to the other. */
-import { classify } from "./discovery/classify";
-import { identify, identifyLuks, identifyUnnamed, type FoundDevice } from "./discovery/found";
-import { devicesOf, LiminalPools, lockedDevices, type LiminalPool } from "./discovery/liminal";
+import type { FoundDevice } from "./discovery/found";
+import { LiminalPools, lockedDevices, type LiminalPool } from "./discovery/liminal";
 import {
   examineRequested,
   requireNotInOtherPools,
@@ -10,13 +9,10 @@ import {
 } from "./discovery/requested";
 import { searchLuks, searchStratis } from "./discovery/search";
 import { trySetUp, visibleFeatures, type SetUpOptions } from "./discovery/setup";
-import { handleStranger, warnOfStranger } from "./discovery/uncommitted";
 import { forgetClosed } from "./discovery/unlock";
-import type { DeviceNumber } from "../../dm/device-number";
 import * as names from "../../dm/names";
 import type { DmListEntry, UdevDevice } from "../../native";
 import { logger } from "../../log";
-import { sectorsToBytes } from "../../units";
 import type { PoolUuid } from "../../uuid";
 import type {
   CreateAction,
@@ -41,11 +37,10 @@ import { requireSameDevices } from "../identity";
 import { Mutex, NameClaims } from "../lock";
 import { NamedTable } from "../table";
 import { validateIntegrity, validateName, validatePaths } from "../validation";
-import type { RealBlockDev } from "./blockdev";
 import { locatePrograms } from "./commands";
-import type { DeviceCrypt } from "./crypt/device-crypt";
 import { acceptRequest, type Unlock } from "./crypt/request";
-import { claimDevices, isClaimed } from "./members";
+import { DeviceEvents, noteSizes } from "./device-events";
+import { claimDevices } from "./members";
 import { mountPrivateTmpfs, requirePrivateNamespace, unmountPrivateTmpfs } from "./namespace";
 import { RealPool } from "./pool";
 import { createPoolOn } from "./pool-create";
@@ -65,6 +60,11 @@ export class RealEngine implements Engine {
   readonly #pools = new NamedTable<PoolUuid, RealPool>();
   readonly #liminal = new LiminalPools();
   readonly #links = new LinkNotifier();
+  readonly #deviceEvents = new DeviceEvents(
+    this.#pools,
+    this.#liminal,
+    async (pool) => (await this.#trySetUp(pool)).changes,
+  );
   /** Held by whatever moves a pool between running and waiting. */
   readonly #table = new Mutex();
   /** Names of pools that are being created or renamed to. */
@@ -123,7 +123,7 @@ export class RealEngine implements Engine {
     const running = new RealPool(result.core);
     this.#pools.insert(running);
     running.resumeInPlace(unlock.passphrase);
-    await this.#noteSizes(running);
+    await noteSizes(running);
     log.info(`Pool with name "${running.name}" and UUID "${running.uuid}" set up`);
     return { pool: running, changes: [{ change: "poolAdded", pool: running }, { change: "stoppedPools" }] };
   }
@@ -381,91 +381,9 @@ export class RealEngine implements Engine {
     this.#links.observe(events);
     return await this.#table.run(async () => {
       const changes: EngineChange[] = [];
-      for (const event of events) changes.push(...(await this.#handleUdevEvent(event)));
+      for (const event of events) changes.push(...(await this.#deviceEvents.handle(event)));
       return changes;
     });
-  }
-
-  async #handleUdevEvent(event: UdevDevice): Promise<EngineChange[]> {
-    if (event.devnode === null) return [];
-    const ownership = classify(event);
-    const present = (event.action === "add" || event.action === "change") && event.initialized;
-    if (present && (ownership === "stratis" || ownership === "luks" || ownership === "unowned")) {
-      const running = this.#poolOfDevice(event)?.pool;
-      if (running !== undefined) return await this.#noteSizes(running);
-      if (isClaimed(event.devnode)) return [];
-      if (ownership === "stratis") return await this.#handleStratis(await identify(event));
-      const luks = ownership === "luks" ? await identifyLuks(event) : null;
-      if (luks !== null) return await this.#handleLuks(luks);
-      const unnamed = ownership === "unowned" ? await identifyUnnamed(event) : null;
-      if (unnamed !== null) return await this.#handleStratis(unnamed);
-    }
-    if (event.action !== "remove" && event.action !== "change") return [];
-    if (event.action === "remove") this.#noteRemoval(event);
-    const pool = this.#liminal.removePath(event.devnode);
-    if (pool === undefined) return [];
-    if (devicesOf(pool).size > 0) await this.#trySetUp(pool);
-    return [{ change: "stoppedPools" }];
-  }
-
-  async #handleStratis(found: FoundDevice | null): Promise<EngineChange[]> {
-    if (found === null || isClaimed(found.path)) return [];
-    const running = this.#pools.byUuid(found.header.poolUuid);
-    if (running === undefined) return (await this.#trySetUp(this.#liminal.add(found))).changes;
-    await handleStranger(found, running);
-    return [];
-  }
-
-  async #handleLuks(found: DeviceCrypt): Promise<EngineChange[]> {
-    if (isClaimed(found.container)) return [];
-    if (this.#pools.byUuid(found.poolUuid) !== undefined) {
-      warnOfStranger(found.container, found.poolUuid);
-      return [];
-    }
-    return (await this.#trySetUp(this.#liminal.addLuks(found))).changes;
-  }
-
-  /** A running pool keeps what it has of a device that is gone; clients see what the thin pool makes of it. */
-  #noteRemoval(event: UdevDevice): void {
-    const found = this.#poolOfDevice(event);
-    if (found === undefined) return;
-    const { pool, device } = found;
-    device.present = false;
-    log.warn(`${device.physicalPath}, a device of running pool "${pool.name}", was removed`);
-  }
-
-  /** The running pool that has the device that an event is about. */
-  #poolOfDevice({ major, minor }: UdevDevice): { pool: RealPool; device: RealBlockDev } | undefined {
-    const isIt = (number: DeviceNumber): boolean => number.major === major && number.minor === minor;
-    for (const pool of this.#pools.values())
-      for (const device of pool.core.devices.values())
-        if (device.present && (isIt(device.number) || isIt(device.physicalNumber))) return { pool, device };
-    return undefined;
-  }
-
-  /** Notices devices whose size is not the recorded one. */
-  async #noteSizes(pool: RealPool): Promise<EngineChange[]> {
-    const changes: EngineChange[] = [];
-    for (const device of pool.core.devices.values()) {
-      if (!device.present || device.tier !== "data") continue;
-      try {
-        const size = await device.currentSize();
-        const seen = size === device.header.deviceSize ? null : sectorsToBytes(size);
-        if (seen === device.newSize) continue;
-        device.newSize = seen;
-        if (seen !== null && seen < device.size)
-          log.warn(`${device.physicalPath} has shrunk to ${seen} bytes`);
-        changes.push({
-          change: "blockDev",
-          pool: pool.uuid,
-          uuid: device.uuid,
-          properties: ["newPhysicalSize"],
-        });
-      } catch (error) {
-        log.warn(`Could not look at the size of ${device.physicalPath}: ${errorText(error)}`);
-      }
-    }
-    return changes;
   }
 
   async handleDmEvents(devices: DmListEntry[]): Promise<EngineChange[]> {

@@ -49,6 +49,19 @@ async function removeLowerLayers(core: PoolCore, beforeBackstore: () => Promise<
   await core.crypt?.forgetVolumeKey();
 }
 
+/** Records that the pool was stopped, so that no start of the daemon sets it up. */
+async function saveStopped(core: PoolCore): Promise<void> {
+  try {
+    await core.save({ ...core.record, started: false });
+  } catch (error) {
+    // With no device left there is nowhere to record it, and nothing to keep the pool's mappings for.
+    if ([...core.devices.values()].some(({ present }) => present)) throw error;
+    log.warn(
+      `That pool "${core.name}" was stopped is recorded nowhere, because all of its devices are gone: ${errorText(error)}`,
+    );
+  }
+}
+
 /**
  * Stops a pool. "running": it could not be begun, the error says why. "partial": some devices are left, the error says
  * which.
@@ -56,7 +69,7 @@ async function removeLowerLayers(core: PoolCore, beforeBackstore: () => Promise<
 export async function stop(core: PoolCore): Promise<{ left: "nothing" } | { left: "devices"; error: Error }> {
   await removeUpperLayers(core);
   try {
-    await removeLowerLayers(core, () => core.save({ ...core.record, started: false }));
+    await removeLowerLayers(core, () => saveStopped(core));
     for (const device of core.deviceCrypts()) await device.close();
     return { left: "nothing" };
   } catch (error) {

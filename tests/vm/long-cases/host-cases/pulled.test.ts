@@ -23,8 +23,8 @@ async function until(what: string, command: string): Promise<void> {
   }
 }
 
-test("it shows in what the pool permits; with the disk back, a stop and a start heal it", async () => {
-  await guest.mustExec("systemctl start stratisd");
+/** A mounted pool with a file, whose disk is pulled under a writer. Returns what sha256sum says of the file. */
+async function pullUnderWriter(): Promise<string> {
   await guest.plug({ serial: "pulled", sizeBytes: 12 * GIB });
   await guest.mustExec(`stratis pool create pulled ${DISK} && stratis filesystem create pulled home`);
   await guest.mustExec("mount /dev/stratis/pulled/home /mnt");
@@ -34,10 +34,11 @@ test("it shows in what the pool permits; with the disk back, a stop and a start 
   await guest.unplug("pulled");
   await guest.exec("dd if=/dev/zero of=/mnt/lost bs=1M count=20 conv=fsync");
   await until("the pool permits less", "stratis pool list | grep -q EM00");
-  await guest.plug({ serial: "pulled", sizeBytes: 12 * GIB });
-  await guest.mustExec("umount --lazy /mnt");
-  await until("the pool is stopped", "stratis pool stop --name pulled");
-  await guest.mustExec("stratis pool start --name pulled");
+  return sum;
+}
+
+/** That the pool is whole, and that it can be destroyed. */
+async function compareAndDestroy(sum: string): Promise<void> {
   assert.match(await guest.mustExec("stratis pool list"), /^pulled /m);
   assert.doesNotMatch(await guest.mustExec("stratis pool list"), /EM00/);
   assert.equal(
@@ -45,4 +46,25 @@ test("it shows in what the pool permits; with the disk back, a stop and a start 
     sum,
   );
   await guest.mustExec("stratis filesystem destroy pulled home && stratis pool destroy pulled");
+}
+
+test("it shows in what the pool permits; with the disk back, a stop and a start heal it", async () => {
+  await guest.mustExec("systemctl start stratisd");
+  const sum = await pullUnderWriter();
+  await guest.plug({ serial: "pulled", sizeBytes: 12 * GIB });
+  await guest.mustExec("umount --lazy /mnt");
+  await until("the pool is stopped", "stratis pool stop --name pulled");
+  await guest.mustExec("stratis pool start --name pulled");
+  await compareAndDestroy(sum);
+  await guest.unplug("pulled");
+});
+
+test("stopped while the disk is gone, the pool leaves no device; it is set up when the disk comes back", async () => {
+  const sum = await pullUnderWriter();
+  await guest.mustExec("umount --lazy /mnt");
+  await until("the pool is stopped", "stratis pool stop --name pulled");
+  assert.equal((await guest.mustExec("dmsetup ls")).trim(), "No devices found");
+  await guest.plug({ serial: "pulled", sizeBytes: 12 * GIB });
+  await until("the pool is set up", "stratis pool list | grep -q '^pulled '");
+  await compareAndDestroy(sum);
 });
