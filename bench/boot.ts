@@ -1,6 +1,6 @@
 /**
  * How long a boot takes to have 12 filesystems of 3 pools mounted, from the daemon's start on: ours, and stratisd 3.9.2 in
- * its place where STRATIS_BENCH_UPSTREAM names the folder of its sources, built for Debian 13 (target/release/stratisd).
+ * its place where STRATIS_UPSTREAM names the folder of its sources, built for Debian 13 (target/release/stratisd).
  * Everything else is the same: the guest, the pools, the lines of /etc/fstab, and, as stratisd's own are not built there, the
  * helpers of udev.
  */
@@ -23,7 +23,8 @@ import {
 } from "../tests/vm/harness/user-machine";
 import { median } from "./median";
 import { heading, row } from "./table";
-import { STAGED, stageUpstream, upstreamSources } from "./upstream";
+import { UPSTREAM_STAGED } from "../tests/vm/guest/upstream";
+import { stageUpstream, upstreamSources } from "../tests/vm/harness/upstream";
 
 const BOOTS = Number(process.env["STRATIS_BENCH_BOOTS"] ?? 3);
 const FILESYSTEMS_EACH = 4;
@@ -64,13 +65,13 @@ async function measure(who: string): Promise<Boot> {
 /** Puts stratisd 3.9.2, its unit and its rules where ours are. */
 async function installUpstream(sources: string): Promise<void> {
   stageUpstream(sources);
-  const folder = path.join(PROJECT, STAGED);
+  const folder = path.join(PROJECT, UPSTREAM_STAGED);
   const unit = readFileSync(path.join(sources, "systemd/stratisd.service.in"), "utf8");
   writeFileSync(path.join(folder, "stratisd.service"), unit.replaceAll("@LIBEXECDIR@", "/usr/libexec"));
   copyFileSync(path.join(sources, "udev/61-stratisd.rules"), path.join(folder, "61-stratisd.rules"));
   // Beside the old file, and in its place at once: the daemon's is in use.
   await sh(
-    `cd /project/${STAGED} && install -m 755 stratisd /usr/libexec/.new && mv /usr/libexec/.new /usr/libexec/stratisd && ` +
+    `cd /project/${UPSTREAM_STAGED} && install -m 755 stratisd /usr/libexec/.new && mv /usr/libexec/.new /usr/libexec/stratisd && ` +
       "install -m 644 stratisd.service /usr/lib/systemd/system/ && install -m 644 61-stratisd.rules /usr/lib/udev/rules.d/ && " +
       "systemctl daemon-reload && udevadm control --reload",
   );

@@ -1,12 +1,12 @@
 /**
- * Boots a guest, measures in it, prints the table: ours, and stratisd 3.9.2 in the same guest where STRATIS_BENCH_UPSTREAM
+ * Boots a guest, measures in it, prints the table: ours, and stratisd 3.9.2 in the same guest where STRATIS_UPSTREAM
  * names the folder of its sources, built for Debian 13.
  */
 import { DIST_NAME } from "../tests/vm/harness/image";
 import { GIB, Guest } from "../tests/vm/harness/guest";
 import type { Measurements } from "./guest/operations";
 import { heading, row, type Unit } from "./table";
-import { stageUpstream, upstreamSources } from "./upstream";
+import { stageUpstream, upstreamSources } from "../tests/vm/harness/upstream";
 
 const MEASURE_MILLISECONDS = 40 * 60_000;
 const LIMIT_SECONDS = 2 * 3600;

@@ -1,12 +1,12 @@
 /**
  * How the start of a pool grows with its filesystems: ours makes them, and both daemons start the same pool, stratisd 3.9.2
- * where STRATIS_BENCH_UPSTREAM names the folder of its sources, built for Debian 13.
+ * where STRATIS_UPSTREAM names the folder of its sources, built for Debian 13.
  */
 import { DIST_NAME } from "../tests/vm/harness/image";
 import { GIB, Guest } from "../tests/vm/harness/guest";
 import { median } from "./median";
 import { heading, row } from "./table";
-import { stageUpstream, upstreamSources } from "./upstream";
+import { stageUpstream, upstreamSources } from "../tests/vm/harness/upstream";
 
 const COUNTS = [75, 150, 300];
 const RUNS = 3;

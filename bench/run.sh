@@ -3,7 +3,7 @@
 # Usage: run.sh [PART]...   parts: dbus (the service with the simulator, on this machine) cli (the command) guest (a real kernel's)
 #                              and, only when they are named: boot (until the filesystems of /etc/fstab are mounted)
 #                              many (a start with up to 300 filesystems)
-# STRATIS_BENCH_UPSTREAM: folder of the sources of stratisd 3.9.2, built for Debian 13, to measure beside ours in the guests.
+# STRATIS_UPSTREAM: folder of the sources of stratisd 3.9.2, built for Debian 13, to measure beside ours in the guests.
 set -eu
 cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || set -- dbus cli guest
