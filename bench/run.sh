@@ -3,6 +3,7 @@
 # Usage: run.sh [PART]...   parts: dbus (the service with the simulator, on this machine) cli (the command) guest (a real kernel's)
 #                              and, only when they are named: boot (until the filesystems of /etc/fstab are mounted)
 #                              many (a start with up to 300 filesystems)
+#                              in-place (encryption in place, beside cryptsetup's)
 # STRATIS_UPSTREAM: folder of the sources of stratisd 3.9.2, built for Debian 13, to measure beside ours in the guests.
 set -eu
 cd "$(dirname "$0")/.."
@@ -10,15 +11,15 @@ cd "$(dirname "$0")/.."
 
 for part in "$@"; do
     case $part in
-        dbus | cli | guest | boot | many) ;;
+        dbus | cli | guest | boot | many | in-place) ;;
         *)
-            echo "run.sh: there is no part \"$part\"; the parts are dbus, cli, guest, boot and many" >&2
+            echo "run.sh: there is no part \"$part\"; the parts are dbus, cli, guest, boot, many and in-place" >&2
             exit 2
             ;;
     esac
 done
 case " $* " in
-    *" guest "* | *" boot "* | *" many "*) sh tests/setup.sh --image ;;
+    *" guest "* | *" boot "* | *" many "* | *" in-place "*) sh tests/setup.sh --image ;;
     *) sh tests/setup.sh ;;
 esac
 
@@ -30,7 +31,10 @@ measure_dbus() {
 }
 measure_cli() { node dist/bench/cli.js; }
 measure_guest() { node dist/bench/main.js; }
-measure_boot() { node dist/bench/boot.js; }
-measure_many() { node dist/bench/many.js; }
 
-for part in "$@"; do "measure_$part"; done
+for part in "$@"; do
+    case $part in
+        dbus | cli | guest) "measure_$part" ;;
+        *) node "dist/bench/$part.js" ;;
+    esac
+done

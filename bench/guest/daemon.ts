@@ -60,6 +60,20 @@ export class Daemon {
     await this.bus.mustCall(pool, POOL, "AddDataDevs", "as", [devices]);
   }
 
+  /** Returns when all is encrypted, with keys of these descriptions. */
+  async encryptPool(pool: string, keys: string[]): Promise<void> {
+    const slots = keys.map((key) => [[false, 0], key]);
+    await this.bus.mustCall(pool, POOL, "EncryptPool", "a((bu)s)a((bu)ss)", [slots, []]);
+  }
+
+  async reencryptPool(pool: string): Promise<void> {
+    await this.bus.mustCall(pool, POOL, "ReencryptPool", "", []);
+  }
+
+  async decryptPool(pool: string): Promise<void> {
+    await this.bus.mustCall(pool, POOL, "DecryptPool", "", []);
+  }
+
   async createFilesystem(pool: string, name: string): Promise<string> {
     const result = (await this.bus.mustCall(pool, POOL, "CreateFilesystems", "a(s(bs)(bs))", [
       [[name, [false, ""], [false, ""]]],

@@ -1,15 +1,15 @@
 /** Runs in the guest: measures, reports progress on standard error, and prints the measurements as JSON. */
 import { execFile } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { closeBus, stratis } from "../../tests/vm/cases/support";
 import { SystemBus } from "../../tests/vm/guest/bus";
-import { daemonPid } from "../../tests/vm/guest/daemon";
 import { disk } from "../../tests/vm/guest/disks";
 import { median } from "../median";
 import { Daemon, FILESYSTEM, POOL } from "./daemon";
 import { measureGrowth, type Growth } from "./growth";
+import { residentMB } from "./resident";
 import { measureRestart } from "./restart";
 import { medianOf, say, seconds } from "./seconds";
 import { thinPool } from "./thin-pool";
@@ -48,12 +48,9 @@ const REST_MILLISECONDS = 3000;
 
 const run = promisify(execFile);
 
-async function residentMB(): Promise<number> {
+async function restingMB(): Promise<number> {
   await sleep(REST_MILLISECONDS);
-  const status = readFileSync(`/proc/${await daemonPid()}/status`, "utf8");
-  const found = /^VmRSS:\s+(\d+) kB$/m.exec(status);
-  if (found === null) throw new Error("The daemon's status has no VmRSS");
-  return (Number(found[1]) * 1024) / 1e6;
+  return await residentMB();
 }
 
 async function measureStarts(daemon: Daemon): Promise<[number, number]> {
@@ -170,7 +167,7 @@ async function main(): Promise<void> {
   say("starts of the daemon");
   const [startToName, startToAnswer] = await measureStarts(daemon);
   await daemon.start();
-  const residentIdleMB = await residentMB();
+  const residentIdleMB = await restingMB();
   say("pools");
   const [createPool, destroyPool] = await measurePools(daemon, device);
   say("encrypted pools");
@@ -180,7 +177,7 @@ async function main(): Promise<void> {
   const filesystems = await measureFilesystems(daemon, pool);
   say(`${MANY} filesystems`);
   for (let index = 0; index < MANY; index++) await daemon.createFilesystem(pool, `many${index}`);
-  const residentWith24MB = await residentMB();
+  const residentWith24MB = await restingMB();
   const managedObjectsWith24 = await medianOf(RUNS, () => bus.managedObjects());
   await daemon.stop();
   const restartWith24 = await measureRestart(daemon, MANY);

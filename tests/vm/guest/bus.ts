@@ -13,8 +13,9 @@ export type ManagedObjects = Record<string, Record<string, Record<string, unknow
 export class SystemBus {
   private constructor(private readonly client: Client) {}
 
-  static async open(): Promise<SystemBus> {
-    return new SystemBus(await Client.connect(SYSTEM_BUS, CALL_MILLISECONDS));
+  /** `milliseconds`: how long a call may take. */
+  static async open(milliseconds = CALL_MILLISECONDS): Promise<SystemBus> {
+    return new SystemBus(await Client.connect(SYSTEM_BUS, milliseconds));
   }
 
   /** A method of the daemon; the reply's values, variants replaced by what they hold. */

@@ -1,0 +1,56 @@
+/** Encryption, re-encryption and decryption in place in a guest, beside `cryptsetup reencrypt`. */
+import { DIST_NAME } from "../tests/vm/harness/image";
+import { GIB, Guest } from "../tests/vm/harness/guest";
+import type { InPlace } from "./guest/in-place";
+
+const MEASURE_MILLISECONDS = 100 * 60_000;
+const LIMIT_SECONDS = 2 * 3600;
+
+const line = (text: string, value: string, ratio = ""): string =>
+  `${text.padEnd(52)}${value.padStart(14)}${ratio.padStart(8)}`;
+
+function print(found: InPlace): void {
+  const rate = (text: string, time: number): string =>
+    line(text, `${(found.mebibytes / time).toFixed(2)} MiB/s`, (found.cryptsetup / time).toFixed(2));
+  const milliseconds = (text: string, time: number): string => line(text, `${(time * 1000).toFixed(1)} ms`);
+  const memory = (text: string, megabytes: number): string => line(text, `${megabytes.toFixed(1)} MB`);
+  const lines = [
+    line(`${found.mebibytes.toFixed(0)} MiB, with key derivation`, "", "ratio"),
+    rate("cryptsetup reencrypt", found.cryptsetup),
+    rate("EncryptPool", found.encrypt),
+    rate("ReencryptPool", found.reencrypt),
+    rate("DecryptPool", found.decrypt),
+    milliseconds("GetManagedObjects before, middle", found.answerIdle),
+    milliseconds("GetManagedObjects meanwhile, middle", found.answerMeanwhile),
+    milliseconds("GetManagedObjects meanwhile, slowest", found.slowestAnswerMeanwhile),
+    memory("resident memory of the daemon before", found.residentBefore),
+    memory("resident memory of the daemon meanwhile, most", found.residentMost),
+  ];
+  process.stdout.write(`\n${lines.join("\n")}\n`);
+}
+
+async function main(): Promise<void> {
+  const guest = await Guest.boot({
+    disks: [{ serial: "small", sizeBytes: 2 * GIB }],
+    limitSeconds: LIMIT_SECONDS,
+  });
+  try {
+    const printed = await guest.mustExec(["node", `/project/${DIST_NAME}/bench/guest/in-place.js`], {
+      timeoutMs: MEASURE_MILLISECONDS,
+      onOutput: (text, stream) => {
+        if (stream === "err") process.stderr.write(text);
+      },
+    });
+    print(JSON.parse(printed) as InPlace);
+  } finally {
+    await guest.shutdown();
+  }
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  },
+);
