@@ -112,14 +112,15 @@ test("removal stops the daemon", () => {
 });
 
 test("purging leaves nothing behind, and takes nothing of others", () => {
-  const used = `mkdir -p stratisd/node stratisd/ns_mounts /var/log/stratis && touch /var/log/stratis/history.log && touch stratisd.pid stratisd-min.pid && ln -s /usr/bin/node stratisd/node/stratisd`;
+  const used = `mkdir -p stratisd/node stratisd/ns_mounts /var/log/stratis && touch /var/log/stratis/history.log && touch stratisd.pid stratisd-min.pid stratisd/stratis-1-private-a-crypt.lock && ln -s /usr/bin/node stratisd/node/stratisd`;
   assert.deepEqual(run("postrm", ["purge"], { run: used }), [
     "deb-systemd-helper purge stratisd.service stratis-metrics.timer",
   ]);
-  const others = `${used} && touch stratisd/ns_mounts/other /var/log/stratis/other && exec 9< stratisd-min.pid && flock 9`;
+  const others = `${used} && touch stratisd/ns_mounts/other /var/log/stratis/other && touch stratisd/busy.lock && exec 9< stratisd-min.pid && flock 9 && exec 8< stratisd/busy.lock && flock 8`;
   assert.deepEqual(run("postrm", ["purge"], { run: others }).sort(), [
     "/run/stratisd",
     "/run/stratisd-min.pid",
+    "/run/stratisd/busy.lock",
     "/run/stratisd/ns_mounts",
     "/run/stratisd/ns_mounts/other",
     "/var/log/stratis",

@@ -194,7 +194,7 @@ step("purging leaves no file, and the pools as they are", async () => {
   await sh("DEBIAN_FRONTEND=noninteractive apt-get purge -y stratis-node");
   await sh("cd /data/early1 && sha256sum --check --quiet /data/sums");
   assert.match(await sh("dmsetup ls"), /^stratis-1-/m);
-  const own = /^\/(data|mnt)(\/|$)|\/__pycache__|^\/run\/(credentials|lock|systemd)/;
+  const own = /^\/(data|mnt)(\/|$)|\/__pycache__|^\/run\/(credentials|fsck|lock|systemd)/;
   const left = (await allFiles()).filter((file) => !filesBefore.includes(file) && !own.test(file));
   assert.deepEqual(left, []);
   assert.equal((await machine().exec("systemctl cat stratisd")).status, 1);
