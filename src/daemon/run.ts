@@ -22,6 +22,8 @@ export interface EngineChoice {
   readonly simulator: boolean;
   /** Only for the simulator. */
   readonly simErrors: SimErrors | null;
+  /** How long the simulator's operations in place take. */
+  readonly simInPlaceSeconds: number;
 }
 
 interface StartableEngine extends Engine {
@@ -29,20 +31,28 @@ interface StartableEngine extends Engine {
 }
 
 /** Loads only the engine that is wanted: the simulator needs no addon for itself, the real one no simulator. */
-async function makeEngine({ simulator, simErrors }: EngineChoice): Promise<StartableEngine> {
-  if (simulator) {
-    log.info("Using SimEngine");
-    const { SimEngine } = await import("../engine/sim/engine.js");
-    if (simErrors === null) return new SimEngine();
-    const { RandomErrors } = await import("../engine/sim/conditions.js");
-    const { probability } = simErrors;
-    const seed = simErrors.seed ?? randomBytes(8).readBigUInt64BE();
-    log.warn(`Operations fail at random; the same again: --sim-errors ${probability},${seed}`);
-    return new SimEngine(new RandomErrors({ probability, seed }));
-  }
+async function makeEngine(choice: EngineChoice): Promise<StartableEngine> {
+  if (choice.simulator) return await makeSimulator(choice);
   log.info("Using StratEngine");
   const { RealEngine } = await import("../engine/real/engine.js");
   return new RealEngine();
+}
+
+async function makeSimulator({ simErrors, simInPlaceSeconds }: EngineChoice): Promise<StartableEngine> {
+  log.info("Using SimEngine");
+  const { SimEngine } = await import("../engine/sim/engine.js");
+  const { RandomErrors, untroubled } = await import("../engine/sim/conditions.js");
+  let conditions = untroubled;
+  if (simErrors !== null) {
+    const { probability } = simErrors;
+    const seed = simErrors.seed ?? randomBytes(8).readBigUInt64BE();
+    log.warn(`Operations fail at random; the same again: --sim-errors ${probability},${seed}`);
+    conditions = new RandomErrors({ probability, seed });
+  }
+  return new SimEngine({
+    begin: (operation) => conditions.begin(operation),
+    inPlaceSeconds: simInPlaceSeconds,
+  });
 }
 
 export interface Observers {

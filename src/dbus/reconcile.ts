@@ -57,16 +57,17 @@ export function registerBlockDevs(
 export function syncOperation({ engine, tree, announcer }: ServiceContext, uuid: PoolUuid): void {
   const [pool, entry] = [engine.getPool(uuid), tree.pool(uuid)];
   if (pool === undefined || entry === undefined) return;
-  const known = entry.operation;
-  if (pool.inPlace === null) {
-    if (known === null) return;
+  const [known, running] = [entry.operation, pool.inPlace];
+  if (known !== null && known.operation === running?.kind) {
+    announcer.propertiesChanged(known, ["DoneBytes", "TotalBytes", "RemainingSeconds"]);
+    return;
+  }
+  if (known !== null) {
     tree.removeOperation(entry, known);
     announcer.removed([known]);
-  } else if (known === null) {
-    announcer.added([tree.addOperation(entry)]);
-  } else {
-    announcer.propertiesChanged(known, ["DoneBytes", "TotalBytes", "RemainingSeconds"]);
   }
+  // Another one may have begun at once when it had ended.
+  if (running !== null) announcer.added([tree.addOperation(entry, running.kind)]);
 }
 
 /** Takes a pool and everything in it off the bus. */

@@ -1,7 +1,7 @@
 /** Which objects there are, and which path belongs to which pool, filesystem and block device (dbus-api.md §2). */
 import { BASE_PATH } from "./names";
 import type { ActionAvailability } from "../engine/errors";
-import type { Pool } from "../engine/engine";
+import type { InPlaceProgress, Pool } from "../engine/engine";
 import type { DevUuid, FilesystemUuid, PoolUuid } from "../uuid";
 
 export interface ManagerEntry {
@@ -35,6 +35,7 @@ export interface OperationEntry {
   readonly kind: "operation";
   readonly path: string;
   readonly pool: PoolUuid;
+  readonly operation: InPlaceProgress["kind"];
 }
 export type ManagedEntry = PoolEntry | FilesystemEntry | BlockDevEntry | OperationEntry;
 export type Entry = ManagerEntry | ManagedEntry;
@@ -98,8 +99,8 @@ export class ObjectTree {
     return entry;
   }
 
-  addOperation(pool: PoolEntry): OperationEntry {
-    const entry: OperationEntry = { kind: "operation", path: this.#newPath(), pool: pool.uuid };
+  addOperation(pool: PoolEntry, operation: InPlaceProgress["kind"]): OperationEntry {
+    const entry: OperationEntry = { kind: "operation", path: this.#newPath(), pool: pool.uuid, operation };
     pool.operation = entry;
     this.#byPath.set(entry.path, entry);
     return entry;

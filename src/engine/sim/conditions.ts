@@ -1,4 +1,4 @@
-/** What the simulator's operations meet with before they do anything: nothing, or failures at random. */
+/** What the simulator's operations meet with: nothing, failures at random before they do anything, time that they take. */
 import { createHash } from "node:crypto";
 import { EngineError } from "../errors";
 
@@ -8,6 +8,8 @@ export interface Conditions {
    * fails with that. `operation`: the name of the method, as D-Bus has it.
    */
   begin(operation: string): Promise<void>;
+  /** How long encryption, re-encryption and decryption in place take; absent or 0: they are done at once. */
+  readonly inPlaceSeconds?: number;
 }
 
 export const untroubled: Conditions = { begin: () => Promise.resolve() };

@@ -237,11 +237,14 @@ export class SimEngine implements Engine {
   handleDmEvents(): Promise<EngineChange[]> {
     return Promise.resolve([]);
   }
+  /** What runs in place goes on all the time; nothing else changes by itself. */
   periodicCheck(): Promise<EngineChange[]> {
-    return Promise.resolve([]);
+    const running = this.pools().filter(({ inPlace }) => inPlace !== null);
+    return Promise.resolve(running.map(({ uuid }) => ({ change: "pool", uuid, properties: ["inPlace"] })));
   }
   /** No operation is ever left half done, and nothing outlives the process. */
   shutdown(): Promise<void> {
+    for (const pool of this.#pools.values()) pool.interrupt("stratisd is exiting");
     return Promise.resolve();
   }
 }

@@ -15,6 +15,7 @@ import type {
   CreateFilesystemRequest,
   EncryptionRequest,
   Filesystem,
+  InPlaceProgress,
   MetadataVersion,
   Pool,
   PoolProperty,
@@ -29,6 +30,7 @@ import { SimBlockDevs } from "./blockdev";
 import { nowInWholeSeconds } from "./clock";
 import type { Conditions } from "./conditions";
 import { SimFilesystems } from "./filesystem";
+import { SimInPlace } from "./in-place";
 import { filesystemMetadata, poolMetadata } from "./report";
 import { TokenSlots } from "./tokens";
 
@@ -46,8 +48,6 @@ export class SimPool implements Pool {
   /** There is no volume key; clients show that as an alert for encrypted pools. */
   readonly volumeKeyLoaded = false;
   readonly noAllocSpace = false;
-  /** Done at once. */
-  readonly inPlace = null;
   readonly totalPhysicalSize = TOTAL_PHYSICAL_SIZE;
   readonly totalPhysicalUsed: Bytes = bytes(0n);
   readonly allocatedSize = ALLOCATED_SIZE;
@@ -59,6 +59,7 @@ export class SimPool implements Pool {
   #tokens: TokenSlots | null;
   #lastReencrypted: Date | null = null;
   #overprovisioning = true;
+  #inPlace: SimInPlace | null = null;
 
   constructor(
     public name: string,
@@ -79,6 +80,9 @@ export class SimPool implements Pool {
   }
   get lastReencrypted(): Date | null {
     return this.#lastReencrypted;
+  }
+  get inPlace(): InPlaceProgress | null {
+    return this.#inPlace;
   }
   get hasCache(): boolean {
     return this.devices.inTier("cache").length > 0;
@@ -109,6 +113,11 @@ export class SimPool implements Pool {
   }
   resume(): void {
     this.#notRunning = null;
+  }
+
+  /** What runs in place, if anything does, fails. */
+  interrupt(reason: string): void {
+    this.#inPlace?.interrupt(reason);
   }
 
   /** This pool as a stopped one. Unlike a real V2 pool it tells its bindings. `name`: null when it is not unique. */
@@ -157,17 +166,33 @@ export class SimPool implements Pool {
   }
 
   /**
-   * An operation whose long part runs beside readers. `check` gives false when there is nothing to do; resolves to
-   * whether `work` was done.
+   * An operation in place, whose long part runs beside readers. `check` gives false when there is nothing to do; resolves
+   * to whether `work` was done.
    */
-  async #runLong(operation: string, check: () => boolean, work: () => void): Promise<boolean> {
+  async #runLong(
+    kind: InPlaceProgress["kind"],
+    operation: string,
+    check: () => boolean,
+    work: () => void,
+  ): Promise<boolean> {
+    const run = new SimInPlace(kind, ALLOCATED_SIZE, this.conditions.inPlaceSeconds ?? 0);
     const done = await this.lock.phased({
       start: () => {
         this.#requireRunning();
         return Promise.resolve(check() ? true : null);
       },
-      long: () => this.conditions.begin(operation),
+      long: async () => {
+        this.#inPlace = run;
+        try {
+          await this.conditions.begin(operation);
+          await run.work();
+        } catch (error) {
+          this.#inPlace = null;
+          throw error;
+        }
+      },
       finish: () => {
+        this.#inPlace = null;
         work();
         return Promise.resolve(true);
       },
@@ -299,6 +324,7 @@ export class SimPool implements Pool {
   async encrypt(request: EncryptionRequest): Promise<CreateAction<true>> {
     let tokens: TokenSlots | null = null;
     const done = await this.#runLong(
+      "encrypt",
       "EncryptPool",
       () => {
         if (this.#tokens !== null) return false;
@@ -314,6 +340,7 @@ export class SimPool implements Pool {
 
   async reencrypt(): Promise<void> {
     await this.#runLong(
+      "reencrypt",
       "ReencryptPool",
       () => {
         if (this.#tokens === null)
@@ -328,6 +355,7 @@ export class SimPool implements Pool {
 
   async decrypt(): Promise<DeleteAction<true>> {
     const done = await this.#runLong(
+      "decrypt",
       "DecryptPool",
       () => this.#tokens !== null,
       () => {

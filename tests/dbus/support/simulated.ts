@@ -33,6 +33,8 @@ export interface Simulated {
   readonly engine: SimEngine;
   readonly client: Client;
   readonly log: LogLine[];
+  /** What the daemon's timer does. */
+  check(): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -61,7 +63,10 @@ export async function startSimulated(
     // The bus gives the name away when it has noticed; the next service asks for it with DO_NOT_QUEUE.
     await nameIsFree(bus);
   };
-  return { engine, client, log, end };
+  const check = async (): Promise<void> => {
+    service.emitChanges(await engine.periodicCheck());
+  };
+  return { engine, client, log, check, end };
 }
 
 const FREE_TIMEOUT_MS = 20_000;

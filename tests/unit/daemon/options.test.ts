@@ -3,11 +3,18 @@ import { test } from "node:test";
 import { parseOptions, UsageError } from "../../../src/daemon/options";
 
 test("no argument runs the daemon with the real engine", () => {
-  assert.deepEqual(parseOptions([]), { run: "daemon", simulator: false, simErrors: null, logLevel: null });
+  const expected = { run: "daemon", simulator: false, simErrors: null, simInPlaceSeconds: 0, logLevel: null };
+  assert.deepEqual(parseOptions([]), expected);
 });
 
 test("the level is taken with a blank and with an equals sign", () => {
-  const expected = { run: "daemon", simulator: true, simErrors: null, logLevel: "debug" };
+  const expected = {
+    run: "daemon",
+    simulator: true,
+    simErrors: null,
+    simInPlaceSeconds: 0,
+    logLevel: "debug",
+  };
   assert.deepEqual(parseOptions(["--sim", "--log-level", "debug"]), expected);
   assert.deepEqual(parseOptions(["--log-level=debug", "--sim"]), expected);
 });
@@ -43,6 +50,22 @@ test("errors of the simulator: what is wrong with a value is said", () => {
     );
 });
 
+test("time of the simulator's operations in place", () => {
+  const seconds = (value: string): unknown => {
+    const invocation = parseOptions(["--sim", "--sim-in-place", value]);
+    return invocation.run === "daemon" ? invocation.simInPlaceSeconds : null;
+  };
+  assert.deepEqual(["0", "1.5", "86400"].map(seconds), [0, 1.5, 86_400]);
+  for (const value of ["", "86401", "1e3", "30s", "Infinity"])
+    assert.throws(
+      () => seconds(value),
+      (error: unknown) =>
+        error instanceof UsageError &&
+        error.message.includes(`'${value}' for '--sim-in-place <SECONDS>': it is`),
+      value,
+    );
+});
+
 test("help and version are asked for, short and long", () => {
   for (const word of ["-h", "--help"]) assert.deepEqual(parseOptions([word]), { run: "help" });
   for (const word of ["-V", "--version"]) assert.deepEqual(parseOptions([word]), { run: "version" });
@@ -58,6 +81,7 @@ const REFUSED: [string, string[]][] = [
   ["an option given twice", ["--sim", "--sim"]],
   ["a value for an option that takes none", ["--sim=yes"]],
   ["errors of the simulator without the simulator", ["--sim-errors", "0.5"]],
+  ["time of the simulator without the simulator", ["--sim-in-place", "5"]],
 ];
 for (const [what, args] of REFUSED)
   test(`refused: ${what}`, () => {
