@@ -5,6 +5,8 @@
 // FAKE_UDEV            "answers": cookies are completed after 20 ms; "stuck": never; unset: udev does not run
 // FAKE_BUSY            number of DM_DEV_REMOVE calls that fail with EBUSY
 // FAKE_FAIL_RESUME     name of the device whose resume fails with EIO
+// FAKE_SPOIL_RESUME    name of the device whose first change of tables fails as a target that can't start does: EIO,
+//                      with the new table live and the device suspended
 // Waits for semaphores are cut to 300 ms, so that time limits can be tested.
 #include <dlfcn.h>
 #include <errno.h>
@@ -170,6 +172,15 @@ int Create(dm_ioctl* header) {
 int SuspendOrResume(dm_ioctl* header, Device& device) {
   const bool suspend = (header->flags & DM_SUSPEND_FLAG) != 0;
   if (!suspend && Setting("FAKE_FAIL_RESUME") == header->name) return EIO;
+  static bool spoilt = false;
+  if (!suspend && !spoilt && device.has_active && device.has_inactive &&
+      Setting("FAKE_SPOIL_RESUME") == header->name) {
+    spoilt = true;
+    device.active = device.inactive;
+    device.has_inactive = false;
+    device.suspended = true;
+    return EIO;
+  }
   header->flags = 0;
   if (!suspend && (device.suspended || device.has_inactive)) {
     if (device.has_inactive) device.active = device.inactive;

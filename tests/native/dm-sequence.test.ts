@@ -207,6 +207,29 @@ test("a failed step is named and the steps before it are undone, last first", ()
   assert.deepEqual(outcome.log.slice(-3), ["10 absent", "4 second", "4 dev"]);
 });
 
+const operations = path.resolve(__dirname, "..", "..", "src", "dm", "operations.js");
+
+test("a change of tables that fails is taken back, with what was changed before it, and nothing stays suspended", () => {
+  const { result } = run(
+    `const { createDmDevice, reloadSteps, runDmSteps } = require(${JSON.stringify(operations)});
+     const other = [{ start: 0n, length: 8n, type: "linear", params: "8:33 4096" }];
+     const spec = (name, table) => ({ name, table, udevFlags: 0 });
+     for (const made of ["first", "second"]) await createDmDevice(spec(made, table));
+     const seen = { failures: 0 };
+     const attempt = (work) => work.catch(() => { seen.failures += 1; });
+     await attempt(runDmSteps(["first", "second"].flatMap((made) => reloadSteps(spec(made, other), table))));
+     for (const made of ["first", "second"]) {
+       const { device: { suspended, inactiveTable } } = await native.dmCall({ op: "info", name: made });
+       const { targets } = await native.dmCall({ op: "table", name: made });
+       seen[made] = { suspended, inactiveTable, params: targets[0].params };
+     }
+     return seen;`,
+    { FAKE_SPOIL_RESUME: "second" },
+  );
+  const asBefore = { suspended: false, inactiveTable: false, params: "8:17 2048" };
+  assert.deepEqual(result, { failures: 1, first: asBefore, second: asBefore });
+});
+
 test("ignored failures give null, and their undo is not run", () => {
   const { result, log } = run(`
     return await native.dmSequence([
