@@ -143,8 +143,8 @@ export interface Engine {
   startPool(request: StartPoolRequest): Promise<StartAction<Pool>>;
   /** Starts an encrypted pool: the oldest D-Bus revisions have this beside no startPool. */
   unlockPool(uuid: PoolUuid, unlock: UnlockMethod): Promise<UnlockAction<Pool>>;
-  /** `includePartial`: also clean up a partially constructed pool. */
-  stopPool(pool: PoolIdentifier, includePartial: boolean): Promise<StopAction<PoolUuid>>;
+  /** Takes down what is up of the pool, also of one that is partially constructed. */
+  stopPool(pool: PoolIdentifier): Promise<StopAction<PoolUuid>>;
   /** Forget everything in memory and discover anew. */
   refreshState(): Promise<EngineChange[]>;
 
@@ -157,7 +157,7 @@ export interface Engine {
   /** Throws EngineError for a name that is not known. */
   report(name: string): object;
 
-  /** A batch of udev events. */
+  /** udev events, in the order in which they came. Resolves when all that they lead to is done. */
   handleUdevEvents(events: UdevDevice[]): Promise<EngineChange[]>;
   /** Some device-mapper event numbers moved; `devices` is the list read after re-arming. */
   handleDmEvents(devices: DmListEntry[]): Promise<EngineChange[]>;

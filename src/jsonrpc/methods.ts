@@ -126,7 +126,7 @@ const poolMethods: Record<string, Method> = {
     "maybe",
   ),
   PoolStop: method(poolId, false, async (id, { engine }) => {
-    const { action } = await engine.stopPool(id, true);
+    const { action } = await engine.stopPool(id);
     if (action === "partial") throw new EngineError(LEFT_OVER);
     return action !== "identity";
   }),

@@ -81,16 +81,13 @@ const isLegacyEncrypted = (service: ServiceContext, uuid: PoolUuid): boolean => 
     .some((stopped) => stopped.uuid === uuid && stopped.encryption !== null && stopped.metadataVersion !== 2);
 };
 
-async function stopPool(
-  { service }: Call,
-  pool: PoolIdentifier,
-  includePartial: boolean,
-): Promise<[boolean, string]> {
+/** r6 and later. */
+export async function stopPoolById({ service }: Call, pool: PoolIdentifier): Promise<[boolean, string]> {
   const involved = candidates(service, pool);
   const legacyEncrypted = involved.filter((uuid) => isLegacyEncrypted(service, uuid));
   let result;
   try {
-    result = await service.engine.stopPool(pool, includePartial);
+    result = await service.engine.stopPool(pool);
   } catch (error) {
     // Filesystems that were torn down before the failure lose their objects.
     for (const uuid of involved) syncPool(service, uuid);
@@ -107,14 +104,10 @@ async function stopPool(
   return [true, simpleUuid(result.value)];
 }
 
-/** r6 and later. */
-export const stopPoolById = (call: Call, pool: PoolIdentifier): Promise<[boolean, string]> =>
-  stopPool(call, pool, true);
-
 /** r2 to r5. */
 export function stopPoolAtPath(call: Call, path: string): Promise<[boolean, string]> {
   const entry = call.service.tree.at(path);
   if (entry?.kind !== "pool")
     throw new EngineError(`No pool found in engine associated with object path ${path}`);
-  return stopPool(call, { by: "uuid", uuid: entry.uuid }, false);
+  return stopPoolById(call, { by: "uuid", uuid: entry.uuid });
 }

@@ -175,15 +175,17 @@ export class RealPool implements Pool {
    * what to do instead; without that it is refused.
    */
   exclusive<T>(work: () => Promise<T>, gone?: () => Promise<T> | null): Promise<T> {
-    return this.#lock.exclusive(() => {
-      const instead = this.#gone === null ? null : gone?.();
-      return instead ?? this.#present(work);
-    });
+    return this.#lock.exclusive(() => this.#unlessGone(work, gone));
   }
 
-  /** Runs `work`, which only reads, beside others that do; refused once the pool is gone. */
-  #shared<T>(work: () => Promise<T>): Promise<T> {
-    return this.#lock.shared(() => this.#present(work));
+  /** Runs `work`, which only reads, beside others that do; `gone` as for exclusive(). */
+  shared<T>(work: () => Promise<T>, gone?: () => Promise<T> | null): Promise<T> {
+    return this.#lock.shared(() => this.#unlessGone(work, gone));
+  }
+
+  #unlessGone<T>(work: () => Promise<T>, gone?: () => Promise<T> | null): Promise<T> {
+    const instead = this.#gone === null ? null : gone?.();
+    return instead ?? this.#present(work);
   }
 
   async #present<T>(work: () => Promise<T>): Promise<T> {
@@ -325,14 +327,14 @@ export class RealPool implements Pool {
   }
 
   metadata(current: boolean): Promise<string> {
-    return this.#shared(async () => {
+    return this.shared(async () => {
       if (current) return encodePoolRecord({ ...this.core.record, started: true }).toString("utf8");
       return await readLastMetadata(this.core.dataDevices());
     });
   }
 
   filesystemMetadata(name: string | null, current: boolean): Promise<string> {
-    return this.#shared(async () => {
+    return this.shared(async () => {
       const records = current ? this.core.allRecords() : await this.core.mdv.readAll();
       const wanted = records.filter((record: FilesystemRecord) => name === null || record.name === name);
       const json: Record<string, JsonValue> = Object.fromEntries(

@@ -2,10 +2,10 @@
 import { saveMetadata } from "../../../disk/bda";
 import { nextTimestamp, type Timestamp } from "../../../disk/mda";
 import { encodePoolRecord, type PoolRecord } from "../../../disk/pool-record";
+import type { StaticHeader } from "../../../disk/static-header";
 import { logger } from "../../../log";
 import { BestEffortError, errorText } from "../../errors";
 import { withBlockFile } from "../block-file";
-import type { RealBlockDev } from "../blockdev";
 
 const log = logger("stratisd::engine::metadata");
 
@@ -18,10 +18,18 @@ function now(): Timestamp {
   return { seconds: BigInt(Math.floor(milliseconds / 1000)), nanoseconds: (milliseconds % 1000) * 1_000_000 };
 }
 
+/** What the record is written to. */
+export interface RecordPlace {
+  readonly devnode: string;
+  /** For messages. */
+  readonly physicalPath: string;
+  readonly header: StaticHeader;
+}
+
 export class MetadataStore {
   #lastTime: Timestamp | null;
   /** Order in which devices were last written: the front is the oldest. */
-  #rotation: RealBlockDev[] = [];
+  #rotation: RecordPlace[] = [];
 
   constructor(lastTime: Timestamp | null) {
     this.#lastTime = lastTime;
@@ -31,7 +39,7 @@ export class MetadataStore {
    * Writes the record to the data devices. One success is enough; failures of single devices are logged. Throws when
    * no device took it: the record on disk is then still the previous one.
    */
-  async save(devices: readonly RealBlockDev[], record: PoolRecord): Promise<void> {
+  async save(devices: readonly RecordPlace[], record: PoolRecord): Promise<void> {
     const json = encodePoolRecord(record);
     const time = nextTimestamp(now(), this.#lastTime);
     const chosen = this.#choose(devices);
@@ -59,7 +67,7 @@ export class MetadataStore {
     this.#lastTime = time;
   }
 
-  #choose(devices: readonly RealBlockDev[]): RealBlockDev[] {
+  #choose(devices: readonly RecordPlace[]): RecordPlace[] {
     const known = this.#rotation.filter((device) => devices.includes(device));
     const ordered = [...devices.filter((device) => !known.includes(device)), ...known];
     const chosen = ordered.slice(0, MAX_COPIES);

@@ -53,8 +53,8 @@ export interface SetUpOptions {
   removeCache?: boolean;
   /** How an encrypted pool is opened. */
   unlock: Unlock;
-  /** Whether a running pool has this name. */
-  takenName: (name: string) => boolean;
+  /** Takes the name for the pool. Throws when a running pool has it, or is about to. */
+  claimName: (name: string) => void;
 }
 
 /** Never throws: what goes wrong is the reason why the pool waits. */
@@ -121,8 +121,7 @@ async function decide(
     pool.partiallyConstructed = await leftoversExist(pool);
     return { outcome: "waits" };
   }
-  if (options.takenName(record.name))
-    throw new EngineError(`a running pool has the same name "${record.name}"; rename or stop that one first`);
+  options.claimName(record.name);
   const removesCache = options.removeCache === true && record.cacheTier !== null;
   const found: FoundPool = {
     uuid: pool.uuid,
