@@ -13,6 +13,7 @@ import { sectors, sumSectors, dataBlocksToSectors, type Sectors } from "../../un
 import type { DevUuid, FilesystemUuid, PoolUuid } from "../../uuid";
 import type { LegacyEncryptionInfo, TokenBindings } from "../engine";
 import { assertInvariant, errorText, isAtLeast, RollbackError, type ActionAvailability } from "../errors";
+import type { OriginAndMerge } from "../revert";
 import { NamedTable } from "../table";
 import type { UndoStack } from "../undo";
 import type { MetadataStore } from "./backstore/metadata-store";
@@ -236,6 +237,14 @@ export class PoolCore {
   /** All filesystem records, also of those that could not be set up. */
   allRecords(): FilesystemRecord[] {
     return [...[...this.filesystems.values()].map((filesystem) => filesystem.record), ...this.unusable];
+  }
+
+  /** The same, as far as origins and reverts are concerned. */
+  origins(): OriginAndMerge[] {
+    return this.allRecords().map(({ uuid, name, origin, merge }) => ({
+      ...{ uuid, name, origin },
+      mergeScheduled: merge,
+    }));
   }
 
   logicalSizes(): Sectors {
