@@ -20,7 +20,12 @@ export interface Failure {
 export interface Outcome {
   result: unknown;
   failure: Failure | null;
-  /** The ioctls on devices, "<number> <name>", and the cookies. */
+  /** The ioctls on devices, "<number> <name>", texts of messages, "message <text>", and the cookies. */
+  log: string[];
+}
+
+export interface Seen<T> {
+  result: T;
   log: string[];
 }
 
@@ -31,6 +36,19 @@ export class FakeKernel {
   constructor() {
     const options = ["-std=c++17", "-O1", "-shared", "-fPIC"];
     execFileSync("c++", [...options, "-o", this.#library, SOURCE, "-ldl", "-lpthread"]);
+  }
+
+  /** Runs an exported function of a compiled module in the child. Throws what it rejects with. */
+  call<T>(
+    module: string,
+    name: string,
+    args: unknown[] = [],
+    settings: Record<string, string> = {},
+  ): Seen<T> {
+    const call = `return await require(${JSON.stringify(module)})[${JSON.stringify(name)}](...${JSON.stringify(args)});`;
+    const { result, failure, log } = this.run(call, settings);
+    if (failure !== null) throw new Error(failure.message);
+    return { result: result as T, log };
   }
 
   remove(): void {
