@@ -12,7 +12,14 @@ import { logger } from "../../log";
 import { sectors, sumSectors, dataBlocksToSectors, type Sectors } from "../../units";
 import type { DevUuid, FilesystemUuid, PoolUuid } from "../../uuid";
 import type { LegacyEncryptionInfo, TokenBindings } from "../engine";
-import { assertInvariant, errorText, isAtLeast, RollbackError, type ActionAvailability } from "../errors";
+import {
+  assertInvariant,
+  errorText,
+  isAtLeast,
+  levelOf,
+  RollbackError,
+  type ActionAvailability,
+} from "../errors";
 import type { OriginAndMerge } from "../revert";
 import { NamedTable } from "../table";
 import type { UndoStack } from "../undo";
@@ -25,6 +32,7 @@ import type { PoolCrypt } from "./crypt/pool-crypt";
 import { bindingsOf } from "./crypt/tokens";
 import type { RealFilesystem } from "./filesystem";
 import type { InPlaceRun } from "./in-place-run";
+import { wasTakenBack } from "./taken-back";
 import type { MetadataVolume } from "./thinpool/mdv";
 import type { PoolStack, StackNumbers } from "./thinpool/stack";
 import type { ThinDevices } from "./thinpool/thin-devices";
@@ -178,7 +186,8 @@ export class PoolCore {
 
   /**
    * Saves a record with more space, or with other thin-pool features, and makes the kernel follow it. When the kernel
-   * refuses, the previous record is saved again; if that fails too the pool takes no more changes.
+   * refuses, the previous record is saved again; if that fails too, or the kernel does not go back, the pool takes no
+   * more changes.
    */
   async reshape(record: PoolRecord, what: string): Promise<void> {
     const previous = this.#record;
@@ -196,11 +205,24 @@ export class PoolCore {
       try {
         await this.save(previous);
       } catch (rollbackError) {
-        this.restriction = "no_pool_changes";
-        throw new RollbackError(error, rollbackError, this.restriction);
+        throw this.#unableToGoBack(error, rollbackError);
       }
+      if (!wasTakenBack(error))
+        throw this.#unableToGoBack(error, "its devices are not what they were before");
       throw error;
     }
+  }
+
+  #unableToGoBack(cause: unknown, rollback: unknown): RollbackError {
+    const error = new RollbackError(cause, rollback, "no_pool_changes");
+    this.restrict(error);
+    return error;
+  }
+
+  /** The pool permits no more than an error of one of its operations asks for. */
+  restrict(error: unknown): void {
+    const level = levelOf(error);
+    if (isAtLeast(level, this.restriction)) this.restriction = level;
   }
 
   async refreshStatus(): Promise<void> {

@@ -140,11 +140,19 @@ export class InPlaceOperations {
   #launch(kind: InPlaceKind, crypt: PoolCrypt, passphrase: Uint8Array | null): { done: Promise<void> } {
     const run = new InPlaceRun(kind, crypt, passphrase);
     this.core.inPlace = run;
-    const end = this.#carryOut(kind, crypt, run).finally(() => {
-      if (this.core.inPlace === run) this.core.inPlace = null;
-      this.#running = null;
-      this.#changed(["inPlace"]);
-    });
+    const { availability } = this.core;
+    const failed = (error: unknown): never => {
+      this.core.restrict(error);
+      if (this.core.availability !== availability) this.#changed(["availableActions"]);
+      throw error;
+    };
+    const end = this.#carryOut(kind, crypt, run)
+      .catch(failed)
+      .finally(() => {
+        if (this.core.inPlace === run) this.core.inPlace = null;
+        this.#running = null;
+        this.#changed(["inPlace"]);
+      });
     this.#running = { kind, end };
     // Those who wait for it hear of its failure.
     end.catch(() => undefined);
@@ -157,9 +165,12 @@ export class InPlaceOperations {
     try {
       if (crypt.pending !== null) await run.work();
     } catch (error) {
-      await this.access.exclusive(() => recoverFromFailure(core, crypt, error));
-      // What it left half done is encrypted, in a pool that needs its key from now on.
-      this.#changed(CHANGED[kind]);
+      try {
+        await this.access.exclusive(() => recoverFromFailure(core, crypt, error));
+      } finally {
+        // What it left half done is encrypted, in a pool that needs its key from now on.
+        this.#changed(CHANGED[kind]);
+      }
       throw error;
     }
     await this.access.exclusive(async () => {

@@ -25,6 +25,7 @@ import type { PoolCore } from "./core";
 import { keepingHeaders, withHeaderFolder } from "./crypt/header-backup";
 import { PoolCrypt } from "./crypt/pool-crypt";
 import { requireKey, type AcceptedRequest } from "./crypt/request";
+import { wasTakenBack } from "./taken-back";
 
 const log = logger("stratisd::engine::inplace");
 
@@ -47,7 +48,7 @@ export async function removeCryptDevices(core: Pick<PoolCore, "uuid">): Promise<
 export async function beginEncryption(core: PoolCore, request: AcceptedRequest): Promise<void> {
   const { container } = core.numbers;
   const { logicalSectorSize } = await withBlockFile(dmPath(container), {}, (file) => file.info());
-  await withUndo(async (undo) => {
+  const begun = withUndo(async (undo) => {
     const crypt = await withHeaderFolder(async (folder) => {
       const file = path.join(folder, "header");
       await writeFile(file, new Uint8Array(4096), { mode: 0o600 });
@@ -76,6 +77,17 @@ export async function beginEncryption(core: PoolCore, request: AcceptedRequest):
     }
     core.numbers = { ...core.numbers, cap };
   });
+  await orUnchangeable(begun);
+}
+
+/** Where the pool's devices are not what its record says, and can't be made so, nothing more may be changed. */
+async function orUnchangeable(work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (wasTakenBack(error)) throw error;
+    throw new RollbackError(error, "its devices are not what they were before", "no_pool_changes");
+  }
 }
 
 /** All key descriptions have to be in the keyring; Clevis is asked when its turn comes. */
@@ -107,7 +119,7 @@ async function renewVolumeKey(crypt: PoolCrypt): Promise<void> {
 export async function removeEncryption(core: PoolCore, crypt: PoolCrypt): Promise<void> {
   const { container, cap } = core.numbers;
   const [from, to] = [core.record, plainRecord(core.record)];
-  await core.stack.moveFlexDevices({ record: from, cap }, { record: to, cap: container });
+  await orUnchangeable(core.stack.moveFlexDevices({ record: from, cap }, { record: to, cap: container }));
   core.numbers = { ...core.numbers, cap: container };
   core.crypt = null;
   await removeLayer(core, crypt, () => core.save(to));

@@ -32,7 +32,6 @@ import {
   EngineError,
   isAtLeast,
   OutOfSpaceError,
-  RollbackError,
   type ActionAvailability,
 } from "../errors";
 import { SharedLock } from "../lock";
@@ -213,8 +212,7 @@ export class RealPool implements Pool {
       try {
         return await work();
       } catch (error) {
-        if (error instanceof RollbackError && isAtLeast(error.level, this.core.restriction))
-          this.core.restriction = error.level;
+        this.core.restrict(error);
         throw error;
       }
     });
@@ -319,10 +317,15 @@ export class RealPool implements Pool {
     if (isAtLeast(this.core.availability, "no_pool_changes"))
       throw new ActionDisabledError(this.core.availability);
     const devices = this.core.deviceCrypts();
-    await keepingHeaders(devices, async () => {
-      for (const device of devices) await device.setPoolName(name);
-      await this.core.save({ ...this.core.record, name });
-    });
+    try {
+      await keepingHeaders(devices, async () => {
+        for (const device of devices) await device.setPoolName(name);
+        await this.core.save({ ...this.core.record, name });
+      });
+    } catch (error) {
+      this.core.restrict(error);
+      throw error;
+    }
     await this.core.announceLinks();
   }
 
@@ -402,7 +405,12 @@ export class RealPool implements Pool {
       const told = this.#inPlace.takeChanges();
       if (isAtLeast(this.core.restriction, "no_pool_changes")) return told;
       if (this.core.inPlace !== null) told.push({ change: "pool", uuid: this.uuid, properties: ["inPlace"] });
-      return [...told, ...(await checkPool(this.core)), ...(await checkFilesystems(this.core))];
+      told.push(...(await checkPool(this.core)));
+      const { availability } = this.core;
+      told.push(...(await checkFilesystems(this.core)));
+      if (this.core.availability !== availability)
+        told.push({ change: "pool", uuid: this.uuid, properties: ["availableActions"] });
+      return told;
     });
   }
 }
