@@ -24,7 +24,7 @@ import { makeMetadataVolume } from "./commands";
 import { PoolCore } from "./core";
 import { PoolCrypt } from "./crypt/pool-crypt";
 import type { AcceptedRequest } from "./crypt/request";
-import { confirmMembers, initializeMember, type Membership } from "./members";
+import { confirmMembers, initialAreaSize, initializeMember, type Membership } from "./members";
 import type { RequestedDevice } from "./discovery/requested";
 import { MetadataVolume } from "./thinpool/mdv";
 import { initialLowWater, PoolStack, type StackNumbers } from "./thinpool/stack";
@@ -67,6 +67,7 @@ async function build(
     version,
     tier: "data",
     mark: marked ? SIGBLOCK_FLAG.creating : 0n,
+    mdaSize: initialAreaSize(requested),
     encryption: ofDevices === null ? null : { poolName: name, request: ofDevices, sectorSize: null },
     record: (header, hardwareInfo) => newDeviceRecord(header, integrity, hardwareInfo),
   };

@@ -4,8 +4,9 @@ import { nextTimestamp, type Timestamp } from "../../../disk/mda";
 import { encodePoolRecord, type PoolRecord } from "../../../disk/pool-record";
 import type { StaticHeader } from "../../../disk/static-header";
 import { logger } from "../../../log";
-import { BestEffortError, errorText } from "../../errors";
+import { BestEffortError, EngineError, errorText } from "../../errors";
 import { withBlockFile } from "../block-file";
+import { recordRoom } from "./metadata-area";
 
 const log = logger("stratisd::engine::metadata");
 
@@ -16,6 +17,24 @@ const MAX_COPIES = 10;
 function now(): Timestamp {
   const milliseconds = Date.now();
   return { seconds: BigInt(Math.floor(milliseconds / 1000)), nanoseconds: (milliseconds % 1000) * 1_000_000 };
+}
+
+/** A record that takes more of the largest metadata area than this is one to be warned of. */
+const HIGH_FILL = 0.75;
+
+/** Those that take a record of so many bytes. Throws EngineError when none does. */
+function roomyFor(length: number, devices: readonly RecordPlace[], pool: string): RecordPlace[] {
+  const largest = Math.max(...devices.map(({ header }) => recordRoom(header)));
+  if (length > largest)
+    throw new EngineError(
+      `The metadata of pool "${pool}" would have ${length} bytes, where its devices take ${largest} bytes at most`,
+    );
+  if (length > HIGH_FILL * largest)
+    log.warn(
+      `The metadata of pool "${pool}" has ${length} bytes, where its devices take ${largest} bytes at most; a device ` +
+        "that is added now gets a larger metadata area",
+    );
+  return devices.filter(({ header }) => length <= recordRoom(header));
 }
 
 /** What the record is written to. */
@@ -42,7 +61,7 @@ export class MetadataStore {
   async save(devices: readonly RecordPlace[], record: PoolRecord): Promise<void> {
     const json = encodePoolRecord(record);
     const time = nextTimestamp(now(), this.#lastTime);
-    const chosen = this.#choose(devices);
+    const chosen = this.#choose(roomyFor(json.length, devices, record.name));
     const outcomes = await Promise.allSettled(
       chosen.map((device) =>
         withBlockFile(device.devnode, { write: true }, async (file) => {

@@ -97,6 +97,11 @@ function requireUsable(path: string, number: DeviceNumber, device: UdevDevice | 
   return device;
 }
 
+/** Throws when there is something on the device now. To be asked while the device is held exclusively. */
+export async function requireNothingForeign(path: string): Promise<void> {
+  requireNoForeignSignature(path, await native().blkidProbe(path));
+}
+
 /** A second look, because udev's database may be behind what is on the device. */
 function requireNoForeignSignature(path: string, probe: BlkidResult): void {
   if (probe.ambivalent) throw new EngineError(`${path} carries several contradictory signatures`);
