@@ -501,20 +501,42 @@ test("what an operation left of a pool's abilities is announced before its reply
   assert.deepEqual((await traced("Metadata", on("pool", 0, 9, "b", true))).body[1], 1);
 });
 
-test("an operation that fails midway leaves no objects of what is gone", async () => {
+test("an operation that fails midway leaves no objects of what is gone, and tells what else it has changed", async () => {
   await createPool("p", ["/dev/a"]);
   await createFilesystem(0, "a");
   await createFilesystem(0, "b");
   const [pool] = world.engine.pools();
   const first = pool?.filesystems()[0];
   assert.ok(pool && first);
+  assert.equal((await traced("SnapshotFilesystem", on("pool", 0, 9, "os", at(2), "s"))).body[1], 0);
   pool.script.begin = () => {
     pool.removeFilesystem(first.uuid);
     return Promise.reject(new EngineError("second is busy"));
   };
   const destroyed = await traced("DestroyFilesystems", on("pool", 0, 9, "ao", [at(2), at(3)]));
   assert.deepEqual(destroyed.body, [[false, []], 1, "second is busy"]);
-  assert.deepEqual(destroyed.trace, [removed(2, "filesystem"), "reply"]);
+  assert.deepEqual(destroyed.trace, [
+    removed(2, "filesystem"),
+    ...changedOn(at(4), "filesystem", 7, 9, "Origin"),
+    "reply",
+  ]);
+});
+
+test("a start that fails tells when there are other stopped pools afterwards, and only then", async () => {
+  await createPool("p", ["/dev/a"]);
+  await traced("StopPool", manager(9, "ss", "p", "name"));
+  const start = () => traced("StartPool", manager(4, "ss(bs)", "p", "name", [false, "any"]));
+  world.engine.script.begin = () => Promise.reject(new EngineError("a device is missing"));
+  assert.deepEqual((await start()).trace, ["reply"]);
+  world.engine.script.begin = () => {
+    world.engine.stopped.clear();
+    return Promise.reject(new EngineError("it was interrupted while being made, and is gone"));
+  };
+  assert.deepEqual((await start()).trace, [
+    ...changedOn(BASE_PATH, "Manager", 2, 9, "StoppedPools"),
+    ...changedOn(BASE_PATH, "Manager", 0, 1, "LockedPools"),
+    "reply",
+  ]);
 });
 
 test("changes in the background become objects and signals", async () => {

@@ -3,7 +3,7 @@ import { EngineError } from "../../engine/errors";
 import type { Pool, PoolIdentifier, StartPoolRequest } from "../../engine/engine";
 import { poolUuid, simpleUuid, type PoolUuid } from "../../uuid";
 import type { ServiceContext } from "../context";
-import { registerPool, syncPool, unregisterPool } from "../reconcile";
+import { registerPool, syncPool, tellingStopped, unregisterPool } from "../reconcile";
 import type { MethodCall } from "../table/rows";
 import type { PoolEntry } from "../tree";
 import { unlockWord } from "./arguments";
@@ -27,7 +27,7 @@ function announceStarted(service: ServiceContext, pool: Pool): PoolEntry {
 }
 
 export async function startPool({ service }: Call, request: StartPoolRequest): Promise<StartedPool> {
-  const result = await service.engine.startPool(request);
+  const result = await tellingStopped(service, () => service.engine.startPool(request));
   if (result.action === "identity") {
     service.log.info(`StartPool: ${described(request.pool)} is started already`);
     return [false, ["/", [], []]];
@@ -49,7 +49,7 @@ export const passphrase = (
  */
 export async function unlockPool({ service }: Call, id: string, word: string): Promise<[boolean, string[]]> {
   const uuid = poolUuid(id);
-  const result = await service.engine.unlockPool(uuid, unlockWord(word));
+  const result = await tellingStopped(service, () => service.engine.unlockPool(uuid, unlockWord(word)));
   if (result.action === "identity") {
     service.log.info(`UnlockPool: pool with uuid ${uuid} is started already`);
     return [false, []];
@@ -95,7 +95,11 @@ export async function stopPoolById({ service }: Call, pool: PoolIdentifier): Pro
   }
   service.log.info(`StopPool: ${described(pool)}: ${result.action}`);
   if (result.action === "identity") return [false, ""];
-  if (result.action === "cleanedUp") return [true, simpleUuid(result.value)];
+  if (result.action === "cleanedUp") {
+    // Its devices are closed now.
+    if (isLegacyEncrypted(service, result.value)) service.announcer.lockedPoolsChanged();
+    return [true, simpleUuid(result.value)];
+  }
   unregisterPool(service, result.value);
   service.announcer.stoppedPoolsChanged();
   if (legacyEncrypted.includes(result.value) || isLegacyEncrypted(service, result.value))
