@@ -9,11 +9,12 @@ import {
 } from "../../disk/static-header";
 import type { DeviceNumber } from "../../dm/device-number";
 import { dmPath } from "../../dm/operations";
+import { logger } from "../../log";
 import { isNativeError, type BlockFile } from "../../native";
 import { bytes, bytesToSectors, sumSectors, type Sectors } from "../../units";
 import { newDevUuid, type DevUuid, type PoolUuid } from "../../uuid";
 import type { BlockDevTier } from "../engine";
-import { ChainedError, EngineError } from "../errors";
+import { ChainedError, EngineError, errorText } from "../errors";
 import type { UndoStack } from "../undo";
 import { validatePaths } from "../validation";
 import { deviceInUse } from "./backstore/allocation";
@@ -32,6 +33,8 @@ import {
   type RequestedDevices,
 } from "./discovery/requested";
 import { requestUdevChange } from "./uevent";
+
+const log = logger("stratisd::engine::devices");
 
 /** Devices that some operation is writing headers to: a second operation on one of them is refused. */
 const beingInitialized = new Set<string>();
@@ -244,6 +247,17 @@ export async function confirmMembers(devices: readonly RealBlockDev[]): Promise<
     await device.writeFlags(0n);
     await requestUdevChange(device.number);
     if (device.crypt !== null) await requestUdevChange(device.crypt.number);
+  }
+}
+
+/** The same for an operation that is done but for that, and that has succeeded even if it fails: the next set-up does it. */
+export async function confirmAdded(pool: string, devices: readonly RealBlockDev[]): Promise<void> {
+  try {
+    await confirmMembers(devices);
+  } catch (error) {
+    log.warn(
+      `Devices of pool "${pool}" carry the mark of an unfinished operation still, though it is finished: ${errorText(error)}`,
+    );
   }
 }
 
