@@ -199,8 +199,8 @@ async function destroyOne(
     for (const [uuid, origin] of origins) {
       const snapshot = requireFilesystem(core, uuid);
       const before = snapshot.record;
-      undo.push(`put back the origin of "${snapshot.name}"`, () => core.saveFilesystem(snapshot, before));
       await core.saveFilesystem(snapshot, { ...before, origin });
+      undo.push(`put back the origin of "${snapshot.name}"`, () => core.saveFilesystem(snapshot, before));
     }
     undo.push(`keep the record of "${filesystem.name}"`, () => core.mdv.save(filesystem.record));
     await core.mdv.remove(filesystem.uuid);

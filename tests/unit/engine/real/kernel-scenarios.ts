@@ -1,4 +1,5 @@
 /** What kernel.test.ts runs beside a kernel that only has device-mapper, and that in memory. Results are fit for JSON. */
+import { mkdir, rmdir } from "node:fs/promises";
 import { readMetadata } from "../../../../src/disk/bda";
 import type { FilesystemRecord } from "../../../../src/disk/filesystem-record";
 import { parsePoolRecord } from "../../../../src/disk/pool-record";
@@ -7,11 +8,12 @@ import * as names from "../../../../src/dm/names";
 import { createDmDevice, listDmDevices, tableText } from "../../../../src/dm/operations";
 import { encryptedRecord } from "../../../../src/engine/real/backstore/allocation";
 import { LAYOUTS } from "../../../../src/engine/real/backstore/layout";
-import type { PoolCore } from "../../../../src/engine/real/core";
+import { PoolCore } from "../../../../src/engine/real/core";
 import { cleanUp } from "../../../../src/engine/real/discovery/clean-up";
 import { LiminalPools, type LiminalPool } from "../../../../src/engine/real/discovery/liminal";
 import { trySetUp, type SetUpOptions } from "../../../../src/engine/real/discovery/setup";
-import type { RealFilesystem } from "../../../../src/engine/real/filesystem";
+import { RealFilesystem } from "../../../../src/engine/real/filesystem";
+import { destroyFilesystems } from "../../../../src/engine/real/filesystem-operations";
 import { setUpFilesystems } from "../../../../src/engine/real/filesystem-setup";
 import { FilesystemRecords } from "../../../../src/engine/real/thinpool/records";
 import { DATA_LOW_WATER, PoolStack } from "../../../../src/engine/real/thinpool/stack";
@@ -21,7 +23,7 @@ import { NamedTable } from "../../../../src/engine/table";
 import { UndoStack, withUndo } from "../../../../src/engine/undo";
 import { native } from "../../../../src/native";
 import { sectors } from "../../../../src/units";
-import { newFilesystemUuid, newPoolUuid, type FilesystemUuid } from "../../../../src/uuid";
+import { newFilesystemUuid, newPoolUuid, simpleUuid, type FilesystemUuid } from "../../../../src/uuid";
 import { makePool, onImage, saveOn, type ImageDevice, type ImagePool } from "./images";
 
 const LINKS = new LinkNotifier();
@@ -212,6 +214,38 @@ export function revertIsHeldUp(folder: string): Promise<SetUp> {
     filesystem("snap", 1, origin.uuid, true),
     filesystem("other", 3, origin.uuid, true),
   ]);
+}
+
+/** Two filesystems are to be destroyed, and the second can't be, because its snapshot can't be recorded. */
+export async function destroyedPartly(folder: string) {
+  const thin = await thinPool();
+  const mdv = new FilesystemRecords(`${folder}/records`);
+  await mdv.prepare();
+  const [a, b] = [filesystem("a", 0), filesystem("b", 1)];
+  const snapshots = [filesystem("s", 2, a.uuid), filesystem("t", 3, b.uuid)];
+  const filesystems = new NamedTable<FilesystemUuid, RealFilesystem>();
+  for (const record of [a, b, ...snapshots]) {
+    await mdv.save(record);
+    filesystems.insert(new RealFilesystem(record, await thin.ensure(record), () => "p"));
+  }
+  const core = Object.create(PoolCore.prototype, { name: { value: "p" } }) as PoolCore;
+  Object.assign(core, { uuid: thin.pool, thin, mdv, filesystems, unusable: [], links: LINKS });
+  // Where the snapshot's record would be written first.
+  const blocked = `${mdv.folder}/${simpleUuid(snapshots[1]?.uuid ?? a.uuid)}.temp`;
+  await mkdir(blocked);
+  const failure = await destroyFilesystems(core, [a.uuid, b.uuid]).then(() => "none", textOf);
+  const nameOf = (uuid: string | null): string | null =>
+    [a, b].find((record) => record.uuid === uuid)?.name ?? uuid;
+  const left = [...filesystems.values()].map(({ name, origin }) => `${name} of ${nameOf(origin) ?? "none"}`);
+  await rmdir(blocked);
+  const again = await destroyFilesystems(core, [b.uuid]);
+  return {
+    failure,
+    left,
+    live: Object.keys(await tables()).filter((name) => name.includes("thin-fs")).length,
+    again: [again.deleted.length, again.updated.length],
+    records: (await mdv.readAll()).map(({ name, origin }) => `${name} of ${origin ?? "none"}`).sort(),
+  };
 }
 
 /** Two records of one thin device that have nothing to do with each other. */

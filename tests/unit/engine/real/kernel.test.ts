@@ -128,3 +128,15 @@ test("of two records of one thin device none is used, and others are", (context)
   assert.deepEqual([result.live, result.unusable], [{ c: 5 }, ["a", "b"]]);
   assert.equal(log.includes("message delete 4"), false);
 });
+
+test("of two filesystems that are to be destroyed the second can't be: the error says which is gone, and nothing else is", (context) => {
+  const { result } = run("destroyedPartly", [imageFolder(context)]);
+  assert.match(
+    result.failure,
+    /^Of the filesystems that were to be destroyed only "a" are; Failed to save the record of filesystem "t"/,
+  );
+  assert.deepEqual(result.left, ["b of none", "s of none", "t of b"]);
+  assert.deepEqual(result.again, [1, 1]);
+  assert.equal(result.live, 2);
+  assert.deepEqual(result.records, ["s of none", "t of none"]);
+});
