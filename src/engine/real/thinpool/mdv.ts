@@ -7,6 +7,7 @@ import { logger } from "../../../log";
 import { bytes, bytesToSectors } from "../../../units";
 import { simpleUuid, type FilesystemUuid, type PoolUuid } from "../../../uuid";
 import { ChainedError, errorText } from "../../errors";
+import { withUndo, type UndoStack } from "../../undo";
 import { NAMESPACE_MOUNTS, unmountWithRetries } from "../namespace";
 import { FilesystemRecords } from "./records";
 
@@ -28,18 +29,25 @@ export class MetadataVolume {
   static async mount(pool: PoolUuid, device: string): Promise<MetadataVolume> {
     const volume = new MetadataVolume(pool);
     try {
-      await mkdir(volume.mountPoint, { recursive: true });
-      try {
-        await native().mount({ source: device, target: volume.mountPoint, type: "xfs" });
-      } catch (error) {
-        if (!isNativeError(error) || error.code !== "EBUSY" || !(await volume.isMounted())) throw error;
-        log.debug(`The metadata volume is already mounted at ${volume.mountPoint}`);
-      }
-      await volume.#records.prepare();
+      return await withUndo(async (undo) => {
+        await volume.#mount(device, undo);
+        await volume.#records.prepare();
+        return volume;
+      });
     } catch (error) {
       throw new ChainedError(`Failed to mount the metadata volume ${device} of pool ${pool}`, error);
     }
-    return volume;
+  }
+
+  async #mount(device: string, undo: UndoStack): Promise<void> {
+    await mkdir(this.mountPoint, { recursive: true });
+    try {
+      await native().mount({ source: device, target: this.mountPoint, type: "xfs" });
+      undo.push(`unmount ${this.mountPoint}`, () => this.unmount());
+    } catch (error) {
+      if (!isNativeError(error) || error.code !== "EBUSY" || !(await this.isMounted())) throw error;
+      log.debug(`The metadata volume is already mounted at ${this.mountPoint}`);
+    }
   }
 
   async isMounted(): Promise<boolean> {

@@ -140,6 +140,10 @@ export class ThinDevices {
   async #snapshotId(origin: FilesystemRecord, id: number, undo: UndoStack): Promise<void> {
     // An id that a failed operation left would fail the message below, with the origin suspended.
     await this.deleteId(id);
+    // Also when what fails comes after it was made.
+    undo.push(`delete thin device ${id}`, async () => {
+      await this.deleteId(id);
+    });
     const name = names.thinFilesystem(this.pool, origin.uuid);
     const resume = { op: "resume", name, udevFlags: PUBLIC_DEVICE } as const;
     await native().dmSequence([
@@ -147,9 +151,6 @@ export class ThinDevices {
       { request: { op: "message", name: this.#poolName, message: `create_snap ${id} ${origin.thinId}` } },
       { request: resume },
     ]);
-    undo.push(`delete thin device ${id}`, async () => {
-      await this.deleteId(id);
-    });
   }
 
   /** Whether somebody holds the device open, and for longer than udev does when it looks at it. */
