@@ -191,12 +191,13 @@ export class PoolCore {
    */
   async reshape(record: PoolRecord, what: string): Promise<void> {
     const previous = this.#record;
+    const movesBelow = record.dataTier.allocations !== previous.dataTier.allocations;
+    if (movesBelow) await this.crypt?.requireResizable();
     await this.save(record);
     try {
       const started = performance.now();
       const follow = (): Promise<StackNumbers> =>
         this.stack.reshape(previous, record, this.numbers, this.crypt);
-      const movesBelow = record.dataTier.allocations !== previous.dataTier.allocations;
       this.numbers =
         this.inPlace === null || !movesBelow ? await follow() : await this.inPlace.pausedFor(follow);
       log.info(`Pool "${this.name}": ${what}, in ${Math.round(performance.now() - started)} ms`);

@@ -299,7 +299,13 @@ export class PoolCrypt extends LuksDevice {
     throw new EngineError(`Unable to get passphrase for any available token slots: ${failures.join("; ")}`);
   }
 
-  /** After the device below has grown. */
+  /** Throws EngineError when resize() would. */
+  async requireResizable(): Promise<void> {
+    if (this.pending === null && !(await this.loadVolumeKey()))
+      throw new EngineError(`Failed to get volume key for pool with UUID ${this.pool}`);
+  }
+
+  /** After the device below has grown, or is as small as before again. */
   async resize(container: DeviceNumber): Promise<void> {
     if (this.pending !== null) {
       // libcryptsetup does not resize then.
@@ -309,8 +315,7 @@ export class PoolCrypt extends LuksDevice {
       await reloadMapping(this.#mapped(container, unlock), below - dataOffsetSectors);
       return;
     }
-    if (!(await this.loadVolumeKey()))
-      throw new EngineError(`Failed to get volume key for pool with UUID ${this.pool}`);
+    await this.requireResizable();
     await native().cryptResize(this.container, this.mapping, {
       volumeKeyDescription: volumeKeyName(this.pool),
     });

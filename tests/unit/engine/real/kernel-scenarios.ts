@@ -6,7 +6,7 @@ import { parsePoolRecord } from "../../../../src/disk/pool-record";
 import type { DeviceNumber } from "../../../../src/dm/device-number";
 import * as names from "../../../../src/dm/names";
 import { createDmDevice, listDmDevices, tableText } from "../../../../src/dm/operations";
-import { encryptedRecord } from "../../../../src/engine/real/backstore/allocation";
+import { allocateFromCap, encryptedRecord } from "../../../../src/engine/real/backstore/allocation";
 import { LAYOUTS } from "../../../../src/engine/real/backstore/layout";
 import { PoolCore } from "../../../../src/engine/real/core";
 import { cleanUp } from "../../../../src/engine/real/discovery/clean-up";
@@ -19,6 +19,7 @@ import { FilesystemRecords } from "../../../../src/engine/real/thinpool/records"
 import { DATA_LOW_WATER, PoolStack } from "../../../../src/engine/real/thinpool/stack";
 import { ThinDevices } from "../../../../src/engine/real/thinpool/thin-devices";
 import { LinkNotifier } from "../../../../src/engine/real/uevent";
+import { EngineError } from "../../../../src/engine/errors";
 import { NamedTable } from "../../../../src/engine/table";
 import { UndoStack, withUndo } from "../../../../src/engine/undo";
 import { native } from "../../../../src/native";
@@ -82,6 +83,45 @@ export async function cacheRefusedOnce(folder: string, version: 1 | 2) {
   const after = await tables();
   const put = await stack.reshape(from, to, numbers, null);
   return { refusal, before, after, cached: put.cache !== null, end: await tables() };
+}
+
+/** An encrypted pool grows; the encrypted device is refused its new size, or what is above it is. */
+export async function growthRefused(folder: string, refuseCrypt: boolean) {
+  const { uuid, record, devices: own } = await makePool(folder, "p");
+  const added = await makePool(folder, "added");
+  const devices = [...own, ...added.devices];
+  const headers = new Map(devices.map(({ header }) => [header.devUuid, header]));
+  const members = [...record.dataTier.devices, ...added.record.dataTier.devices];
+  const from = { ...record, dataTier: { ...record.dataTier, devices: members } };
+  const planned = allocateFromCap(from, headers, [sectors(2048n)]);
+  if (planned === null) throw new Error("there is no space left to grow into");
+  const { thinData } = from.flexDevices;
+  const to = {
+    ...planned.record,
+    flexDevices: { ...from.flexDevices, thinData: [...thinData, ...planned.ranges] },
+  };
+  const undo = new UndoStack();
+  const stack = new PoolStack(uuid, new Map(devices.map((it) => [it.header.devUuid, it])), LAYOUTS[2]);
+  const below = await stack.backstore.ensure(from, undo);
+  const thinMeta = await stack.ensureThinMeta(from, below, undo);
+  const thinDataNumber = await stack.ensureThinData(from, below, undo);
+  const numbers = {
+    ...below,
+    ...{ thinMeta, thinData: thinDataNumber, mdv: await stack.ensureMdv(from, below, undo) },
+    thinPool: await stack.ensureThinPool(from, { thinMeta, thinData: thinDataNumber }, DATA_LOW_WATER, undo),
+  };
+  const sizes: string[] = [];
+  const crypt = {
+    resize: async (): Promise<void> => {
+      if (refuseCrypt) throw new EngineError("there is no volume key");
+      const found = await tables();
+      sizes.push(found["stratis-1-private-physical-cache"]?.split(" ")[1] ?? "");
+    },
+  };
+  const before = await tables();
+  const refusal = await stack.reshape(from, to, numbers, crypt).then(() => "none", textOf);
+  const after = await tables();
+  return { refusal, before, after, sizes: sizes.map(BigInt).map((size, _, [first]) => size === first) };
 }
 
 /** An encrypted pool that nobody unlocks. */

@@ -42,6 +42,18 @@ for (const [version, spoilt] of [
     assert.equal(Object.values(result.end).filter((table) => table.includes("suspended")).length, 0);
   });
 
+for (const [what, refuseCrypt, settings] of [
+  ["the encrypted device", true, {}],
+  ["thin data", false, { FAKE_SPOIL_RESUME: "flex-thindata" }],
+] as [string, boolean, Record<string, string>][])
+  test(`growth that ${what} is refused leaves nothing larger than its record`, (context) => {
+    const { result } = run("growthRefused", [imageFolder(context), refuseCrypt], settings);
+    assert.match(result.refusal, refuseCrypt ? /^there is no volume key$/ : /flex-thindata.*EIO/);
+    assert.deepEqual(result.after, result.before);
+    // The encrypted device follows what is below it in both directions.
+    assert.deepEqual(result.sizes, refuseCrypt ? [] : [true, false]);
+  });
+
 test("an encrypted pool that nobody unlocks waits, and none of its devices is made", (context) => {
   const { result, log } = run("lockedAtBoot", [imageFolder(context)]);
   assert.deepEqual(result, {
