@@ -50,9 +50,19 @@ export class MetadataVolume {
     }
   }
 
+  /** Unmounts the volume of a pool that does not run, if a stop that was not completed has left it mounted. */
+  static unmountOf(pool: PoolUuid): Promise<void> {
+    return new MetadataVolume(pool).unmount();
+  }
+
   async isMounted(): Promise<boolean> {
-    const [own, parent] = await Promise.all([stat(this.mountPoint), stat(path.dirname(this.mountPoint))]);
-    return own.dev !== parent.dev;
+    try {
+      const [own, parent] = await Promise.all([stat(this.mountPoint), stat(path.dirname(this.mountPoint))]);
+      return own.dev !== parent.dev;
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
+      throw error;
+    }
   }
 
   readAll(): Promise<FilesystemRecord[]> {

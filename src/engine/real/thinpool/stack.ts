@@ -42,6 +42,7 @@ import {
 } from "../backstore/tables";
 import { withBlockFile } from "../block-file";
 import { repairThinMetadata, thinMetadataIsSound } from "../commands";
+import { MetadataVolume } from "./mdv";
 
 const log = logger("stratisd::engine::thinpool");
 
@@ -351,6 +352,7 @@ export async function hasLeftovers(pool: PoolUuid, v1Devices: readonly DevUuid[]
 
 /** Removes what an interrupted creation or teardown left; filesystem devices first. Throws when something is in use. */
 export async function removeLeftovers(pool: PoolUuid, v1Devices: readonly DevUuid[] = []): Promise<void> {
+  await MetadataVolume.unmountOf(pool);
   const live = await listDmDevices();
   const filesystems = [...live.keys()].filter((name) => names.parseThinFilesystemName(name)?.pool === pool);
   for (const name of [...filesystems, ...names.leftoverNames(pool, v1Devices)]) {
