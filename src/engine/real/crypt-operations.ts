@@ -45,8 +45,8 @@ function lowest<K extends Kind>({ tokens }: PoolCrypt, kind: K): OfKind<K> | und
 const inSlot = ({ tokens }: PoolCrypt, slot: number): UnlockToken | undefined =>
   tokens.find((token) => token.slot === slot);
 
-function requireRoom({ tokens }: PoolCrypt): void {
-  if (tokens.length >= MAX_TOKENS)
+function requireRoom({ tokens, foreignTokens }: PoolCrypt): void {
+  if (tokens.length + foreignTokens.length >= MAX_TOKENS)
     throw new EngineError(`Reached limit of ${MAX_TOKENS} token and keyslots for pool`);
 }
 

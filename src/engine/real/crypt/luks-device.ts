@@ -6,11 +6,14 @@ import { isNativeError, native, type CryptHeader, type CryptUnlock, type VolumeK
 import type { DeviceNumber } from "../../../dm/device-number";
 import type { UnlockMethod } from "../../engine";
 import { ChainedError, EngineError, errorText } from "../../errors";
+import { logger } from "../../../log";
 import { hasKey, keyName } from "../keys";
 import * as clevis from "./clevis";
 import type { AcceptedConfig } from "./clevis-config";
 import type { AcceptedRequest } from "./request";
-import { unlockTokens, type RawToken, type UnlockToken } from "./tokens";
+import { readTokens, type ForeignToken, type RawToken, type UnlockToken } from "./tokens";
+
+const log = logger("stratisd::engine::crypt");
 
 /** A key that authorises Clevis while a header has no other. */
 const TEMPORARY_KEY_BYTES = 64;
@@ -31,6 +34,7 @@ export const rawTokensOf = ({ tokens }: CryptHeader): RawToken[] =>
 
 export abstract class LuksDevice {
   #tokens: UnlockToken[] = [];
+  #foreign: ForeignToken[] = [];
   #rawTokens: RawToken[] = [];
   #header: CryptHeader | null = null;
 
@@ -107,6 +111,11 @@ export abstract class LuksDevice {
     return this.#tokens;
   }
 
+  /** What can't be read as an unlock method, by slot. */
+  get foreignTokens(): readonly ForeignToken[] {
+    return this.#foreign;
+  }
+
   /** All tokens, by slot, ascending, as of the last time that the header was read. */
   protected get rawTokens(): readonly RawToken[] {
     return this.#rawTokens;
@@ -122,7 +131,10 @@ export abstract class LuksDevice {
     return this.#header?.reencryption.mode ?? null;
   }
 
-  /** Reads the header again; false when it has no unlock method (any more). */
+  /**
+   * Reads the header again; false when it has no unlock method (any more). Throws EngineError where there are tokens
+   * that could be one, and none can be read.
+   */
   async refresh(): Promise<boolean> {
     const header = await native().cryptLoad(this.container);
     if (header?.reencryption.state === "invalid")
@@ -131,8 +143,23 @@ export abstract class LuksDevice {
       );
     this.#header = header;
     this.#rawTokens = header === null ? [] : rawTokensOf(header);
-    this.#tokens = unlockTokens(this.#rawTokens);
-    return this.#tokens.length > 0;
+    const { methods, foreign } = readTokens(this.#rawTokens);
+    this.#warnOf(foreign);
+    this.#tokens = methods;
+    this.#foreign = foreign;
+    if (methods.length === 0 && foreign.length > 0)
+      throw new EngineError(
+        `None of the unlock methods of ${this.container} can be understood: ${foreign.map(foreignText).join("; ")}`,
+      );
+    return methods.length > 0;
+  }
+
+  /** Of those that it was not said of before. */
+  #warnOf(foreign: readonly ForeignToken[]): void {
+    const known = new Set(this.#foreign.map(foreignText));
+    for (const text of foreign.map(foreignText))
+      if (!known.has(text))
+        log.warn(`${this.container}: ${text}; it is left alone, and does not open the pool`);
   }
 
   /** Of the mapping; null: it is not there. */
@@ -296,6 +323,9 @@ export function requireKeyslot({ slot, keyslot }: UnlockToken): number {
     throw new EngineError(`Token slot ${slot} is not associated with exactly one keyslot`);
   return keyslot;
 }
+
+const foreignText = ({ slot, reason }: ForeignToken): string =>
+  `token slot ${slot} has something that is no unlock method of Stratis: ${reason}`;
 
 export const describe = (token: UnlockToken): string =>
   token.kind === "key" ? `key description "${token.description}"` : `Clevis pin ${token.pin}`;

@@ -194,6 +194,7 @@ export class PoolCrypt extends LuksDevice {
   async beginReencryption(): Promise<void> {
     const { header } = this;
     if (header === null) throw new EngineError(`${this.container} has no LUKS2 header`);
+    this.#requireNothingLost();
     const methods = this.tokens.map((token) => ({ token, old: requireKeyslot(token) }));
     await native().cryptSetToken(this.container, null, reencryptionMark(header));
     const volumeKey = await native().cryptGenerateVolumeKey(header.volumeKeyBytes ?? undefined);
@@ -216,6 +217,16 @@ export class PoolCrypt extends LuksDevice {
       }),
     );
     await this.refresh();
+  }
+
+  /** Of tokens that can't be read nobody knows the secret for a keyslot of the new key. */
+  #requireNothingLost(): void {
+    const lost = this.foreignTokens.find(({ keyslots }) => keyslots.length > 0);
+    if (lost !== undefined)
+      throw new EngineError(
+        `${this.container} can't be re-encrypted while token slot ${lost.slot} has an unlock method that would be lost by ` +
+          `it: ${lost.reason}`,
+      );
   }
 
   async #addUnbound(volumeKey: VolumeKey, unlock: CryptUnlock): Promise<number> {
