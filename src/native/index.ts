@@ -331,8 +331,8 @@ export interface NativeAddon extends KeyringAddon, CryptAddon {
   /** Not for standard streams. */
   closeDescriptor(fd: number): void;
   /**
-   * Reads at most `most` + 1 bytes, so that an excess shows, of what a descriptor holds now and what follows without a
-   * pause. Fails with ETIMEDOUT when nothing comes at all.
+   * Reads at most `most` + 1 bytes, so that an excess shows, up to the end, or to a pause of 300 ms, since the sender of
+   * a pipe may keep it open. Fails with ETIMEDOUT when nothing comes at all.
    */
   readKey(fd: number, most: number, timeoutMs: number): Promise<Buffer>;
 

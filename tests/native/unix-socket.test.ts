@@ -184,6 +184,29 @@ test("a key is what a descriptor holds, one byte more than allowed included", as
   fs.closeSync(directory);
 });
 
+test("a key may come in several parts, and its end is that of the writer, or a pause", async () => {
+  const write = async (parts: readonly string[], end: "close" | "keep"): Promise<string> => {
+    const { readEnd, writeEnd } = native().pipeWith(Buffer.alloc(0));
+    const key = native().readKey(readEnd, 64, 10_000);
+    // Without turns of the event loop, which a busy machine may stretch: the pauses are much shorter than what ends a key.
+    for (const part of parts) {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+      fs.writeSync(writeEnd, part);
+    }
+    if (end === "close") native().closeDescriptor(writeEnd);
+    const text = (await key).toString();
+    for (const descriptor of end === "close" ? [readEnd] : [readEnd, writeEnd])
+      native().closeDescriptor(descriptor);
+    return text;
+  };
+  for (const end of ["close", "keep"] as const) {
+    assert.equal(await write(["one"], end), "one");
+    assert.equal(await write(["one ", "two ", "three"], end), "one two three");
+    assert.equal(await write(["a".repeat(32), "b".repeat(32)], end), "a".repeat(32) + "b".repeat(32));
+    assert.equal((await write(["a".repeat(64), "b", "c"], end)).length, 65);
+  }
+});
+
 test("what was sent before the end of writing still gets its answer", async () => {
   const socket = connect();
   socket.send(Buffer.from("last words"));
