@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -80,6 +81,17 @@ bool Secret::Equals(const Secret& other) const {
   uint8_t difference = 0;
   for (size_t i = 0; i < size_; i++) difference = static_cast<uint8_t>(difference | (memory_[i] ^ other.memory_[i]));
   return difference == 0;
+}
+
+Secret RandomSecret(size_t bytes) {
+  Secret secret(bytes);
+  for (size_t done = 0; done < bytes;) {
+    const ssize_t length = getrandom(secret.data() + done, bytes - done, 0);
+    if (length < 0 && errno == EINTR) continue;
+    if (length < 0) throw NativeError(errno, "getrandom", "a secret");
+    done += static_cast<size_t>(length);
+  }
+  return secret;
 }
 
 Secret ReadSecret(int fd, size_t most, int timeout_ms) {

@@ -2,7 +2,14 @@
  * A device that has a LUKS2 header with unlock methods of ours, and the mapping that it is opened as: what is common to
  * the one of a V2 pool and to those of a V1 pool's block devices (encryption.md §8, §9, §12, §13, §16).
  */
-import { isNativeError, native, type CryptHeader, type CryptUnlock, type VolumeKey } from "../../../native";
+import {
+  isNativeError,
+  native,
+  type CryptHeader,
+  type CryptUnlock,
+  type Secret,
+  type VolumeKey,
+} from "../../../native";
 import type { DeviceNumber } from "../../../dm/device-number";
 import type { UnlockMethod } from "../../engine";
 import { ChainedError, EngineError, errorText } from "../../errors";
@@ -65,24 +72,20 @@ export abstract class LuksDevice {
       [...list].filter(({ slot }) => slot !== null);
     const free = <T extends { slot: number | null }>(list: readonly T[]): T[] =>
       [...list].filter(({ slot }) => slot === null);
-    const temporary = Buffer.from(crypto.getRandomValues(new Uint8Array(TEMPORARY_KEY_BYTES / 2)).buffer);
-    // Clevis reads it as a line of text.
-    const passphrase = Buffer.from(temporary.toString("hex"), "latin1");
-    temporary.fill(0);
+    const secret = native().randomPassphrase(TEMPORARY_KEY_BYTES);
     const keyslot =
       bindings.length === 0
         ? null
-        : await native().cryptAddKeyslot(this.container, { volumeKey }, { passphrase });
+        : await native().cryptAddKeyslot(this.container, { volumeKey }, { secret });
     try {
       for (const { slot, description } of fixed(keys)) await this.#addKey({ volumeKey }, description, slot);
       for (const { slot, config } of fixed(bindings))
-        await clevis.bind(this.container, config, { passphrase }, slot);
+        await clevis.bind(this.container, config, { secret }, slot);
       for (const { description } of free(keys)) await this.#addKey({ volumeKey }, description, null);
-      for (const { config } of free(bindings))
-        await clevis.bind(this.container, config, { passphrase }, null);
+      for (const { config } of free(bindings)) await clevis.bind(this.container, config, { secret }, null);
       if (keyslot !== null) await native().cryptDestroyKeyslot(this.container, keyslot);
     } finally {
-      passphrase.fill(0);
+      secret.wipe();
     }
   }
 
@@ -183,7 +186,7 @@ export abstract class LuksDevice {
   /** Tries what the method stands for, one way after the other. Throws EngineError with what each failed for. */
   protected async tryAll(
     method: Exclude<UnlockMethod, null>,
-    passphrase: Uint8Array | null,
+    passphrase: Secret | null,
     work: (unlock: CryptUnlock) => Promise<unknown>,
   ): Promise<void> {
     const wanted = method === "any" ? this.#tokens : this.#tokens.filter(({ slot }) => slot === method);
@@ -194,7 +197,7 @@ export abstract class LuksDevice {
       if (method !== "any" && keyslot === null && this.pending === null)
         throw new EngineError(`Keyslot for token ${method} not found`);
       try {
-        await work({ passphrase, keyslot });
+        await work({ secret: passphrase, keyslot });
       } catch (error) {
         throw new ChainedError("The passphrase does not open the pool", error);
       }
@@ -220,11 +223,11 @@ export abstract class LuksDevice {
       return await work({ keyDescription: keyName(token.description), keyslot });
     }
     const { json } = this.#rawTokens.find(({ slot }) => slot === token.slot) ?? { json: "" };
-    const passphrase = await clevis.decrypt(json);
+    const secret = await clevis.decrypt(json);
     try {
-      return await work({ passphrase, keyslot });
+      return await work({ secret, keyslot });
     } finally {
-      passphrase.fill(0);
+      secret.wipe();
     }
   }
 
@@ -283,8 +286,8 @@ export abstract class LuksDevice {
     const before = new Set(this.#rawTokens.map(({ slot: taken }) => taken));
     await this.withAnySecret((unlock, token) => {
       if (token.kind === "key") return clevis.bind(this.container, config, { token: token.slot }, slot);
-      if (!("passphrase" in unlock)) throw new EngineError("a Clevis token opens by a passphrase only");
-      return clevis.bind(this.container, config, { passphrase: unlock.passphrase }, slot);
+      if (!("secret" in unlock)) throw new EngineError("a Clevis token opens by a passphrase only");
+      return clevis.bind(this.container, config, { secret: unlock.secret }, slot);
     });
     await this.refresh();
     const added = this.#tokens.find(({ slot: found }) => !before.has(found));

@@ -12,6 +12,7 @@ import {
   native,
   type CryptReencryption,
   type CryptUnlock,
+  type Secret,
   type VolumeKey,
 } from "../../../native";
 import { logger } from "../../../log";
@@ -276,7 +277,7 @@ export class PoolCrypt extends LuksDevice {
    * was stopped; `started` gets each attempt.
    */
   async runPending(
-    passphrase: Uint8Array | null,
+    passphrase: Secret | null,
     onProgress: (done: bigint, total: bigint) => void,
     started: (run: CryptReencryption) => void,
   ): Promise<"finished" | "stopped"> {
@@ -290,7 +291,7 @@ export class PoolCrypt extends LuksDevice {
       return run;
     };
     const failures: string[] = [];
-    const given = passphrase === null ? [] : [() => start({ passphrase })];
+    const given = passphrase === null ? [] : [() => start({ secret: passphrase })];
     const byToken = this.tokens.map(
       (token) => () =>
         // The secret is copied when the run is started, and wiped long before it ends.

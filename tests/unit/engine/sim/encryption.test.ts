@@ -5,6 +5,7 @@ import type { Pool, TokenBindings } from "../../../../src/engine/engine";
 import { SimEngine } from "../../../../src/engine/sim/engine";
 import { TokenSlots } from "../../../../src/engine/sim/tokens";
 import { makePool, PLAIN, TANG } from "./support";
+import { secretOf } from "../../../support/secrets";
 
 const CONFIG = '{"url":"x"}';
 
@@ -17,7 +18,7 @@ function bindings(pool: Pool): TokenBindings {
 /** Slot 0: key "k"; slot 1: tang. */
 async function boundPool(): Promise<Pool> {
   const engine = new SimEngine();
-  await engine.setKey("k", Buffer.from("secret"));
+  await engine.setKey("k", secretOf("secret"));
   return await makePool(engine, "p1", {
     encryption: { keys: [{ slot: null, description: "k" }], clevis: TANG.clevis },
   });
@@ -25,7 +26,7 @@ async function boundPool(): Promise<Pool> {
 
 test("slots that were asked for are kept, the rest gets the lowest free ones", async () => {
   const engine = new SimEngine();
-  for (const key of ["a", "b"]) await engine.setKey(key, Buffer.from(key));
+  for (const key of ["a", "b"]) await engine.setKey(key, secretOf(key));
   const pool = await makePool(engine, "p1", {
     encryption: {
       keys: [
