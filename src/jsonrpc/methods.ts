@@ -67,11 +67,10 @@ function requireKey(key: Secret | null): Secret {
   return key;
 }
 
-/** Token slots that are named twice are refused, as are key descriptions that can't be listed. */
+/** See validateEncryption; key descriptions that can't be listed are refused too. */
 function checkedEncryption(request: EncryptionRequest): EncryptionRequest {
-  validateEncryption(request);
   for (const { description } of request.keys) keyDescription(description);
-  return request;
+  return validateEncryption(request);
 }
 
 const KEY_SET = { created: false, valueChanged: true, identity: null } as const;

@@ -20,11 +20,11 @@ export interface AcceptedRequest {
 
 /** Throws EngineError for what can't be bound. */
 export async function acceptRequest(request: EncryptionRequest): Promise<AcceptedRequest> {
-  validateEncryption(request);
-  for (const { description } of request.keys) await requireKey(description);
+  const { keys, clevis } = validateEncryption(request);
+  for (const { description } of keys) await requireKey(description);
   return {
-    keys: request.keys,
-    clevis: request.clevis.map(({ slot, pin, config }) => ({ slot, config: acceptConfig(pin, config) })),
+    keys,
+    clevis: clevis.map(({ slot, pin, config }) => ({ slot, config: acceptConfig(pin, config) })),
   };
 }
 

@@ -53,6 +53,19 @@ test("slots that were asked for are kept, the rest gets the lowest free ones", a
   });
 });
 
+test("a slot that no header has is refused before anything is made", async () => {
+  const engine = new SimEngine();
+  await engine.setKey("a", secretOf("a"));
+  const encryption = { keys: [{ slot: 32, description: "a" }], clevis: [] };
+  await assert.rejects(makePool(engine, "p", { encryption }), /Token slot 32 does not exist: .* 0 to 31/);
+  assert.deepEqual(engine.pools(), []);
+  const pool = await makePool(engine, "p", {
+    encryption: { keys: [{ slot: 31, description: "a" }], clevis: [] },
+  });
+  await assert.rejects(pool.bindKeyring("a", 32), /Token slot 32 does not exist/);
+  await assert.rejects(pool.bindClevis("tpm2", "{}", 4294967295), /Token slot 4294967295 does not exist/);
+});
+
 test("a slot can't be asked for twice, nor more than fifteen", async () => {
   const engine = new SimEngine();
   const clevis = (slot: number | null): { slot: number | null; pin: string; config: string } => ({
@@ -67,7 +80,7 @@ test("a slot can't be asked for twice, nor more than fifteen", async () => {
   const sixteen = Array.from({ length: 16 }, () => clevis(null));
   await assert.rejects(
     makePool(engine, "p", { encryption: { keys: [], clevis: sixteen } }),
-    /only 15 token slots/,
+    /16 unlock methods were provided, where an encrypted pool can have 15/,
   );
   assert.deepEqual(engine.pools(), []);
 });
