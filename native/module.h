@@ -21,6 +21,8 @@ void InitUnixListener(Napi::Env env, Napi::Object exports);
 void InitKeyring(Napi::Env env, Napi::Object exports);
 // sendDatagram
 void InitNotify(Napi::Env env, Napi::Object exports);
+// onLibraryMessage
+void InitLibraryMessages(Napi::Env env, Napi::Object exports);
 // readSecret, secretFrom and randomPassphrase
 void InitSecret(Napi::Env env, Napi::Object exports);
 // cryptGenerateVolumeKey

@@ -17,6 +17,8 @@ export interface Secret {
   equals(other: Secret): boolean;
 }
 
+export type LibraryMessageLevel = "error" | "normal" | "verbose";
+
 export interface SecretAddon {
   /**
    * Reads what a descriptor delivers, up to the end, or to a pause of 300 ms, since the sender of a pipe may keep it
@@ -210,6 +212,12 @@ export interface CryptReencryption {
  * function, its message has what the library said. ENODATA: the device has no LUKS2 header.
  */
 export interface CryptAddon {
+  /**
+   * Who is told what the library says, one line at a time: when this or another call ends. Also what an error has in its
+   * message; never a secret. Replaces whoever was named before.
+   */
+  onLibraryMessage(listener: (level: LibraryMessageLevel, message: string) => void): void;
+
   /** Null: there is no LUKS2 header. One damaged copy of it is repaired from the other. */
   cryptLoad(path: string): Promise<CryptHeader | null>;
   /** Writes a header without keyslots and returns its volume key, so that keyslots can be added. */

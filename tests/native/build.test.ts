@@ -56,6 +56,7 @@ const contract = [
     "readSecret",
     "secretFrom",
     "randomPassphrase",
+    "onLibraryMessage",
     "closeDescriptor",
   ],
   ...["keyringSet", "keyringUnset", "keyringHas", "keyringList", "volumeKeyHas", "volumeKeyUnset"],

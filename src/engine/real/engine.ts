@@ -38,6 +38,7 @@ import { Mutex, NameClaims } from "../lock";
 import { NamedTable } from "../table";
 import { validateIntegrity, validateName, validatePaths } from "../validation";
 import { locatePrograms } from "./commands";
+import { logLibraryMessages } from "./crypt/library-log";
 import { acceptRequest, type Unlock } from "./crypt/request";
 import { DeviceEvents, noteSizes } from "./device-events";
 import { claimDevices } from "./members";
@@ -81,6 +82,7 @@ export class RealEngine implements Engine {
     await requirePrivateNamespace();
     await mountPrivateTmpfs();
     await locatePrograms();
+    logLibraryMessages();
     await this.#table.run(() => this.#discover());
     this.#initialized = true;
   }
