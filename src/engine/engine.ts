@@ -21,7 +21,7 @@ import type {
 import type { ActionAvailability } from "./errors";
 import type { Bytes, Sectors } from "../units";
 import type { DevUuid, FilesystemUuid, PoolUuid } from "../uuid";
-import type { DmListEntry, UdevDevice } from "../native";
+import type { DmListEntry, Secret, UdevDevice } from "../native";
 
 export type BlockDevTier = "data" | "cache";
 export type MetadataVersion = 1 | 2;
@@ -58,8 +58,8 @@ export type UnlockMethod = "any" | number | null;
 export interface StartPoolRequest {
   pool: PoolIdentifier;
   unlock: UnlockMethod;
-  /** Passphrase, read from the caller's descriptor. */
-  passphrase: Uint8Array | null;
+  /** Read from the caller's descriptor; the caller wipes it. */
+  passphrase: Secret | null;
   removeCache: boolean;
 }
 
@@ -149,7 +149,8 @@ export interface Engine {
   refreshState(): Promise<EngineChange[]>;
 
   listKeys(): Promise<string[]>;
-  setKey(description: string, key: Uint8Array): Promise<MappingCreateAction>;
+  /** The caller wipes the key. */
+  setKey(description: string, key: Secret): Promise<MappingCreateAction>;
   unsetKey(description: string): Promise<"deleted" | "identity">;
 
   /** JSON values of engine.md §5.5; bigint where a number may exceed 2^53. */

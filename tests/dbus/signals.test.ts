@@ -8,6 +8,7 @@ import { simpleUuid } from "../../src/uuid";
 import { bytes } from "../../src/units";
 import { plain, type CallOptions } from "./support/client";
 import { allRevisions, changedOn, startWorld, summary, type World } from "./support/world";
+import { secretOf } from "../support/secrets";
 
 const at = (number: number): string => `${BASE_PATH}/${number}`;
 const added = (number: number, kind: string): string => `added ${at(number)} ${allRevisions(kind)}`;
@@ -62,7 +63,7 @@ test("CreatePool: pool, then devices, then the reply; again: identity", async ()
 });
 
 test("CreatePool through the older revisions takes their arguments", async () => {
-  world.engine.keys.set("k", Buffer.from("x"));
+  world.engine.keys.set("k", secretOf("x"));
   const oldest = await traced(
     "CreatePool",
     manager(
@@ -213,7 +214,7 @@ test("devices, cache, growth", async () => {
 });
 
 test("a cache on an encrypted pool is refused up to r4", async () => {
-  world.engine.keys.set("k", Buffer.from("x"));
+  world.engine.keys.set("k", secretOf("x"));
   await createPool("p", ["/dev/a"], [[[false, 0], "k"]]);
   const old = await traced("InitCache", on("pool", 0, 4, "as", ["/dev/c"]));
   assert.deepEqual(old.body, [[false, []], 1, "Use of a cache is not supported with an encrypted pool"]);
@@ -301,7 +302,7 @@ test("a pool that leaves devices behind is stopped, and the call says so", async
 });
 
 test("StartPool: words of the old revisions, slots of the new ones, descriptors only where wanted", async () => {
-  world.engine.keys.set("k", Buffer.from("x"));
+  world.engine.keys.set("k", secretOf("x"));
   await createPool("p", ["/dev/a"], [[[false, 0], "k"]]);
   await traced("StopPool", manager(9, "ss", "p", "name"));
   const word = async (text: string) =>
@@ -368,7 +369,7 @@ test("UnlockPool starts a pool, registers it and says so", async () => {
 });
 
 test("bindings: both halves, and the count of free slots", async () => {
-  world.engine.keys.set("k", Buffer.from("x"));
+  world.engine.keys.set("k", secretOf("x"));
   await createPool("p", ["/dev/a"], [[[false, 0], "k"]]);
   const keyHalf = changedOn(at(0), "pool", 0, 7, "KeyDescription");
   const keysHalf = changedOn(at(0), "pool", 8, 9, "KeyDescriptions");

@@ -20,7 +20,13 @@ export async function setKey(
   fd: number,
 ): Promise<[boolean, boolean]> {
   const description = keyDescription(text);
-  const action = await service.engine.setKey(description, await descriptors.readKey(fd));
+  const key = await descriptors.readKey(fd);
+  let action;
+  try {
+    action = await service.engine.setKey(description, key);
+  } finally {
+    key.wipe();
+  }
   service.log.info(`SetKey: key ${description}: ${action}`);
   return [action !== "identity", action === "valueChanged"];
 }

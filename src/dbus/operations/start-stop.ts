@@ -1,6 +1,7 @@
 /** StartPool, UnlockPool and StopPool (dbus-api.md §5.2, §10.4, §11.3). */
 import { EngineError } from "../../engine/errors";
 import type { Pool, PoolIdentifier, StartPoolRequest } from "../../engine/engine";
+import type { Secret } from "../../native";
 import { poolUuid, simpleUuid, type PoolUuid } from "../../uuid";
 import type { ServiceContext } from "../context";
 import { registerPool, syncPool, tellingStopped, unregisterPool } from "../reconcile";
@@ -26,8 +27,14 @@ function announceStarted(service: ServiceContext, pool: Pool): PoolEntry {
   return entry;
 }
 
+/** Wipes the passphrase. */
 export async function startPool({ service }: Call, request: StartPoolRequest): Promise<StartedPool> {
-  const result = await tellingStopped(service, () => service.engine.startPool(request));
+  let result;
+  try {
+    result = await tellingStopped(service, () => service.engine.startPool(request));
+  } finally {
+    request.passphrase?.wipe();
+  }
   if (result.action === "identity") {
     service.log.info(`StartPool: ${described(request.pool)} is started already`);
     return [false, ["/", [], []]];
@@ -41,7 +48,7 @@ export async function startPool({ service }: Call, request: StartPoolRequest): P
 export const passphrase = (
   { descriptors }: Call,
   [present, fd]: [boolean, number],
-): Promise<Uint8Array | null> => (present ? descriptors.readKey(fd) : Promise.resolve(null));
+): Promise<Secret | null> => (present ? descriptors.readKey(fd) : Promise.resolve(null));
 
 /**
  * r0 and r1: starts the pool, since unlocking alone no longer exists. The uuids are those of the devices that had to

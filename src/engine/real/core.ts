@@ -156,7 +156,7 @@ export class PoolCore {
   }
 
   get encryptionInfo(): LegacyEncryptionInfo | TokenBindings | null {
-    if (this.crypt !== null) return bindingsOf(this.crypt.tokens);
+    if (this.crypt !== null) return bindingsOf(this.crypt.tokens, this.crypt.foreignTokens.length);
     const devices = this.deviceCrypts();
     return devices.length === 0 ? null : legacyInfo(devices);
   }

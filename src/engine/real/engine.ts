@@ -11,7 +11,7 @@ import { searchLuks, searchStratis } from "./discovery/search";
 import { trySetUp, visibleFeatures, type SetUpOptions } from "./discovery/setup";
 import { forgetClosed } from "./discovery/unlock";
 import * as names from "../../dm/names";
-import type { DmListEntry, UdevDevice } from "../../native";
+import type { DmListEntry, Secret, UdevDevice } from "../../native";
 import { logger } from "../../log";
 import type { PoolUuid } from "../../uuid";
 import type {
@@ -38,6 +38,7 @@ import { KeyedLock, NameClaims } from "../lock";
 import { NamedTable } from "../table";
 import { validateIntegrity, validateName, validatePaths } from "../validation";
 import { locatePrograms } from "./commands";
+import { logLibraryMessages } from "./crypt/library-log";
 import { acceptRequest, type Unlock } from "./crypt/request";
 import { DeviceEvents, noteSizes } from "./device-events";
 import { claimDevices } from "./members";
@@ -84,6 +85,7 @@ export class RealEngine implements Engine {
       await requirePrivateNamespace();
       await mountPrivateTmpfs();
       await locatePrograms();
+      logLibraryMessages();
       await this.#discover();
       this.#initialized = true;
     });
@@ -385,7 +387,7 @@ export class RealEngine implements Engine {
   listKeys(): Promise<string[]> {
     return listKeys();
   }
-  async setKey(description: string, key: Uint8Array): Promise<MappingCreateAction> {
+  async setKey(description: string, key: Secret): Promise<MappingCreateAction> {
     const action = await setKey(description, key);
     // A pool that an earlier daemon opened gets its volume key as soon as there is a way to it.
     if (action !== "identity") for (const pool of this.#pools.values()) await pool.keyArrived(description);

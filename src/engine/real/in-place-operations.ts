@@ -1,5 +1,6 @@
 /** EncryptPool, ReencryptPool and DecryptPool, and what goes on by itself after an interruption. */
 import { logger } from "../../log";
+import type { Secret } from "../../native";
 import type { EncryptionRequest, EngineChange, PoolProperty } from "../engine";
 import { EngineError, errorText, NotSupportedError } from "../errors";
 import type { PoolCore } from "./core";
@@ -113,14 +114,17 @@ export class InPlaceOperations {
     return this.#running === null ? this.#launch(wanted, crypt, null) : { done: this.#running.end };
   }
 
-  /** Goes on with what was interrupted; does nothing when there is nothing of the kind, or it runs. */
-  resume(passphrase: Uint8Array | null): void {
+  /**
+   * Goes on with what was interrupted, by itself, with a share of the passphrase; does nothing when there is nothing of
+   * the kind, or it runs.
+   */
+  resume(passphrase: Secret | null): void {
     const { crypt } = this.core;
     // A decryption may have been brought to its end when the pool was set up.
     const kind = crypt?.pending ?? (crypt?.stage === "decrypted" ? "decrypt" : null);
     if (crypt === null || kind === null || this.#running !== null) return;
     log.info(`Going on with the ${KIND_TEXT[kind]} of pool "${this.core.name}"`);
-    this.#launch(kind, crypt, passphrase).done.then(
+    this.#launch(kind, crypt, passphrase?.share() ?? null).done.then(
       () => {
         this.#changed(CHANGED[kind]);
       },
@@ -136,8 +140,8 @@ export class InPlaceOperations {
     this.#changes.push({ change: "pool", uuid: this.core.uuid, properties });
   }
 
-  /** In an object, since a promise that is returned from the lock would be waited for in it. */
-  #launch(kind: InPlaceKind, crypt: PoolCrypt, passphrase: Uint8Array | null): { done: Promise<void> } {
+  /** Wipes the passphrase. In an object, since a promise that is returned from the lock would be waited for in it. */
+  #launch(kind: InPlaceKind, crypt: PoolCrypt, passphrase: Secret | null): { done: Promise<void> } {
     const run = new InPlaceRun(kind, crypt, passphrase);
     this.core.inPlace = run;
     const { availability } = this.core;
@@ -149,6 +153,7 @@ export class InPlaceOperations {
     const end = this.#carryOut(kind, crypt, run)
       .catch(failed)
       .finally(() => {
+        passphrase?.wipe();
         if (this.core.inPlace === run) this.core.inPlace = null;
         this.#running = null;
         this.#changed(["inPlace"]);

@@ -2,6 +2,7 @@
 import { encodePoolRecord, type DeviceRecord, type PoolRecord } from "../../disk/pool-record";
 import { filesystemRecordJson, type FilesystemRecord } from "../../disk/filesystem-record";
 import { printJson, type JsonValue } from "../../disk/json";
+import type { Secret } from "../../native";
 import { metaBlocksToSectors, sectors, sectorsToBytes, type Bytes, type Sectors } from "../../units";
 import type { DevUuid, FilesystemUuid, PoolUuid } from "../../uuid";
 import type {
@@ -380,7 +381,7 @@ export class RealPool implements Pool {
   }
 
   /** Goes on with an operation in place that was interrupted. `passphrase`: that the pool was opened with. */
-  resumeInPlace(passphrase: Uint8Array | null): void {
+  resumeInPlace(passphrase: Secret | null): void {
     this.#inPlace.resume(passphrase);
   }
 

@@ -12,6 +12,7 @@ import {
   native,
   type CryptReencryption,
   type CryptUnlock,
+  type Secret,
   type VolumeKey,
 } from "../../../native";
 import { logger } from "../../../log";
@@ -194,6 +195,7 @@ export class PoolCrypt extends LuksDevice {
   async beginReencryption(): Promise<void> {
     const { header } = this;
     if (header === null) throw new EngineError(`${this.container} has no LUKS2 header`);
+    this.#requireNothingLost();
     const methods = this.tokens.map((token) => ({ token, old: requireKeyslot(token) }));
     await native().cryptSetToken(this.container, null, reencryptionMark(header));
     const volumeKey = await native().cryptGenerateVolumeKey(header.volumeKeyBytes ?? undefined);
@@ -216,6 +218,16 @@ export class PoolCrypt extends LuksDevice {
       }),
     );
     await this.refresh();
+  }
+
+  /** Of tokens that can't be read nobody knows the secret for a keyslot of the new key. */
+  #requireNothingLost(): void {
+    const lost = this.foreignTokens.find(({ keyslots }) => keyslots.length > 0);
+    if (lost !== undefined)
+      throw new EngineError(
+        `${this.container} can't be re-encrypted while token slot ${lost.slot} has an unlock method that would be lost by ` +
+          `it: ${lost.reason}`,
+      );
   }
 
   async #addUnbound(volumeKey: VolumeKey, unlock: CryptUnlock): Promise<number> {
@@ -265,7 +277,7 @@ export class PoolCrypt extends LuksDevice {
    * was stopped; `started` gets each attempt.
    */
   async runPending(
-    passphrase: Uint8Array | null,
+    passphrase: Secret | null,
     onProgress: (done: bigint, total: bigint) => void,
     started: (run: CryptReencryption) => void,
   ): Promise<"finished" | "stopped"> {
@@ -279,7 +291,7 @@ export class PoolCrypt extends LuksDevice {
       return run;
     };
     const failures: string[] = [];
-    const given = passphrase === null ? [] : [() => start({ passphrase })];
+    const given = passphrase === null ? [] : [() => start({ secret: passphrase })];
     const byToken = this.tokens.map(
       (token) => () =>
         // The secret is copied when the run is started, and wiped long before it ends.

@@ -8,13 +8,14 @@ import { LuksDevice } from "../../../../src/engine/real/crypt/luks-device";
 import { keyName, setKey, unsetKey } from "../../../../src/engine/real/keys";
 import { native } from "../../../../src/native";
 import { luksFile } from "../../../native/crypt-support";
+import { secretOf } from "../../../support/secrets";
 
 const KEYS = ["bound", "other"].map((name) => `test-${process.pid}-${name}`);
 const [BOUND = "", OTHER = ""] = KEYS;
 const [KEY_SLOT, CLEVIS_SLOT, FOREIGN_SLOT] = [2, 5, 6];
 
 before(async () => {
-  for (const key of KEYS) await setKey(key, Buffer.from("one"));
+  for (const key of KEYS) await setKey(key, secretOf("one"));
 });
 after(async () => {
   for (const key of KEYS) await unsetKey(key);
