@@ -292,7 +292,7 @@ export class RealEngine implements Engine {
       () => {
         if (this.#findRunning(identifier) !== pool) return Promise.resolve(null);
         const what = passphrase !== null ? "a passphrase" : unlock !== null ? "an unlock method" : null;
-        if (what !== null && pool.core.crypt === null)
+        if (what !== null && pool.core.crypt === null && pool.core.deviceCrypts().length === 0)
           throw new EngineError(`Pool with UUID ${pool.uuid} is not encrypted but ${what} was provided`);
         return Promise.resolve({ action: "identity" });
       },
