@@ -38,6 +38,7 @@ import { KeyedLock, NameClaims } from "../lock";
 import { NamedTable } from "../table";
 import { validateIntegrity, validateName, validatePaths } from "../validation";
 import { locatePrograms } from "./commands";
+import { sweepHeaderFolders } from "./crypt/header-backup";
 import { logLibraryMessages } from "./crypt/library-log";
 import { acceptRequest, type Unlock } from "./crypt/request";
 import { DeviceEvents, noteSizes } from "./device-events";
@@ -86,6 +87,7 @@ export class RealEngine implements Engine {
       await mountPrivateTmpfs();
       await locatePrograms();
       logLibraryMessages();
+      await sweepHeaderFolders();
       await this.#discover();
       this.#initialized = true;
     });

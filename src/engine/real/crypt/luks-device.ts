@@ -17,8 +17,9 @@ import { logger } from "../../../log";
 import { hasKey, keyName } from "../keys";
 import * as clevis from "./clevis";
 import type { AcceptedConfig } from "./clevis-config";
+import { forgetHeaders } from "./header-backup";
 import type { AcceptedRequest } from "./request";
-import { readTokens, type ForeignToken, type RawToken, type UnlockToken } from "./tokens";
+import { isUnbound, readTokens, type ForeignToken, type RawToken, type UnlockToken } from "./tokens";
 
 const log = logger("stratisd::engine::crypt");
 
@@ -263,6 +264,7 @@ export abstract class LuksDevice {
 
   /** Nothing of the header is left; the mapping must be gone. */
   async wipe(): Promise<void> {
+    await forgetHeaders(this.mapping);
     await native().cryptWipe(this.container);
   }
 
@@ -300,9 +302,22 @@ export abstract class LuksDevice {
     const secret = (of: string): { keyDescription: string } => ({ keyDescription: keyName(of) });
     const [before, after] = [secret(token.description), secret(description)];
     const keyslot = requireKeyslot(token);
-    const changed = await native().cryptChangeKeyslot(this.container, keyslot, before, after);
+    // It may have been interrupted right before its token was written.
+    const changed = (await this.#opens({ ...after, keyslot }))
+      ? keyslot
+      : await native().cryptChangeKeyslot(this.container, keyslot, before, after);
     await this.#setKeyToken(token.slot, changed, description);
     await this.refresh();
+  }
+
+  async #opens(unlock: CryptUnlock): Promise<boolean> {
+    try {
+      await native().cryptTest(this.container, unlock);
+      return true;
+    } catch (error) {
+      if (isNativeError(error) && error.code === "EPERM") return false;
+      throw error;
+    }
   }
 
   async rebindClevis(token: UnlockToken & { kind: "clevis" }): Promise<void> {
@@ -311,10 +326,12 @@ export abstract class LuksDevice {
   }
 
   async unbind(token: UnlockToken): Promise<void> {
-    const keyslot = requireKeyslot(token);
-    if (token.kind === "clevis") await clevis.unbind(this.container, keyslot);
+    // One that was interrupted may have left the token alone.
+    if (isUnbound(this.#rawTokens.find(({ slot }) => slot === token.slot)))
+      await native().cryptRemoveToken(this.container, token.slot);
+    else if (token.kind === "clevis") await clevis.unbind(this.container, requireKeyslot(token));
     else {
-      await native().cryptDestroyKeyslot(this.container, keyslot);
+      await native().cryptDestroyKeyslot(this.container, requireKeyslot(token));
       await native().cryptRemoveToken(this.container, token.slot);
     }
     await this.refresh();

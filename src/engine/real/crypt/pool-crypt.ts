@@ -20,6 +20,7 @@ import type { PoolUuid } from "../../../uuid";
 import { EngineError, errorText } from "../../errors";
 import { CRYPT_META_SECTORS } from "../backstore/layout";
 import { completeReencryption } from "./complete-reencryption";
+import { recoverHeaders } from "./header-backup";
 import { LuksDevice, requireKeyslot, type HeaderFormat } from "./luks-device";
 import { liveLength, mendMapping, reloadMapping, type MappedDevice } from "./mapping";
 import { findReencryptionMark, outcomeOf, reencryptionMark } from "./reencryption-mark";
@@ -54,6 +55,11 @@ export class PoolCrypt extends LuksDevice {
     container: string,
   ) {
     super(container, names.v2Crypt(pool));
+  }
+
+  /** Takes back a change of the header that was interrupted. To be called before load(). */
+  static async recover(pool: PoolUuid, container: DeviceNumber): Promise<void> {
+    await recoverHeaders([new PoolCrypt(pool, dmPath(container))]);
   }
 
   /** The encryption that a header on `container` describes; null where there is no header with a way in. */

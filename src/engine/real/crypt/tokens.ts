@@ -57,6 +57,13 @@ function keyslotOf(token: JsonObject): number | null {
   return keyslot === undefined || more.length > 0 ? null : keyslot;
 }
 
+/** The token opens no keyslot (any more). */
+export function isUnbound(token: RawToken | undefined): boolean {
+  if (token === undefined) return false;
+  const list = objectOf(token.json)["keyslots"];
+  return list !== undefined && isJsonArray(list) && list.length === 0;
+}
+
 function textOf(value: JsonValue | undefined, what: string): string {
   if (typeof value !== "string") throw new EngineError(`its ${what} is not text`);
   return value;

@@ -9,6 +9,7 @@ import type { BlockDevTier } from "../../engine";
 import { EngineError, errorText } from "../../errors";
 import { withUndo, type UndoStack } from "../../undo";
 import { RealBlockDev } from "../blockdev";
+import { recoverHeaders } from "../crypt/header-backup";
 import type { Unlock } from "../crypt/request";
 import type { PoolCore } from "../core";
 import { setUpPool, type FoundPool } from "../pool-setup";
@@ -95,6 +96,7 @@ async function decide(
   options: SetUpOptions,
   undo: UndoStack,
 ): Promise<SetUpOutcome> {
+  await recoverHeaders([...pool.luks.values()]);
   await unlockDevices(pool, options, undo);
   const devices = [...pool.devices.values()];
   if (devices.some(({ header }) => hasFlag(header, "destroying"))) {
