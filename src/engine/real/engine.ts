@@ -9,7 +9,8 @@ import {
 } from "./discovery/requested";
 import { searchLuks, searchStratis } from "./discovery/search";
 import { trySetUp, visibleFeatures, type SetUpOptions } from "./discovery/setup";
-import { forgetClosed } from "./discovery/unlock";
+import { forgetClosed, unreadableMapping } from "./discovery/unlock";
+import type { DeviceNumber } from "../../dm/device-number";
 import * as names from "../../dm/names";
 import type { DmListEntry, Secret, UdevDevice } from "../../native";
 import { logger } from "../../log";
@@ -106,8 +107,13 @@ export class RealEngine implements Engine {
   async #findDevices(wanted: (pool: PoolUuid) => boolean): Promise<void> {
     // At a refresh there may be pools that were made meanwhile, or are being made.
     const waits = (pool: PoolUuid): boolean => wanted(pool) && this.#pools.byUuid(pool) === undefined;
-    for await (const device of searchLuks(waits)) this.#liminal.addLuks(device);
-    for await (const device of searchStratis(waits)) {
+    const unreadable: DeviceNumber[] = [];
+    for await (const device of searchLuks(waits)) {
+      this.#liminal.addLuks(device);
+      const mapping = await unreadableMapping(device);
+      if (mapping !== null) unreadable.push(mapping);
+    }
+    for await (const device of searchStratis(waits, unreadable)) {
       const { path, header } = device;
       log.debug(`Stratis block device ${path} identified: device ${header.devUuid} of ${header.poolUuid}`);
       this.#liminal.add(device);

@@ -6,7 +6,7 @@ import type { CryptReencryption, Secret } from "../../native";
 import { bytes, type Bytes } from "../../units";
 import type { InPlaceProgress } from "../engine";
 import { EngineError } from "../errors";
-import type { PoolCrypt } from "./crypt/pool-crypt";
+import type { InPlaceDevice } from "./crypt/in-place-device";
 import type { InPlaceKind } from "./in-place";
 
 export class InPlaceRun implements InPlaceProgress {
@@ -25,7 +25,7 @@ export class InPlaceRun implements InPlaceProgress {
 
   constructor(
     readonly kind: InPlaceKind,
-    private readonly crypt: PoolCrypt,
+    private readonly crypt: Pick<InPlaceDevice, "runPending">,
     /** For the first attempt, beside the unlock methods; wiped then. */
     private passphrase: Secret | null,
   ) {}

@@ -54,6 +54,7 @@ import {
   snapshotFilesystem,
 } from "./filesystem-operations";
 import { readLastMetadata } from "./discovery/found";
+import { encryptedLayer } from "./in-place";
 import { InPlaceOperations } from "./in-place-operations";
 import { legacyBindings } from "./legacy-crypt-operations";
 import { inErrorMode, planMetaExtension } from "./thinpool/extension";
@@ -206,6 +207,11 @@ export class RealPool implements Pool {
     });
   }
 
+  /** One that changes the block devices, or their number: of a V1 pool each has a header of its own. */
+  #changeDevices<T>(what: string, work: () => Promise<T>): Promise<T> {
+    return this.metadataVersion === 1 ? this.#changeBelow(what, work) : this.#change(work);
+  }
+
   /** An operation that changes something, refused when the pool's state is at or above `limit`. */
   #change<T>(work: () => Promise<T>, limit: ActionAvailability = "no_ipc_requests"): Promise<T> {
     return this.exclusive(async () => {
@@ -242,7 +248,7 @@ export class RealPool implements Pool {
   }
 
   addDataDevs(paths: string[]): Promise<SetCreateAction<DevUuid> & { changed: PoolProperty[] }> {
-    return this.#change(() => addDataDevices(this.core, paths));
+    return this.#changeDevices("Adding devices", () => addDataDevices(this.core, paths));
   }
   addCacheDevs(paths: string[]): Promise<SetCreateAction<DevUuid>> {
     return this.#changeBelow("Adding to the cache", () => addCacheDevices(this.core, paths));
@@ -255,7 +261,7 @@ export class RealPool implements Pool {
     });
   }
   growPhysical(device: DevUuid): Promise<{ action: GrowAction; changed: PoolProperty[] }> {
-    return this.#change(() => growDevice(this.core, device));
+    return this.#changeDevices("Growing a device", () => growDevice(this.core, device));
   }
   setBlockDevUserInfo(device: DevUuid, info: string | null): Promise<RenameAction<DevUuid>> {
     return this.#change(async () => {
@@ -318,6 +324,8 @@ export class RealPool implements Pool {
     if (isAtLeast(this.core.availability, "no_pool_changes"))
       throw new ActionDisabledError(this.core.availability);
     const devices = this.core.deviceCrypts();
+    if (devices.length > 0)
+      this.#inPlace.requireIdle("A change of the name, which is in the devices' headers,");
     try {
       await keepingHeaders(devices, async () => {
         for (const device of devices) await device.setPoolName(name);
@@ -373,11 +381,12 @@ export class RealPool implements Pool {
   }
   /** A key was set. A pool that is bound to it, and whose volume key is not loaded, loads it. */
   async keyArrived(description: string): Promise<void> {
+    const layer = encryptedLayer(this.core);
+    if (layer?.tokens.some((token) => token.kind === "key" && token.description === description) !== true)
+      return;
     const { crypt } = this.core;
-    if (crypt === null || (crypt.pending === null && crypt.volumeKeyLoaded)) return;
-    if (!crypt.tokens.some((token) => token.kind === "key" && token.description === description)) return;
-    if (crypt.pending !== null) this.resumeInPlace(null);
-    else await this.exclusive(() => crypt.loadVolumeKey());
+    if (layer.pending !== null) this.resumeInPlace(null);
+    else if (crypt?.volumeKeyLoaded === false) await this.exclusive(() => crypt.loadVolumeKey());
   }
 
   /** Goes on with an operation in place that was interrupted. `passphrase`: that the pool was opened with. */

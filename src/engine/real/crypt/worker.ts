@@ -54,7 +54,7 @@ const lockOf = (activeName: string): string => `${RUN_FOLDER}/${activeName}.lock
 /** Waits for the worker that another daemon may have left at a mapping. Throws EngineError when it does not end. */
 export async function whenNoWorker(activeName: string): Promise<void> {
   const end = performance.now() + END_MILLISECONDS;
-  for (;;) {
+  while (existsSync(lockOf(activeName))) {
     const lock = native().lockFile(lockOf(activeName));
     const { acquired, content } = lock;
     lock.release();

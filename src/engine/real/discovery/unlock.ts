@@ -1,5 +1,5 @@
 /** Opening the devices of an encrypted V1 pool, before its metadata can be read (encryption.md §15.1, engine.md §10.2). */
-import { formatDeviceNumber } from "../../../dm/device-number";
+import { formatDeviceNumber, type DeviceNumber } from "../../../dm/device-number";
 import * as names from "../../../dm/names";
 import { dmPath, listDmDevices } from "../../../dm/operations";
 import { memberRecords } from "../../../disk/pool-record";
@@ -52,6 +52,20 @@ export async function unlockDevices(
   for (const { device, error } of failed) {
     if (nothingHelps()) throw error;
     await openByItsOwn(pool, device, error, undo);
+  }
+}
+
+/** The mapping that an earlier daemon has left of a device, when it can't be made readable now. */
+export async function unreadableMapping(device: DeviceCrypt): Promise<DeviceNumber | null> {
+  try {
+    await device.mendIfOpen();
+    return null;
+  } catch (error) {
+    log.warn(
+      `The re-encryption of ${device.container} was interrupted in the middle of a piece, which can't be brought to its ` +
+        `end before the pool is started with what opens it: ${errorText(error)}`,
+    );
+    return await device.mappingNumber();
   }
 }
 

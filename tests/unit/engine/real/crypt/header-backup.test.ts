@@ -10,7 +10,7 @@ import {
 } from "../../../../../src/engine/real/crypt/header-backup";
 import { EngineError, RollbackError } from "../../../../../src/engine/errors";
 import { native } from "../../../../../src/native";
-import { bytesAt, COMPACT, luksFile } from "../../../../native/crypt-support";
+import { bytesAt, CHEAP, COMPACT, luksFile } from "../../../../native/crypt-support";
 import { temporaryFolder } from "../../../../native/support";
 
 const HEADER_BYTES = 2 * COMPACT.metadataSize + COMPACT.keyslotsSize;
@@ -154,4 +154,33 @@ test("the copies of an earlier change go when the next one begins", async (conte
   await recoverHeaders([one], folder);
   assert.equal(await opens(one, "one"), false);
   assert.deepEqual(fs.readdirSync(folder), []);
+});
+
+test("a re-encryption that was being begun is taken back while no data have got the new key", async (context) => {
+  const one = await device(context);
+  const folder = temporaryFolder(context);
+  await new Promise<void>((resolve, reject) => {
+    const begin = async (): Promise<void> => {
+      const unlock = { passphrase: Buffer.from("one") };
+      const volumeKey = await native().cryptGenerateVolumeKey();
+      const newKeyslot = await native().cryptAddKeyslot(one.container, { volumeKey }, unlock, {
+        ...CHEAP,
+        unbound: true,
+      });
+      await native().cryptReencryptBegin(one.container, {
+        ...{ mode: "reencrypt", unlock, oldKeyslot: 0, newKeyslot, initializeOnly: true },
+      });
+      resolve();
+      await new Promise(() => undefined);
+    };
+    keepingHeaders([one], begin, folder).catch(reject);
+  });
+  assert.equal((await native().cryptLoad(one.container))?.reencryption.mode, "reencrypt");
+  await recoverHeaders([one], folder);
+  const header = await native().cryptLoad(one.container);
+  assert.equal(header?.reencryption.mode, null);
+  assert.deepEqual(
+    header.keyslots.map(({ keyslot }) => keyslot),
+    [0, 1],
+  );
 });
