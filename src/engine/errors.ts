@@ -84,14 +84,6 @@ export class OutOfSpaceError extends EngineError {
   }
 }
 
-/** An operation of the D-Bus API that this version of the engine does not have. Nothing was changed. */
-export class NotSupportedError extends EngineError {
-  override name = "NotSupportedError";
-  constructor(operation: string) {
-    super(`${operation} is not supported yet by this version of stratisd; nothing was changed`);
-  }
-}
-
 /** An invariant of the engine does not hold: a defect of ours, reported with what was expected and found. */
 export class InvariantError extends EngineError {
   override name = "InvariantError";
