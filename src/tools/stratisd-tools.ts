@@ -7,4 +7,5 @@ import { runProcess } from "./tool";
 
 const tools = [dumpMetadataTool, checkMetadataTool, printMetadataTool, legacyPoolTool];
 
-runProcess((args, output) => dispatch(tools, args, output));
+// Node.js leaves a link in it as it is.
+runProcess((args, output) => dispatch(tools, process.argv[1] ?? "", args, output));

@@ -1,4 +1,4 @@
-/** The program stratisd-tools, which runs another one that its first argument names (system.md §20). */
+/** The program stratisd-tools, which runs another one: that whose name it is started by, or that its first argument names (system.md §20). */
 import * as path from "node:path";
 import { VERSION } from "../daemon/version";
 import { parseCommandLine, UsageError } from "./command-line";
@@ -20,13 +20,18 @@ Options:
 Executables:
 ${tools.map(({ name }) => `* ${name}\n`).join("")}`;
 
-/** Returns the exit code. */
+/**
+ * `program` is the path by which it was started; a link to it that bears a tool's name is the tool. Returns the exit code.
+ */
 export async function dispatch(
   tools: readonly Tool[],
+  program: string,
   args: readonly string[],
   output: Output,
 ): Promise<number> {
-  const [word, ...rest] = args;
+  // As it lies in the built tree it has the name of a script.
+  const own = path.basename(program, ".js");
+  const [word, ...rest] = own === NAME ? args : [own, ...args];
   if (word === undefined) {
     output.err(help(tools));
     return EXIT.usage;

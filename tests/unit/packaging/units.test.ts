@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { after, test } from "node:test";
-import { packageRoot } from "../../../src/native";
+import { native, packageRoot } from "../../../src/native";
 import { temporary } from "./support";
 
 const ANALYZE = "/usr/bin/systemd-analyze";
@@ -79,4 +79,26 @@ test("the daemon's unit has what clients and scripts rely on", () => {
     "WantedBy=multi-user.target",
   ])
     assert.ok(lines.includes(line), line);
+});
+
+test("stratisd-min's unit is skipped while stratisd has its lock, whatever its pid file says", () => {
+  const text = readFileSync(path.join(UNITS, "stratisd-min-postinitrd.service"), "utf8");
+  const [program, ...args] = (/^ExecCondition=(.*)$/m.exec(text)?.[1] ?? "").split(" ");
+  assert.ok(program !== undefined && args.includes("/run/stratisd.pid"), text);
+  const file = path.join(folder, "stratisd.pid");
+  const statusOf = (): number | null =>
+    spawnSync(
+      program,
+      args.map((arg) => (arg === "/run/stratisd.pid" ? file : arg)),
+      { timeout: TIMEOUT_MS },
+    ).status;
+  assert.equal(statusOf(), 0, "there was never one");
+  const lock = native().lockFile(file);
+  assert.ok(lock.acquired, "it is not held any more");
+  lock.write("1");
+  // 1 to 254 is what systemd takes for "skip", of which flock has 1 for a lock that is held.
+  assert.equal(statusOf(), 1);
+  lock.release();
+  assert.equal(statusOf(), 0, "left over by one that was killed");
+  assert.equal(readFileSync(file, "utf8"), "1");
 });

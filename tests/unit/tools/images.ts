@@ -1,5 +1,5 @@
 /** Devices of golden pools for the tools' tests, and what upstream's tool printed of them. */
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { FIXTURES, gunzipFixture } from "../disk/vectors";
@@ -39,6 +39,12 @@ export class Folder {
   write(name: string, content: Uint8Array | string): string {
     const file = path.join(this.#path, name);
     writeFileSync(file, content);
+    return file;
+  }
+
+  link(name: string, target: string): string {
+    const file = path.join(this.#path, name);
+    symlinkSync(target, file);
     return file;
   }
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { RECORD_V1, RECORD_V2, RECORD_V2_CACHE } from "../disk/vectors";
 import { Folder } from "./images";
-import { programFile, run, runProgram } from "./run";
+import { programFile, run, runProgram, type Ran } from "./run";
 
 const folder = new Folder();
 after(() => {
@@ -98,6 +98,22 @@ test("stratisd-tools runs the tool that is named", async () => {
   assert.deepEqual(await runProgram("stratisd-tools", ["/usr/bin/stratis-checkmetadata", file]), SILENCE);
   assert.equal((await runProgram("stratisd-tools", ["stratis-dumpmetadata", "--help"])).code, 0);
   await fails("stratisd-tools", 2, "error: the following required", "stratis-dumpmetadata");
+});
+
+test("stratisd-tools is the tool whose name a link to it bears", async () => {
+  const file = folder.write("good", RECORD_V2);
+  const linked = (name: string, ...words: string[]): Promise<Ran> =>
+    run(folder.link(name, programFile("stratisd-tools")), words);
+  assert.deepEqual(
+    await linked("stratis-printmetadata", file),
+    await runProgram("stratis-printmetadata", [file]),
+  );
+  assert.match((await linked("stratis-legacy-pool", "--help")).stdout, /^Usage: stratis-legacy-pool /m);
+  // Of the link's own name, and no tool is looked for in its arguments.
+  const unknown = { code: 2, stdout: "", stderr: "Unknown executable name unknown\n" };
+  assert.deepEqual(await linked("unknown", "stratis-printmetadata", file), unknown);
+  const own = await linked("stratisd-tools", "stratis-printmetadata", "--version");
+  assert.deepEqual(own, { ...SILENCE, stdout: "stratis-printmetadata 3.9.2\n" });
 });
 
 test("stratisd-tools itself", async () => {

@@ -71,7 +71,8 @@ test("a device with signatures that contradict each other", async () => {
   await mustRun("mkfs.ext4", ["-q", "-F", device, "100M"]);
   await mustRun("sh", ["-c", `printf -- '-rom1fs-' | dd of=${device} conv=notrunc,fsync status=none`]);
   await mustRun("udevadm", ["settle"]);
-  await refused([device], /contradictory/);
+  // It is udev that says so, where it has made up its mind for one of them.
+  await refused([device], /contradictory|udev found a \w+ signature/);
   await wipeDisk(device);
   await mustRun("mkfs.ext4", ["-q", "-F", device, "100M"]);
 });

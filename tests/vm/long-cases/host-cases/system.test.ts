@@ -147,9 +147,23 @@ step(
     assert.equal(await active("stratisd-min-postinitrd"), "inactive", "stratisd has taken over");
     const list = await sh("stratis pool list");
     for (const pool of POOLS) assert.match(list, new RegExp(`^${pool} `, "m"));
+    const missing = [`stratis-fstab-setup@${GONE}.service`];
+    assert.deepEqual(await ourFailed(), missing);
     await showTimes();
+
+    await sh("systemctl restart data-early1.mount");
+    assert.equal(await sh("cat /data/early1/name"), "early\n", "mounted while stratisd runs");
+    const result = "systemctl show --value --property=Result stratisd-min-postinitrd";
+    assert.equal((await sh(result)).trim(), "exec-condition", "skipped");
+    assert.deepEqual(await ourFailed(), missing);
   },
 );
+
+/** Units of Stratis and of its filesystems that systemd shows as failed, because of which the system is "degraded". */
+async function ourFailed(): Promise<string[]> {
+  const lines = (await sh("systemctl --failed --plain --no-legend")).split("\n");
+  return lines.map((line) => line.replace(/ .*/, "")).filter((unit) => /stratis|^data-/.test(unit));
+}
 
 /** How long the boot took, for people. */
 async function showTimes(): Promise<void> {
