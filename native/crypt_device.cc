@@ -9,14 +9,18 @@
 #include <mutex>
 #include <set>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include "errors.h"
+#include "library_messages.h"
 
 namespace stratis {
 
 namespace {
 
 constexpr size_t kMostMessageBytes = 2048;
+constexpr size_t kMostMessages = 64;
 
 // Serves in the order of asking: with a plain mutex a long operation that gives up its turn and asks for the next one
 // at once would get it again and again.
@@ -54,13 +58,46 @@ std::string& Messages() {
   return messages;
 }
 
-void OnMessage(int level, const char* message, void*) {
-  if (level != CRYPT_LOG_ERROR || message == nullptr) return;
+// The same and more for the log, of one turn.
+std::vector<LibraryMessage>& ForTheLog() {
+  thread_local std::vector<LibraryMessage> messages;
+  return messages;
+}
+
+void PassToLog() {
+  for (LibraryMessage& message : ForTheLog()) KeepMessage(std::move(message));
+  ForTheLog().clear();
+}
+
+void KeepError(const char* message, size_t length) {
   std::string& messages = Messages();
-  const size_t length = std::strcspn(message, "\n");
-  if (length == 0 || messages.size() + length > kMostMessageBytes) return;
+  if (messages.size() + length > kMostMessageBytes) return;
   if (!messages.empty()) messages += "; ";
   messages.append(message, length);
+}
+
+const char* LevelName(int level) {
+  switch (level) {
+    case CRYPT_LOG_ERROR:
+      return "error";
+    case CRYPT_LOG_NORMAL:
+      return "normal";
+    case CRYPT_LOG_VERBOSE:
+      return "verbose";
+    default:
+      return nullptr;
+  }
+}
+
+// Debugging is left off: it is hundreds of lines for a call, with all of the header's JSON, which the library writes
+// whether or not anybody reads them.
+void OnMessage(int level, const char* message, void*) {
+  const char* const name = LevelName(level);
+  if (name == nullptr || message == nullptr) return;
+  const size_t length = std::strcspn(message, "\n");
+  if (length == 0) return;
+  if (level == CRYPT_LOG_ERROR) KeepError(message, length);
+  if (ForTheLog().size() < kMostMessages) ForTheLog().push_back({name, std::string(message, length)});
 }
 
 void PrepareLibrary() {
@@ -100,11 +137,16 @@ CryptTurn::CryptTurn() {
   PrepareLibrary();
   Turns().Enter();
   Messages().clear();
+  ForTheLog().clear();
 }
 
-CryptTurn::~CryptTurn() { Turns().Leave(); }
+CryptTurn::~CryptTurn() {
+  PassToLog();
+  Turns().Leave();
+}
 
 void CryptTurn::Yield() {
+  PassToLog();
   Turns().Leave();
   Turns().Enter();
 }
@@ -146,7 +188,11 @@ CryptDevice::~CryptDevice() { crypt_free(context_); }
 bool CryptDevice::Load() {
   const int result = crypt_load(context_, CRYPT_LUKS2, nullptr);
   // Neither of the two copies of a header is right, or there is none.
-  if (result == -EINVAL) return false;
+  if (result == -EINVAL) {
+    // An answer, which the library takes for an error.
+    ForTheLog().clear();
+    return false;
+  }
   Check(result, "crypt_load");
   return true;
 }

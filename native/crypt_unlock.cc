@@ -92,7 +92,8 @@ std::shared_ptr<Unlock> Unlock::FromJs(const Napi::Value& value, const ArgumentN
     unlock->keyslot_ = OptionalSlot(reader, "keyslot");
     return unlock;
   }
-  for (const char* other : {"keyDescription", "fd", "passphrase", "keyslot"}) {
+  if (reader.Has("keyslot")) name.Refuse("it has keyslot beside a token");
+  for (const char* other : kSecretMembers) {
     if (reader.Has(other)) name.Refuse(std::string("it has ") + other + " beside a token");
   }
   const Napi::Value token = reader.Get("token");

@@ -15,6 +15,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   stratis::InitUnixListener(env, exports);
   stratis::InitKeyring(env, exports);
   stratis::InitNotify(env, exports);
+  stratis::InitLibraryMessages(env, exports);
+  stratis::InitSecret(env, exports);
   stratis::InitVolumeKey(env, exports);
   stratis::InitCryptHeader(env, exports);
   stratis::InitCryptKeyslots(env, exports);

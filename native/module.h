@@ -14,13 +14,17 @@ void InitBlkid(Napi::Env env, Napi::Object exports);
 void InitMount(Napi::Env env, Napi::Object exports);
 void InitRun(Napi::Env env, Napi::Object exports);
 void InitFileLock(Napi::Env env, Napi::Object exports);
-// UnixSocket, closeDescriptor, pipeWith and readKey
+// UnixSocket, closeDescriptor and pipeWith
 void InitUnixSocket(Napi::Env env, Napi::Object exports);
 void InitUnixListener(Napi::Env env, Napi::Object exports);
 // keyringSet, keyringUnset, keyringHas, keyringList, volumeKeyHas and volumeKeyUnset
 void InitKeyring(Napi::Env env, Napi::Object exports);
 // sendDatagram
 void InitNotify(Napi::Env env, Napi::Object exports);
+// onLibraryMessage
+void InitLibraryMessages(Napi::Env env, Napi::Object exports);
+// readSecret, secretFrom and randomPassphrase
+void InitSecret(Napi::Env env, Napi::Object exports);
 // cryptGenerateVolumeKey
 void InitVolumeKey(Napi::Env env, Napi::Object exports);
 void InitCryptHeader(Napi::Env env, Napi::Object exports);

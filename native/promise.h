@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "errors.h"
+#include "library_messages.h"
 
 namespace stratis {
 
@@ -59,6 +60,7 @@ class PromiseWorker final : public Napi::AsyncWorker {
   void OnOK() override {
     Napi::Env env = Env();
     Napi::HandleScope scope(env);
+    DeliverMessages(env);
     if (failure_ == nullptr) {
       try {
         deferred_.Resolve(convert_(env, *result_));

@@ -28,6 +28,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t kMostOutputBytes = 1 << 20;
+// Of output that is a secret: no secret is as long.
+constexpr size_t kMostSecretBytes = 4096;
 // Without pidfd_open (kernels before 5.3) the end of the child is looked for this often.
 constexpr int64_t kChildPollMs = 50;
 
@@ -83,14 +85,11 @@ std::vector<char*> Pointers(std::vector<std::string>& words) {
 class Child {
  public:
   Child(RunRequest& request, const EndOfProcess& end) : request_(request), end_(end) {
-    // A string that grows leaves copies behind.
-    if (request.secretOutput) outcome_.output.reserve(kMostOutputBytes);
+    if (request.secretOutput) outcome_.secret = Secret(kMostSecretBytes);
     Start();
   }
   ~Child() {
     if (!ended_) KillAndReap();
-    // Moved away, unless the wait failed.
-    if (request_.secretOutput) explicit_bzero(outcome_.output.data(), outcome_.output.size());
   }
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
@@ -108,8 +107,9 @@ class Child {
     }
     // What the child wrote before it ended is in the pipes. Whatever still has them open (a process that the child
     // left behind) is not waited for.
-    Drain(output_, outcome_.output);
+    DrainOutput();
     Drain(errors_, outcome_.errors);
+    outcome_.secret.Shorten(secretLength_);
     return std::move(outcome_);
   }
 
@@ -168,7 +168,7 @@ class Child {
     }
     if (watched[4].revents != 0) LeaveAtEndOfProcess();
     if (watched[0].revents != 0) Feed();
-    if (watched[1].revents != 0) Drain(output_, outcome_.output);
+    if (watched[1].revents != 0) DrainOutput();
     if (watched[2].revents != 0) Drain(errors_, outcome_.errors);
   }
 
@@ -182,7 +182,7 @@ class Child {
   }
 
   void Feed() {
-    const std::vector<uint8_t>& input = request_.input;
+    const Secret& input = request_.input;
     const ssize_t length = write(input_.get(), input.data() + fed_, input.size() - fed_);
     if (length < 0) {
       if (errno == EAGAIN || errno == EINTR) return;
@@ -209,7 +209,27 @@ class Child {
         return;
       }
       into.append(piece, std::min(static_cast<size_t>(length), kMostOutputBytes - into.size()));
-      if (request_.secretOutput) explicit_bzero(piece, static_cast<size_t>(length));
+    }
+  }
+
+  void DrainOutput() {
+    if (request_.secretOutput) {
+      DrainSecret();
+    } else {
+      Drain(output_, outcome_.output);
+    }
+  }
+
+  // The same into locked memory. What does not fit fills the last byte again and again, and is refused by its length.
+  void DrainSecret() {
+    for (int round = 0; output_ && round < 64; ++round) {
+      const size_t at = std::min(secretLength_, kMostSecretBytes - 1);
+      const ssize_t length = read(output_.get(), outcome_.secret.data() + at, kMostSecretBytes - at);
+      if (length < 0 && errno == EINTR) continue;
+      if (length < 0 && errno == EAGAIN) return;
+      if (length < 0) throw NativeError(errno, "read", request_.file);
+      if (length == 0) output_.reset();
+      secretLength_ = std::max(secretLength_, at + static_cast<size_t>(length));
     }
   }
 
@@ -230,15 +250,9 @@ class Child {
   UniqueFd output_;
   UniqueFd errors_;
   size_t fed_ = 0;
+  size_t secretLength_ = 0;
   bool ended_ = false;
   RunOutcome outcome_;
-};
-
-struct WipedAtEnd {
-  std::vector<uint8_t>& secret;
-  ~WipedAtEnd() {
-    if (!secret.empty()) explicit_bzero(secret.data(), secret.size());
-  }
 };
 
 }  // namespace
@@ -256,7 +270,6 @@ void EndOfProcess::Announce() const {
 }
 
 RunOutcome RunProgram(RunRequest& request, const EndOfProcess& end) {
-  const WipedAtEnd wiped{request.input};
   // A session keyring may belong to one thread alone, and the child inherits that of the thread that makes it.
   if (request.keyring) PersistentKeyring();
   const BlockedSignals blocked;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "secret.h"
 #include "unique_fd.h"
 
 namespace stratis {
@@ -16,11 +17,11 @@ struct RunRequest {
   std::string file;
   std::vector<std::string> arguments;  // with argv[0]
   std::vector<std::string> environment;
-  std::vector<uint8_t> input;  // wiped when it is no longer needed: it may be a passphrase
+  Secret input;                // it may be a passphrase
   bool hasInput = false;       // without: /dev/null
   int64_t timeoutMs = 600000;
   bool dieWithParent = true;
-  bool secretOutput = false;  // a passphrase comes on standard output: no copies of it stay in memory
+  bool secretOutput = false;  // a passphrase comes on standard output: see RunOutcome
   bool keyring = false;  // root's persistent keyring is linked to the child's session keyring
 };
 
@@ -28,7 +29,8 @@ struct RunOutcome {
   bool exited = false;  // else ended by `signal`
   int status = 0;
   int signal = 0;
-  std::string output;  // wiped by the caller where it is secret
+  std::string output;
+  Secret secret;  // in place of `output` where that is secret
   std::string errors;
 };
 

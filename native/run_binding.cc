@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -12,6 +13,7 @@
 #include "module.h"
 #include "promise.h"
 #include "run.h"
+#include "secret_handle.h"
 
 namespace stratis {
 
@@ -42,13 +44,9 @@ Napi::Value OutcomeToJs(Napi::Env env, RunOutcome& outcome) {
   return object;
 }
 
-// Bytes, which JavaScript can wipe, instead of a string, which it can't.
 Napi::Value SecretOutcomeToJs(Napi::Env env, RunOutcome& outcome) {
-  const Napi::Value secret = Napi::Buffer<char>::Copy(env, outcome.output.data(), outcome.output.size());
-  explicit_bzero(outcome.output.data(), outcome.output.size());
-  outcome.output.clear();
   Napi::Object object = OutcomeToJs(env, outcome).As<Napi::Object>();
-  object.Set("secret", secret);
+  object.Set("secret", SecretToJs(env, std::make_shared<const Secret>(std::move(outcome.secret))));
   return object;
 }
 
@@ -62,7 +60,15 @@ void ReadOptions(const Napi::Value& value, RunRequest& request) {
   const ObjectReader options(value, {kName, "options"});
   if (options.Has("stdin")) {
     const auto [bytes, length] = ToBytes(options.Get("stdin"), options.Name("stdin"));
-    request.input.assign(bytes, bytes + length);
+    request.input = Secret(bytes, length);
+    request.hasInput = true;
+  }
+  if (options.Has("stdinLine")) {
+    if (request.hasInput) options.Name("stdinLine").Refuse("there is stdin too");
+    const std::shared_ptr<const Secret> line = ToSecret(options.Get("stdinLine"), options.Name("stdinLine"));
+    request.input = Secret(line->size() + 1);
+    std::copy_n(line->data(), line->size(), request.input.data());
+    request.input.data()[line->size()] = '\n';
     request.hasInput = true;
   }
   request.timeoutMs = options.OptionalUint32("timeoutMs", static_cast<uint32_t>(request.timeoutMs), INT32_MAX);

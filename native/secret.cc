@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,14 +18,17 @@ namespace {
 
 constexpr const char* kDescriptor = "file descriptor";
 
-// Waits until the descriptor can be read. False: the time is over.
-bool WaitReadable(int fd, int timeout_ms, short* events) {
+// How long a sender may be silent between two parts of a key. One that keeps its end open after the last part makes us
+// wait this long.
+constexpr int kPauseMs = 300;
+
+// Waits until reading does not block, at the end of the file and after a hang-up too. False: the time is over.
+bool WaitReadable(int fd, int timeout_ms) {
   pollfd watched = {fd, POLLIN, 0};
   for (;;) {
     const int ready = poll(&watched, 1, timeout_ms);
     if (ready < 0 && errno == EINTR) continue;
     if (ready < 0) throw NativeError(errno, "poll", kDescriptor);
-    *events = watched.revents;
     return ready > 0;
   }
 }
@@ -79,20 +83,28 @@ bool Secret::Equals(const Secret& other) const {
   return difference == 0;
 }
 
+Secret RandomSecret(size_t bytes) {
+  Secret secret(bytes);
+  for (size_t done = 0; done < bytes;) {
+    const ssize_t length = getrandom(secret.data() + done, bytes - done, 0);
+    if (length < 0 && errno == EINTR) continue;
+    if (length < 0) throw NativeError(errno, "getrandom", "a secret");
+    done += static_cast<size_t>(length);
+  }
+  return secret;
+}
+
 Secret ReadSecret(int fd, size_t most, int timeout_ms) {
   Secret secret(most + 1);
   size_t done = 0;
-  short events = 0;
-  if (!WaitReadable(fd, timeout_ms, &events)) throw NativeError(ETIMEDOUT, "read", kDescriptor, "no key came in time");
-  while (done <= most) {
+  if (!WaitReadable(fd, timeout_ms)) throw NativeError(ETIMEDOUT, "read", kDescriptor, "no key came in time");
+  do {
     const ssize_t length = read(fd, secret.data() + done, most + 1 - done);
     if (length < 0 && errno == EINTR) continue;
     if (length < 0) throw NativeError(errno, "read", kDescriptor);
     if (length == 0) break;
     done += static_cast<size_t>(length);
-    // A hang-up alone has nothing more to read.
-    if (!WaitReadable(fd, 0, &events) || (events & POLLIN) == 0) break;
-  }
+  } while (done <= most && WaitReadable(fd, kPauseMs));
   secret.Shorten(done);
   return secret;
 }

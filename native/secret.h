@@ -35,9 +35,12 @@ class Secret {
   size_t capacity_ = 0;
 };
 
-// Reads a secret from a descriptor: what it holds now, and what follows without a pause. The sender of a pipe keeps its
-// end open until it has our answer, so that waiting for the end of the file would wait forever. At most `most` + 1
-// bytes, so that an excess shows. Throws NativeError, ETIMEDOUT when nothing comes at all.
+// From the kernel's generator. Throws NativeError.
+Secret RandomSecret(size_t bytes);
+
+// Reads a secret from a descriptor, to its end. The sender of a pipe may keep its end open until it has our answer, so
+// that the end would never come: a pause of 300 ms after the first byte ends the secret too. At most `most` + 1 bytes,
+// so that an excess shows. Throws NativeError, ETIMEDOUT when nothing comes at all.
 Secret ReadSecret(int fd, size_t most, int timeout_ms);
 
 }  // namespace stratis

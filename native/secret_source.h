@@ -16,10 +16,13 @@ namespace stratis {
 // More than any program makes for Clevis, and what cryptsetup itself asks for at most.
 constexpr size_t kMostPassphraseBytes = 512;
 
+// Members of the objects that FromJs takes.
+constexpr const char* kSecretMembers[] = {"keyDescription", "fd", "secret", "passphrase"};
+
 class SecretSource {
  public:
-  // { keyDescription } | { fd, timeoutMs? } | { passphrase }. A descriptor is duplicated and bytes are copied at once,
-  // so that the caller may close and wipe its own. Main thread only; throws NativeError with EINVAL.
+  // { keyDescription } | { fd, timeoutMs? } | { secret } | { passphrase }. A descriptor is duplicated, a handle shared
+  // and bytes are copied at once, so that the caller may close and wipe its own. Main thread only; throws NativeError with EINVAL.
   static std::shared_ptr<SecretSource> FromJs(const Napi::Value& value, const ArgumentName& name);
 
   // On the thread of a job, once. Throws NativeError: ENOKEY when there is no such key, EMSGSIZE for too many bytes,
@@ -34,8 +37,12 @@ class SecretSource {
   std::optional<std::string> description_;
   UniqueFd fd_;
   int timeout_ms_ = 0;
+  std::shared_ptr<const Secret> shared_;
   Secret bytes_;
 };
+
+// What a descriptor delivers, which may be nothing; EMSGSIZE for more than kMostKeyBytes, ETIMEDOUT as ReadSecret.
+Secret ReadKeyFrom(int fd, int timeout_ms);
 
 // The key of root's persistent keyring; ENOKEY when there is none.
 Secret PersistentKey(const std::string& description);

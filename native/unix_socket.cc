@@ -15,7 +15,7 @@
 #include "errors.h"
 #include "module.h"
 #include "promise.h"
-#include "secret.h"
+#include "secret_handle.h"
 #include "socket_address.h"
 
 namespace stratis {
@@ -26,8 +26,7 @@ constexpr const char* kTarget = "the socket";
 // The kernel's own limit for one message (SCM_MAX_FD).
 constexpr size_t kMostDescriptors = 253;
 constexpr uint32_t kMostBytesAtOnce = 1 << 20;
-constexpr uint32_t kLongestKeyTimeoutMs = 600000;
-constexpr uint32_t kMostKeyBytes = 4096;
+constexpr size_t kMostPipeBytes = 4096;
 
 // Room for the descriptors of one message, aligned as the kernel wants it.
 struct ControlBuffer {
@@ -64,32 +63,17 @@ std::vector<int> ToDescriptors(const Napi::Value& value, const ArgumentName& nam
   return descriptors;
 }
 
-Napi::Value ReadKeyPromise(const Napi::CallbackInfo& info) {
-  constexpr const char* kName = "readKey";
-  Napi::Env env = info.Env();
-  return Promised(env, kName, [&]() -> Napi::Value {
-    const int given = static_cast<int>(ToUint32(info[0], {kName, "fd"}, INT32_MAX));
-    const uint32_t most = ToUint32(info[1], {kName, "most"}, kMostKeyBytes);
-    const uint32_t timeout_ms = ToUint32(info[2], {kName, "timeoutMs"}, kLongestKeyTimeoutMs);
-    // Its own copy: the caller may close the descriptor while the job runs.
-    const auto fd = std::make_shared<UniqueFd>(fcntl(given, F_DUPFD_CLOEXEC, 3));
-    if (!*fd) throw NativeError(errno, "fcntl", "file descriptor " + std::to_string(given));
-    return RunJob<Secret>(
-        env, kName, [fd, most, timeout_ms] { return ReadSecret(fd->get(), most, static_cast<int>(timeout_ms)); },
-        [](Napi::Env env, Secret& key) -> Napi::Value {
-          return Napi::Buffer<uint8_t>::Copy(env, key.data(), key.size());
-        });
-  });
-}
-
 // A pipe that holds `data`: the reading end to send away, the writing end to keep open until the answer has come.
 Napi::Value PipeWith(const Napi::CallbackInfo& info) {
   constexpr const char* kName = "pipeWith";
   Napi::Env env = info.Env();
   return Guarded(env, kName, [&]() -> Napi::Value {
-    const auto [bytes, size] = ToBytes(info[0], {kName, "data"});
+    const bool is_secret = IsSecret(info[0]);
+    const std::shared_ptr<const Secret> secret = is_secret ? ToSecret(info[0], {kName, "data"}) : nullptr;
+    const auto [bytes, size] =
+        is_secret ? std::pair{secret->data(), secret->size()} : ToBytes(info[0], {kName, "data"});
     // A pipe takes this much at once in any case (PIPE_BUF).
-    if (size > kMostKeyBytes) throw InvalidArgument(kName, "data", "it has " + std::to_string(size) + " bytes");
+    if (size > kMostPipeBytes) throw InvalidArgument(kName, "data", "it has " + std::to_string(size) + " bytes");
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) throw NativeError(errno, "pipe2", "a pipe for a key");
     UniqueFd read_end(ends[0]);
@@ -251,7 +235,6 @@ void InitUnixSocket(Napi::Env env, Napi::Object exports) {
   exports.Set("UnixSocket", UnixSocket::Define(env));
   exports.Set("closeDescriptor", Napi::Function::New(env, CloseDescriptor, "closeDescriptor"));
   exports.Set("pipeWith", Napi::Function::New(env, PipeWith, "pipeWith"));
-  exports.Set("readKey", Napi::Function::New(env, ReadKeyPromise, "readKey"));
 }
 
 }  // namespace stratis

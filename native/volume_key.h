@@ -15,13 +15,9 @@ namespace stratis {
 constexpr uint32_t kUsualVolumeKeyBytes = 64;
 constexpr uint32_t kMostVolumeKeyBytes = 512;
 
-// From the kernel's generator. Throws NativeError.
-Secret RandomSecret(size_t bytes);
-
 // Main thread only.
 Napi::Object VolumeKeyToJs(Napi::Env env, Secret key);
-// Keeps the key in memory for as long as the result lives, also when JavaScript wipes its handle. Refuses anything but
-// a handle that was not wiped.
+// See FromHandle.
 std::shared_ptr<const Secret> ToVolumeKey(const Napi::Value& value, const ArgumentName& name);
 
 }  // namespace stratis

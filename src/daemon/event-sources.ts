@@ -54,9 +54,11 @@ export function watchUdev({ engine, emit, fail }: EventTarget): EventSource {
   const handle = (events: UdevDevice[]): void => {
     udevLog.trace(`${events.length} events of block devices`);
     countEvents("udev", events.length);
-    engine.handleUdevEvents(events).then(emit, (error: unknown) => {
-      udevLog.warn(`Handling events of block devices failed: ${errorText(error)}`);
-    });
+    // One by one, so that what one leads to is told without waiting for what the others do.
+    for (const event of events)
+      engine.handleUdevEvents([event]).then(emit, (error: unknown) => {
+        udevLog.warn(`Handling an event of ${event.devnode ?? "a block device"} failed: ${errorText(error)}`);
+      });
   };
   poll.start();
   return {
@@ -69,7 +71,9 @@ export function watchUdev({ engine, emit, fail }: EventTarget): EventSource {
 }
 
 async function allStratisDevices(): Promise<UdevDevice[]> {
-  const devices = await native().udevEnumerate({ subsystem: "block", properties: { ID_FS_TYPE: "stratis" } });
+  const devices: UdevDevice[] = [];
+  for (const ID_FS_TYPE of ["crypto_LUKS", "stratis"])
+    devices.push(...(await native().udevEnumerate({ subsystem: "block", properties: { ID_FS_TYPE } })));
   return devices.map((device) => ({ ...device, action: "change" }));
 }
 

@@ -3,31 +3,16 @@
  * is done; it ends with the piece that it is at when it is told to by a signal, and when its standard input is closed, as
  * by the daemon's end.
  */
-import { closeSync, readSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { SECRET_DESCRIPTOR, type WorkerLine, type WorkerRequest } from "../engine/real/crypt/worker";
 import { isNativeError, native, type CryptUnlock } from "../native";
-
-const MOST_SECRET_BYTES = 512;
 
 const tell = (line: WorkerLine): void => {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 };
 
-/** All that the pipe holds; its writer has closed it. */
-function readSecret(): Buffer {
-  const secret = Buffer.alloc(MOST_SECRET_BYTES);
-  let length = 0;
-  for (;;) {
-    const read = readSync(SECRET_DESCRIPTOR, secret, length, secret.length - length, null);
-    if (read === 0) break;
-    length += read;
-  }
-  closeSync(SECRET_DESCRIPTOR);
-  return secret.subarray(0, length);
-}
-
 function unlockOf({ unlock, keyslot }: WorkerRequest): CryptUnlock {
-  if (unlock === "descriptor") return { passphrase: readSecret(), keyslot };
+  if (unlock === "descriptor") return { fd: SECRET_DESCRIPTOR, keyslot };
   return "token" in unlock ? unlock : { ...unlock, keyslot };
 }
 
@@ -43,7 +28,8 @@ async function work(request: WorkerRequest): Promise<void> {
       tell({ done: String(done), total: String(total) });
     },
   );
-  if ("passphrase" in unlock) unlock.passphrase.fill(0);
+  // It has its own.
+  if ("fd" in unlock) closeSync(SECRET_DESCRIPTOR);
   const stop = (): void => {
     run.stop();
   };

@@ -110,6 +110,8 @@ class Daemon {
   readonly #sources: EventSource[] = [];
   readonly #alerts = new AlertHooks();
   #ipc: Ipc | null = null;
+  /** What changed before there was anybody to tell it to. */
+  #untold: EngineChange[] = [];
 
   constructor(
     private readonly program: Program,
@@ -122,7 +124,8 @@ class Daemon {
     const target = {
       engine: this.engine,
       emit: (changes: EngineChange[]) => {
-        this.#ipc?.emitChanges(changes);
+        if (this.#ipc === null) this.#untold.push(...changes);
+        else this.#ipc.emitChanges(changes);
         // What the simulator has is nobody's concern.
         if (!this.engine.isSimulator) this.#alerts.look(this.engine);
       },
@@ -132,6 +135,9 @@ class Daemon {
     if (!this.engine.isSimulator) this.#sources.push(watchUdev(target));
     await this.engine.initialize();
     this.#ipc = await this.program.openIpc(this.engine, this.history);
+    // Of what came while it was being opened it may not know.
+    this.#ipc.emitChanges(this.#untold);
+    this.#untold = [];
     void this.#ipc.failed.then((error) => {
       this.fail("IPC", error);
     });

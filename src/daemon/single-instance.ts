@@ -8,6 +8,8 @@ const MIN_PID_FILE = "/run/stratisd-min.pid";
 /** stratisd-min finishes what it is doing first: it may be setting up a pool. */
 const TAKE_OVER_MILLISECONDS = 120_000;
 const LOOK_MILLISECONDS = 100;
+/** Who only looks whether stratisd runs holds its lock for a moment: stratisd-min, and that one's unit. */
+const MOMENT_MILLISECONDS = 500;
 
 function lock(program: string, path: string): FileLock {
   try {
@@ -21,26 +23,29 @@ function lock(program: string, path: string): FileLock {
 
 /** Resolves to the lock, which holds as long as the process lives. Rejects when another stratisd has it. */
 export async function becomeOnlyInstance(): Promise<FileLock> {
-  const own = takeOwn("stratisd", PID_FILE);
+  const own = await takeOwn("stratisd", PID_FILE);
   await endMinimalDaemon();
   return own;
 }
 
 /** As becomeOnlyInstance, of stratisd-min. Rejects also when stratisd runs. */
-export function becomeOnlyMinimalInstance(): Promise<FileLock> {
-  return Promise.resolve().then(() => {
-    const own = takeOwn("stratisd-min", MIN_PID_FILE);
-    const full = lock("stratisd", PID_FILE);
-    if (!full.acquired) throw new Error(`stratisd is already running with supposed pid: ${shown(full)}`);
-    full.release();
-    return own;
-  });
+export async function becomeOnlyMinimalInstance(): Promise<FileLock> {
+  const own = await takeOwn("stratisd-min", MIN_PID_FILE);
+  const full = lock("stratisd", PID_FILE);
+  if (!full.acquired) throw new Error(`stratisd is already running with supposed pid: ${shown(full)}`);
+  full.release();
+  return own;
 }
 
 const shown = ({ content }: FileLock): string => (content === "" ? "<unreadable>" : content);
 
-function takeOwn(program: string, path: string): FileLock {
-  const own = lock(program, path);
+async function takeOwn(program: string, path: string): Promise<FileLock> {
+  const deadline = performance.now() + MOMENT_MILLISECONDS;
+  let own = lock(program, path);
+  while (!own.acquired && performance.now() < deadline) {
+    await sleep(LOOK_MILLISECONDS);
+    own = lock(program, path);
+  }
   if (!own.acquired) throw new Error(`Daemon already running with supposed pid: ${shown(own)}`);
   own.write(String(process.pid));
   return own;

@@ -1,10 +1,8 @@
 /** File descriptors that come with a method call, and the keys that are read from them (dbus-api.md §13). */
 import { closeDescriptor } from "../bus/descriptors";
 import { EngineError, errorText } from "../engine/errors";
-import { native } from "../native";
+import { isNativeError, native, type Secret } from "../native";
 
-/** MAX_STRATIS_PASS_SIZE of stratisd. */
-export const MAX_KEY_BYTES = 64;
 /** For a sender that passes the end of a pipe and writes nothing into it. */
 const KEY_TIMEOUT_MS = 120_000;
 
@@ -14,7 +12,7 @@ export interface MessageDescriptors {
    * The key that the descriptor at `index` delivers: its bytes as they are, at most 64. Rejects with EngineError when
    * there is no such descriptor, when it delivers more, or nothing in two minutes. Whoever gets the key wipes it.
    */
-  readKey(index: number): Promise<Uint8Array>;
+  readKey(index: number): Promise<Secret>;
 }
 
 /** Descriptors that this process holds until close(). */
@@ -30,22 +28,20 @@ export class ReceivedDescriptors implements MessageDescriptors {
     return this.#descriptors.length;
   }
 
-  async readKey(index: number): Promise<Uint8Array> {
+  async readKey(index: number): Promise<Secret> {
     const fd = this.#descriptors[index];
     const what = `Could not read the key from file descriptor ${index} of the message`;
     if (fd === undefined)
       throw new EngineError(
         `${what}: ${this.#descriptors.length === 0 ? "no file descriptor" : `only ${this.#descriptors.length}`} came with it`,
       );
-    let key: Buffer;
     try {
-      key = await native().readKey(fd, MAX_KEY_BYTES, KEY_TIMEOUT_MS);
+      return await native().readSecret(fd, KEY_TIMEOUT_MS);
     } catch (error) {
+      if (isNativeError(error) && error.code === "EMSGSIZE")
+        throw new EngineError("Provided key exceeded maximum allow length of 64 bytes", { cause: error });
       throw new EngineError(`${what}: ${errorText(error)}`, { cause: error });
     }
-    if (key.length <= MAX_KEY_BYTES) return key;
-    key.fill(0);
-    throw new EngineError(`Provided key exceeded maximum allow length of ${MAX_KEY_BYTES} bytes`);
   }
 
   close(): void {

@@ -111,6 +111,21 @@ export function syncAll(service: ServiceContext): void {
   for (const pool of service.engine.pools()) registerPool(service, pool);
 }
 
+/** What clients see of the pools that do not run. */
+const stoppedPoolsSeen = ({ engine }: ServiceContext): string =>
+  JSON.stringify(engine.stoppedPools(), (key, value: unknown) => (key === "reason" ? undefined : value));
+
+/** When `work` fails after it has changed what pools do not run, or what is known of them, that is told. */
+export async function tellingStopped<T>(service: ServiceContext, work: () => Promise<T>): Promise<T> {
+  const before = stoppedPoolsSeen(service);
+  try {
+    return await work();
+  } catch (error) {
+    if (stoppedPoolsSeen(service) !== before) applyChange(service, { change: "stoppedPools" });
+    throw error;
+  }
+}
+
 /** Turns what changed in the engine into objects and signals. */
 export function applyChange(service: ServiceContext, change: EngineChange): void {
   const { engine, tree, announcer } = service;

@@ -118,3 +118,21 @@ export function bytesDone({ segments, final }: DataLayout): bigint | null {
   }
   return null;
 }
+
+/** Of data that one key has encrypted from their first to their last byte; null: they are others. */
+function onlyKey(json: string): string | null {
+  const [segment, ...others] = dataLayout(json).segments;
+  if (segment === undefined || others.length > 0 || segment.inWork) return null;
+  const { offset, encryption } = segment;
+  if (encryption === null || encryption.digest === null) return null;
+  const digests = objectOf(objectOf(parseJson(json), "all of it")["digests"], "the list of digests");
+  const digest = objectOf(digests[String(encryption.digest)], `digest ${encryption.digest}`);
+  const { cipher, ivOffset, sectorSize } = encryption;
+  return [offset, cipher, ivOffset, sectorSize, digest["salt"], digest["digest"]].map(String).join(" ");
+}
+
+/** Whether what the one header has encrypted is what the other one decrypts, by the JSON of each. */
+export function sameData(one: string, other: string): boolean {
+  const key = onlyKey(one);
+  return key !== null && key === onlyKey(other);
+}

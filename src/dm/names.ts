@@ -76,6 +76,6 @@ export function leftoverNames(pool: PoolUuid, v1Devices: readonly DevUuid[] = []
     physicalCachesub(pool),
     physicalMetasub(pool),
     physicalOriginsub(pool),
-    ...v1Devices.map(v1Crypt),
+    ...v1Devices.map(v1Crypt).flatMap((crypt) => [crypt, ...cryptHelpers(crypt)]),
   ];
 }

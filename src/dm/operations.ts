@@ -84,7 +84,8 @@ export async function ensureDmDevice(
       `Device ${name} (${formatDeviceNumber(number)}) exists with table "${tableText(live)}" instead of ` +
         `"${tableText(spec.table)}"`,
     );
-  if (verdict === "reload") await native().dmSequence(reloadSteps(spec));
+  if (verdict === "reload")
+    await native().dmSequence(reloadSteps(spec, live.length === 0 ? undefined : live));
   else if (device.suspended || device.inactiveTable)
     await native().dmSequence(settleSteps(spec, device.inactiveTable));
   return { ...number, created: false };
@@ -100,21 +101,16 @@ function settleSteps(spec: DmDeviceSpec, inactiveTable: boolean): DmStep[] {
 
 /**
  * Steps that replace a live table. The kernel suspends (with flush), swaps and resumes inside the one resume ioctl.
- * When a later step fails, the loaded table is dropped again, or, once it is live, `previous` is put back.
+ * When that or a later step fails, `previous` is put back: a resume that fails may leave the device suspended, with
+ * either table, and whoever uses it would wait for ever. Without `previous` the device is at least resumed.
  */
 export function reloadSteps(spec: DmDeviceSpec, previous?: DmTargetLine[]): DmStep[] {
   const { name, udevFlags } = spec;
-  const putBack: DmStep["undo"] =
-    previous === undefined
-      ? []
-      : [
-          { op: "load", name, targets: previous },
-          { op: "resume", name, udevFlags },
-        ];
-  return [
-    { request: { op: "load", name, targets: spec.table }, undo: [{ op: "clear", name }] },
-    { request: { op: "resume", name, udevFlags }, undo: putBack },
-  ];
+  const resume = { op: "resume", name, udevFlags } as const;
+  const clear = { op: "clear", name } as const;
+  const undo: DmStep["undo"] =
+    previous === undefined ? [clear, resume] : [{ op: "load", name, targets: previous }, resume, clear];
+  return [{ request: { op: "load", name, targets: spec.table }, undo }, { request: resume }];
 }
 
 /** Runs the steps in one go; a failure undoes those before it. Returns what the kernel replied to each. */

@@ -21,7 +21,7 @@ import type {
 import type { ActionAvailability } from "./errors";
 import type { Bytes, Sectors } from "../units";
 import type { DevUuid, FilesystemUuid, PoolUuid } from "../uuid";
-import type { DmListEntry, UdevDevice } from "../native";
+import type { DmListEntry, Secret, UdevDevice } from "../native";
 
 export type BlockDevTier = "data" | "cache";
 export type MetadataVersion = 1 | 2;
@@ -58,8 +58,8 @@ export type UnlockMethod = "any" | number | null;
 export interface StartPoolRequest {
   pool: PoolIdentifier;
   unlock: UnlockMethod;
-  /** Passphrase, read from the caller's descriptor. */
-  passphrase: Uint8Array | null;
+  /** Read from the caller's descriptor; the caller wipes it. */
+  passphrase: Secret | null;
   removeCache: boolean;
 }
 
@@ -143,13 +143,14 @@ export interface Engine {
   startPool(request: StartPoolRequest): Promise<StartAction<Pool>>;
   /** Starts an encrypted pool: the oldest D-Bus revisions have this beside no startPool. */
   unlockPool(uuid: PoolUuid, unlock: UnlockMethod): Promise<UnlockAction<Pool>>;
-  /** `includePartial`: also clean up a partially constructed pool. */
-  stopPool(pool: PoolIdentifier, includePartial: boolean): Promise<StopAction<PoolUuid>>;
+  /** Takes down what is up of the pool, also of one that is partially constructed. */
+  stopPool(pool: PoolIdentifier): Promise<StopAction<PoolUuid>>;
   /** Forget everything in memory and discover anew. */
   refreshState(): Promise<EngineChange[]>;
 
   listKeys(): Promise<string[]>;
-  setKey(description: string, key: Uint8Array): Promise<MappingCreateAction>;
+  /** The caller wipes the key. */
+  setKey(description: string, key: Secret): Promise<MappingCreateAction>;
   unsetKey(description: string): Promise<"deleted" | "identity">;
 
   /** JSON values of engine.md §5.5; bigint where a number may exceed 2^53. */
@@ -157,7 +158,7 @@ export interface Engine {
   /** Throws EngineError for a name that is not known. */
   report(name: string): object;
 
-  /** A batch of udev events. */
+  /** udev events, in the order in which they came. Resolves when all that they lead to is done. */
   handleUdevEvents(events: UdevDevice[]): Promise<EngineChange[]>;
   /** Some device-mapper event numbers moved; `devices` is the list read after re-arming. */
   handleDmEvents(devices: DmListEntry[]): Promise<EngineChange[]>;

@@ -50,6 +50,22 @@ export class RollbackError extends EngineError {
   }
 }
 
+/** Not all that an operation had done could be taken back. */
+export class UndoFailedError extends BestEffortError {
+  override name = "UndoFailedError";
+}
+
+/** The most restrictive level that an error, or any that it was caused by, asks for. */
+export function levelOf(error: unknown): ActionAvailability {
+  const parts: unknown[] = error instanceof Error ? [error.cause] : [];
+  if (error instanceof BestEffortError) parts.push(...error.failures);
+  const own = error instanceof RollbackError ? error.level : "fully_operational";
+  return parts
+    .filter((part) => part instanceof Error)
+    .map(levelOf)
+    .reduce((strictest, level) => (isAtLeast(level, strictest) ? level : strictest), own);
+}
+
 /** The pool's state forbids the operation. */
 export class ActionDisabledError extends EngineError {
   override name = "ActionDisabledError";
@@ -65,14 +81,6 @@ export class OutOfSpaceError extends EngineError {
   override name = "OutOfSpaceError";
   constructor(what: string) {
     super(`Pool is out of space and cannot be extended: ${what}`);
-  }
-}
-
-/** An operation of the D-Bus API that this version of the engine does not have. Nothing was changed. */
-export class NotSupportedError extends EngineError {
-  override name = "NotSupportedError";
-  constructor(operation: string) {
-    super(`${operation} is not supported yet by this version of stratisd; nothing was changed`);
   }
 }
 

@@ -173,6 +173,35 @@ export class SharedLock {
   }
 }
 
+/** A lock for each key, and one for all keys at once, also those that are not known yet. */
+export class KeyedLock<K> {
+  readonly #all = new SharedLock();
+  readonly #byKey = new Map<K, Mutex>();
+
+  /** Runs `work` when no other work of this key runs, nor any of all(): those are served in order of arrival. */
+  one<T>(key: K, work: () => Promise<T>): Promise<T> {
+    return this.#all.shared(async () => {
+      const lock = this.#byKey.get(key) ?? new Mutex();
+      this.#byKey.set(key, lock);
+      try {
+        return await lock.run(work);
+      } finally {
+        if (!lock.busy) this.#byKey.delete(key);
+      }
+    });
+  }
+
+  /** Runs `work` alone. It must not ask for this lock again. */
+  all<T>(work: () => Promise<T>): Promise<T> {
+    return this.#all.exclusive(work);
+  }
+
+  /** What `look` finds while no work of all() runs. */
+  between<T>(look: () => T): Promise<T> {
+    return this.#all.shared(() => Promise.resolve(look()));
+  }
+}
+
 /** Names that something is about to get: a pool that is being made, renamed or started. */
 export class NameClaims {
   readonly #names = new Set<string>();
@@ -181,17 +210,25 @@ export class NameClaims {
     return this.#names.has(name);
   }
 
-  /** Keeps `name` while `work` runs. Rejects at once, without waiting, when it is being kept for another. */
-  async hold<T>(name: string, work: () => Promise<T>): Promise<T> {
+  /** Keeps `name` until what is returned is called. Throws EngineError when it is being kept for another. */
+  take(name: string): () => void {
     if (this.#names.has(name))
       throw new EngineError(
         `Entry with name ${name} already exists: another request is making, renaming or starting a pool of that name`,
       );
     this.#names.add(name);
+    return () => {
+      this.#names.delete(name);
+    };
+  }
+
+  /** Keeps `name` while `work` runs. Rejects at once, without waiting, when it is being kept for another. */
+  async hold<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const release = this.take(name);
     try {
       return await work();
     } finally {
-      this.#names.delete(name);
+      release();
     }
   }
 }

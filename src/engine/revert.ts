@@ -61,7 +61,9 @@ export function checkSchedule(
   snapshot: OriginAndMerge,
   scheduled: boolean,
 ): boolean {
-  if (snapshot.origin === null)
+  // One that is not there is none; cancelling what waits for it is possible.
+  const hasOrigin = all.some(({ uuid }) => uuid === snapshot.origin);
+  if (!hasOrigin && (scheduled || !snapshot.mergeScheduled))
     throw new EngineError(
       `Filesystem ${snapshot.name} with UUID ${snapshot.uuid} has no origin; a revert of it can be neither ` +
         "scheduled nor cancelled",

@@ -1,5 +1,5 @@
 /** Multi-step changes: each step registers how to take it back, and a failure runs them in reverse. */
-import { BestEffortError, errorText } from "./errors";
+import { errorText, UndoFailedError } from "./errors";
 import { logger } from "../log";
 
 const log = logger("stratisd::engine::undo");
@@ -34,7 +34,7 @@ export class UndoStack {
     const error = cause instanceof Error ? cause : new Error(String(cause));
     return failures.length === 0
       ? error
-      : new BestEffortError(`Rollback failed; causal_error: ${error.message}`, failures);
+      : new UndoFailedError(`Rollback failed; causal_error: ${error.message}`, failures);
   }
 }
 

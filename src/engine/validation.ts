@@ -90,14 +90,34 @@ export function validateIntegrity(request: IntegrityRequest): IntegritySpec {
 /** Unlock methods of a pool: a re-encryption needs two LUKS2 keyslots for each, and one of its own, of 32. */
 export const MAX_TOKENS = 15;
 
-/** Throws EngineError for more unlock methods than there are token slots, and for a slot that is asked for twice. */
-export function validateEncryption({ keys, clevis }: EncryptionRequest): void {
-  const wanted = [...keys, ...clevis];
+/** Of a LUKS2 header, from 0. */
+const TOKEN_SLOTS = 32;
+
+/** Throws EngineError for a token slot that no header has; null is any. */
+export function validateTokenSlot(slot: number | null): void {
+  if (slot !== null && slot >= TOKEN_SLOTS)
+    throw new EngineError(
+      `Token slot ${slot} does not exist: an encrypted pool has the slots 0 to ${TOKEN_SLOTS - 1}`,
+    );
+}
+
+/**
+ * What is to be bound: a key description that is asked for more than once without a slot is bound once. Throws
+ * EngineError for more unlock methods than a pool has, for a slot that is asked for twice, and for one that no header
+ * has.
+ */
+export function validateEncryption({ keys, clevis }: EncryptionRequest): EncryptionRequest {
+  const isFirst = ({ slot, description }: EncryptionRequest["keys"][number], index: number): boolean =>
+    slot !== null || keys.findIndex((key) => key.slot === null && key.description === description) === index;
+  const request = { keys: keys.filter(isFirst), clevis };
+  const wanted = [...request.keys, ...clevis];
   if (wanted.length > MAX_TOKENS)
     throw new EngineError(
-      `${wanted.length} unlock methods were provided, where an encrypted pool has only ${MAX_TOKENS} token slots`,
+      `${wanted.length} unlock methods were provided, where an encrypted pool can have ${MAX_TOKENS} at most`,
     );
   const slots = wanted.flatMap(({ slot }) => (slot === null ? [] : [slot]));
+  slots.forEach(validateTokenSlot);
   const twin = slots.find((slot, index) => slots.indexOf(slot) !== index);
   if (twin !== undefined) throw new EngineError(`Token slot ${twin} already taken`);
+  return request;
 }

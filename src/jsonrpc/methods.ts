@@ -4,6 +4,7 @@ import { keyDescription } from "../dbus/operations/arguments";
 import type { Engine, EncryptionRequest } from "../engine/engine";
 import { EngineError } from "../engine/errors";
 import { validateEncryption } from "../engine/validation";
+import type { Secret } from "../native";
 import { simpleUuid } from "../uuid";
 import {
   hasPassphrase,
@@ -48,20 +49,28 @@ function method<T>(
 const { list, nothing, poolId, slot, slotInput, text, tuple } = shapes;
 const nameAndPaths = tuple(text, list(text));
 
-/** The first descriptor is the only one. */
-const readKey = (key: MessageDescriptors | null): Promise<Uint8Array | null> =>
-  key === null ? Promise.resolve(null) : key.readKey(0);
+/** The key of a call for the time of `work`; null: none came. The first descriptor is the only one. */
+async function withKey<T>(
+  key: MessageDescriptors | null,
+  work: (secret: Secret | null) => Promise<T>,
+): Promise<T> {
+  const secret = key === null ? null : await key.readKey(0);
+  try {
+    return await work(secret);
+  } finally {
+    secret?.wipe();
+  }
+}
 
-function requireKey(key: Uint8Array | null): Uint8Array {
+function requireKey(key: Secret | null): Secret {
   if (key === null) throw new EngineError("Method expected a file descriptor and did not receive one");
   return key;
 }
 
-/** Token slots that are named twice are refused, as are key descriptions that can't be listed. */
+/** See validateEncryption; key descriptions that can't be listed are refused too. */
 function checkedEncryption(request: EncryptionRequest): EncryptionRequest {
-  validateEncryption(request);
   for (const { description } of request.keys) keyDescription(description);
-  return request;
+  return validateEncryption(request);
 }
 
 const KEY_SET = { created: false, valueChanged: true, identity: null } as const;
@@ -71,7 +80,7 @@ const keyMethods: Record<string, Method> = {
     text,
     null,
     async (description, { engine, key }) =>
-      KEY_SET[await engine.setKey(keyDescription(description), requireKey(await readKey(key)))],
+      KEY_SET[await withKey(key, (secret) => engine.setKey(keyDescription(description), requireKey(secret)))],
     "always",
   ),
   KeyUnset: method(
@@ -119,14 +128,15 @@ const poolMethods: Record<string, Method> = {
     tuple(poolId, shapes.unlock),
     false,
     async ([pool, unlock], { engine, key }) => {
-      const passphrase = await readKey(key);
-      const result = await engine.startPool({ pool, unlock, passphrase, removeCache: false });
+      const result = await withKey(key, (passphrase) =>
+        engine.startPool({ pool, unlock, passphrase, removeCache: false }),
+      );
       return result.action === "started";
     },
     "maybe",
   ),
   PoolStop: method(poolId, false, async (id, { engine }) => {
-    const { action } = await engine.stopPool(id, true);
+    const { action } = await engine.stopPool(id);
     if (action === "partial") throw new EngineError(LEFT_OVER);
     return action !== "identity";
   }),

@@ -7,11 +7,39 @@
 
 import type { DmTargetLine } from "./index";
 
-/** What a descriptor delivers, at most 64 bytes: see readKey. It stays the caller's to close. */
+/** A passphrase. It stays in the addon's locked memory until wipe(), or until nobody has the handle. */
+export interface Secret {
+  readonly bytes: number;
+  /** Twice is harmless; operations under way keep what they need. */
+  wipe(): void;
+  /** Another handle on the same, which outlives the wiping of this one. */
+  share(): Secret;
+  equals(other: Secret): boolean;
+}
+
+export type LibraryMessageLevel = "error" | "normal" | "verbose";
+
+export interface SecretAddon {
+  /**
+   * Reads what a descriptor delivers, up to the end, or to a pause of 300 ms, since the sender of a pipe may keep it
+   * open. Fails with EMSGSIZE when there are more than 64 bytes, with ETIMEDOUT when nothing comes at all.
+   */
+  readSecret(fd: number, timeoutMs: number): Promise<Secret>;
+  /** At most 512 bytes, which are copied: the caller wipes its own. */
+  secretFrom(bytes: Uint8Array): Secret;
+  /** `length` letters and digits by chance. */
+  randomPassphrase(length: number): Secret;
+}
+
+/** What a descriptor delivers, at most 64 bytes: see readSecret. It stays the caller's to close. */
 export interface SecretFromDescriptor {
   fd: number;
   /** Milliseconds until the first byte; default 10000. */
   timeoutMs?: number;
+}
+
+export interface SecretFromHandle {
+  secret: Secret;
 }
 
 /** At most 512 bytes. */
@@ -28,7 +56,7 @@ export interface KeyringAddon {
   /** Sets a key of root's persistent keyring: 1 to 64 bytes; EMSGSIZE when there are more. */
   keyringSet(
     description: string,
-    source: SecretFromDescriptor | SecretFromBytes,
+    source: SecretFromDescriptor | SecretFromHandle | SecretFromBytes,
   ): Promise<"created" | "valueChanged" | "identity">;
   /** Unlinks a key from root's persistent keyring; false: there was none. */
   keyringUnset(description: string): Promise<boolean>;
@@ -41,7 +69,7 @@ export interface KeyringAddon {
   volumeKeyUnset(description: string): Promise<boolean>;
 }
 
-export type SecretSource = SecretFromDescriptor | SecretFromBytes | SecretFromKeyring;
+export type SecretSource = SecretFromDescriptor | SecretFromHandle | SecretFromBytes | SecretFromKeyring;
 
 /** Opens a keyslot, that one or any, with a passphrase. Null is the same as none. */
 export type PassphraseUnlock = SecretSource & { keyslot?: number | null };
@@ -184,6 +212,12 @@ export interface CryptReencryption {
  * function, its message has what the library said. ENODATA: the device has no LUKS2 header.
  */
 export interface CryptAddon {
+  /**
+   * Who is told what the library says, one line at a time: when this or another call ends. Also what an error has in its
+   * message; never a secret. Replaces whoever was named before.
+   */
+  onLibraryMessage(listener: (level: LibraryMessageLevel, message: string) => void): void;
+
   /** Null: there is no LUKS2 header. One damaged copy of it is repaired from the other. */
   cryptLoad(path: string): Promise<CryptHeader | null>;
   /** Writes a header without keyslots and returns its volume key, so that keyslots can be added. */

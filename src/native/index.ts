@@ -6,7 +6,7 @@
  */
 import { existsSync } from "node:fs";
 import * as path from "node:path";
-import type { CryptAddon, KeyringAddon } from "./crypt";
+import type { CryptAddon, KeyringAddon, Secret, SecretAddon } from "./crypt";
 
 export type * from "./crypt";
 
@@ -199,11 +199,13 @@ export interface StatFs {
 
 export interface RunOptions {
   stdin?: Uint8Array;
+  /** In its place: a passphrase, as a line. */
+  stdinLine?: Secret;
   /** Milliseconds; then the child is killed and the call rejects with code ETIMEDOUT. Default 600000. */
   timeoutMs?: number;
   /** The child gets SIGKILL when this process dies. Default true. */
   dieWithParent?: boolean;
-  /** Standard output is a passphrase: it comes as `secret`, for the caller to wipe, and `stdout` is empty. */
+  /** Standard output is a passphrase: it comes as `secret`, cut at 4 KiB, and `stdout` is empty. */
   secretOutput?: boolean;
   /** The child finds the keys of root's persistent keyring. Default false. */
   keyring?: boolean;
@@ -220,7 +222,7 @@ export interface RunResult {
   stdout: string;
   stderr: string;
   /** With secretOutput. */
-  secret?: Buffer;
+  secret?: Secret;
 }
 
 export interface FileLock {
@@ -277,7 +279,7 @@ export interface UdevMonitor {
   close(): void;
 }
 
-export interface NativeAddon extends KeyringAddon, CryptAddon {
+export interface NativeAddon extends SecretAddon, KeyringAddon, CryptAddon {
   // device-mapper
   dmCall(request: DmRequest): Promise<DmReply>;
   /**
@@ -327,14 +329,9 @@ export interface NativeAddon extends KeyringAddon, CryptAddon {
    */
   sendDatagram(address: Uint8Array, data: Uint8Array): boolean;
   /** A pipe that holds `data`, at most 4096 bytes. Both ends are the caller's to close. */
-  pipeWith(data: Uint8Array): { readEnd: number; writeEnd: number };
+  pipeWith(data: Uint8Array | Secret): { readEnd: number; writeEnd: number };
   /** Not for standard streams. */
   closeDescriptor(fd: number): void;
-  /**
-   * Reads at most `most` + 1 bytes, so that an excess shows, of what a descriptor holds now and what follows without a
-   * pause. Fails with ETIMEDOUT when nothing comes at all.
-   */
-  readKey(fd: number, most: number, timeoutMs: number): Promise<Buffer>;
 
   // processes and files
   /** Runs a program without a shell; `file` is an absolute path, `args` come after argv[0]. */

@@ -18,6 +18,7 @@ import {
   type DeclaredInterface,
   type Simulated,
 } from "./support/simulated";
+import { secretOf } from "../support/secrets";
 
 type Method = DeclaredInterface["methods"][number];
 
@@ -55,7 +56,7 @@ const INTEGRITY = {
 
 async function populate(): Promise<Objects> {
   const { engine, client } = world;
-  for (const key of KEYS) await engine.setKey(key, Buffer.from(key));
+  for (const key of KEYS) await engine.setKey(key, secretOf(key));
   const NONE = { keys: [], clevis: [] };
   const make = async (name: string, encryption = NONE as typeof INTEGRITY | typeof NONE): Promise<string> => {
     const keys = encryption.keys.map(({ slot, description }) => [[true, slot], description]);

@@ -15,6 +15,7 @@ import { Follower } from "./support/follower";
 import { callOf, groups, OPERATIONS, type Draw, type Paths } from "./support/operations";
 import { DECLARED, KEYS, startSimulated, type Simulated } from "./support/simulated";
 import { simpleUuid, type AnyUuid } from "../../src/uuid";
+import { secretOf } from "../support/secrets";
 
 const SEQUENCES = 6;
 const GROUPS = 40;
@@ -78,7 +79,7 @@ async function callGroup(world: Simulated, group: readonly Draw[], untold: Set<s
 async function setKeys({ engine }: Simulated): Promise<void> {
   for (const key of KEYS)
     while (!(await engine.listKeys().catch((): string[] => [])).includes(key))
-      await engine.setKey(key, Buffer.from(key)).catch(() => undefined);
+      await engine.setKey(key, secretOf(key)).catch(() => undefined);
 }
 
 /** Operations that fail at random, and take a while of random length before they do anything. */

@@ -12,6 +12,7 @@ import { COMMAND } from "./cli-support/run";
 import { startBus, type PrivateBus } from "./support/bus";
 import { startSimulated, type Simulated } from "./support/simulated";
 import { makePool, PLAIN, TANG } from "../unit/engine/sim/support";
+import { secretOf } from "../support/secrets";
 
 const SCRIPT = path.resolve("systemd/stratis-fstab-setup");
 const TIMEOUT_MS = 60_000;
@@ -59,7 +60,7 @@ const KEY: EncryptionRequest = { keys: [{ slot: null, description: "k0" }], clev
 for (const [name, encryption] of Object.entries({ plain: PLAIN, tang: TANG, key: KEY }))
   test(`a stopped pool is started: ${name}`, async () => {
     const { engine } = world;
-    if (encryption === KEY) await engine.setKey("k0", Buffer.from("s3cret"));
+    if (encryption === KEY) await engine.setKey("k0", secretOf("s3cret"));
     const pool = await makePool(engine, name, { devices: [`/dev/${name}`], encryption });
     await engine.stopPool({ by: "uuid", uuid: pool.uuid });
     assert.deepEqual(await run(pool.uuid), { code: 0, stderr: "" });

@@ -7,6 +7,7 @@ import { startBus, type PrivateBus } from "./support/bus";
 import { Client, plain, type CallOptions } from "./support/client";
 import { MemoryEngine } from "./support/engine";
 import { collectingLogger, startWorld, summary, type LogLine, type World } from "./support/world";
+import { secretOf } from "../support/secrets";
 
 const POOL = `${BASE_PATH}/0`;
 const POOL_R9 = `${BUS_NAME}.pool.r9`;
@@ -206,7 +207,7 @@ test("GetManagedObjects equals GetAll of every interface; the manager is not in 
 test("reports, version, keys, metadata", async (t) => {
   const world = await worldFor(t, (engine) => {
     engine.addPool("p", ["/dev/a"]).addFilesystem("f");
-    engine.keys.set("k", Buffer.from("x"));
+    engine.keys.set("k", secretOf("x"));
   });
   const { client, engine } = world;
   const manager = (revision: number) => `${BUS_NAME}.Manager.r${revision}`;

@@ -8,6 +8,7 @@ import { simpleUuid } from "../../src/uuid";
 import { bytes } from "../../src/units";
 import { plain, type CallOptions } from "./support/client";
 import { allRevisions, changedOn, startWorld, summary, type World } from "./support/world";
+import { secretOf } from "../support/secrets";
 
 const at = (number: number): string => `${BASE_PATH}/${number}`;
 const added = (number: number, kind: string): string => `added ${at(number)} ${allRevisions(kind)}`;
@@ -62,7 +63,7 @@ test("CreatePool: pool, then devices, then the reply; again: identity", async ()
 });
 
 test("CreatePool through the older revisions takes their arguments", async () => {
-  world.engine.keys.set("k", Buffer.from("x"));
+  world.engine.keys.set("k", secretOf("x"));
   const oldest = await traced(
     "CreatePool",
     manager(
@@ -213,7 +214,7 @@ test("devices, cache, growth", async () => {
 });
 
 test("a cache on an encrypted pool is refused up to r4", async () => {
-  world.engine.keys.set("k", Buffer.from("x"));
+  world.engine.keys.set("k", secretOf("x"));
   await createPool("p", ["/dev/a"], [[[false, 0], "k"]]);
   const old = await traced("InitCache", on("pool", 0, 4, "as", ["/dev/c"]));
   assert.deepEqual(old.body, [[false, []], 1, "Use of a cache is not supported with an encrypted pool"]);
@@ -301,7 +302,7 @@ test("a pool that leaves devices behind is stopped, and the call says so", async
 });
 
 test("StartPool: words of the old revisions, slots of the new ones, descriptors only where wanted", async () => {
-  world.engine.keys.set("k", Buffer.from("x"));
+  world.engine.keys.set("k", secretOf("x"));
   await createPool("p", ["/dev/a"], [[[false, 0], "k"]]);
   await traced("StopPool", manager(9, "ss", "p", "name"));
   const word = async (text: string) =>
@@ -368,7 +369,7 @@ test("UnlockPool starts a pool, registers it and says so", async () => {
 });
 
 test("bindings: both halves, and the count of free slots", async () => {
-  world.engine.keys.set("k", Buffer.from("x"));
+  world.engine.keys.set("k", secretOf("x"));
   await createPool("p", ["/dev/a"], [[[false, 0], "k"]]);
   const keyHalf = changedOn(at(0), "pool", 0, 7, "KeyDescription");
   const keysHalf = changedOn(at(0), "pool", 8, 9, "KeyDescriptions");
@@ -501,20 +502,42 @@ test("what an operation left of a pool's abilities is announced before its reply
   assert.deepEqual((await traced("Metadata", on("pool", 0, 9, "b", true))).body[1], 1);
 });
 
-test("an operation that fails midway leaves no objects of what is gone", async () => {
+test("an operation that fails midway leaves no objects of what is gone, and tells what else it has changed", async () => {
   await createPool("p", ["/dev/a"]);
   await createFilesystem(0, "a");
   await createFilesystem(0, "b");
   const [pool] = world.engine.pools();
   const first = pool?.filesystems()[0];
   assert.ok(pool && first);
+  assert.equal((await traced("SnapshotFilesystem", on("pool", 0, 9, "os", at(2), "s"))).body[1], 0);
   pool.script.begin = () => {
     pool.removeFilesystem(first.uuid);
     return Promise.reject(new EngineError("second is busy"));
   };
   const destroyed = await traced("DestroyFilesystems", on("pool", 0, 9, "ao", [at(2), at(3)]));
   assert.deepEqual(destroyed.body, [[false, []], 1, "second is busy"]);
-  assert.deepEqual(destroyed.trace, [removed(2, "filesystem"), "reply"]);
+  assert.deepEqual(destroyed.trace, [
+    removed(2, "filesystem"),
+    ...changedOn(at(4), "filesystem", 7, 9, "Origin"),
+    "reply",
+  ]);
+});
+
+test("a start that fails tells when there are other stopped pools afterwards, and only then", async () => {
+  await createPool("p", ["/dev/a"]);
+  await traced("StopPool", manager(9, "ss", "p", "name"));
+  const start = () => traced("StartPool", manager(4, "ss(bs)", "p", "name", [false, "any"]));
+  world.engine.script.begin = () => Promise.reject(new EngineError("a device is missing"));
+  assert.deepEqual((await start()).trace, ["reply"]);
+  world.engine.script.begin = () => {
+    world.engine.stopped.clear();
+    return Promise.reject(new EngineError("it was interrupted while being made, and is gone"));
+  };
+  assert.deepEqual((await start()).trace, [
+    ...changedOn(BASE_PATH, "Manager", 2, 9, "StoppedPools"),
+    ...changedOn(BASE_PATH, "Manager", 0, 1, "LockedPools"),
+    "reply",
+  ]);
 });
 
 test("changes in the background become objects and signals", async () => {

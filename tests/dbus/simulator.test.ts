@@ -7,13 +7,14 @@ import { simpleUuid } from "../../src/uuid";
 import { startBus, type PrivateBus } from "./support/bus";
 import { plain } from "./support/client";
 import { DECLARED, nameOf, startSimulated, type Simulated } from "./support/simulated";
+import { secretOf } from "../support/secrets";
 
 let bus: PrivateBus;
 let world: Simulated;
 before(async () => {
   bus = await startBus();
   world = await startSimulated(bus);
-  await world.engine.setKey("k", Buffer.from("secret"));
+  await world.engine.setKey("k", secretOf("secret"));
 });
 after(async () => {
   await world.end();

@@ -48,7 +48,17 @@ function exportsOf(file: string): string[] {
 const contract = [
   ...["dmCall", "dmSequence", "dmControlFd", "dmParseNameList", "dmParseTargets", "dmParseDeps"],
   ...["FdPoll", "UdevMonitor", "udevEnumerate", "udevBlockDevice"],
-  ...["UnixSocket", "UnixListener", "sendDatagram", "pipeWith", "readKey", "closeDescriptor"],
+  ...[
+    "UnixSocket",
+    "UnixListener",
+    "sendDatagram",
+    "pipeWith",
+    "readSecret",
+    "secretFrom",
+    "randomPassphrase",
+    "onLibraryMessage",
+    "closeDescriptor",
+  ],
   ...["keyringSet", "keyringUnset", "keyringHas", "keyringList", "volumeKeyHas", "volumeKeyUnset"],
   ...["cryptLoad", "cryptFormat", "cryptWipe", "cryptHeaderBackup", "cryptHeaderRestore"],
   ...["cryptGenerateVolumeKey", "cryptVolumeKey", "cryptTest"],

@@ -1,10 +1,12 @@
 // A stand-in for the kernel's device-mapper and for udev, for tests on machines that have neither. Preloaded into a
 // node process, it answers the ioctls of /dev/mapper/control from memory and completes udev cookies.
 //
-// FAKE_LOG             file that gets a line for each ioctl and each cookie
+// FAKE_LOG             file that gets a line for each ioctl, each message to a target and each cookie
 // FAKE_UDEV            "answers": cookies are completed after 20 ms; "stuck": never; unset: udev does not run
 // FAKE_BUSY            number of DM_DEV_REMOVE calls that fail with EBUSY
 // FAKE_FAIL_RESUME     name of the device whose resume fails with EIO
+// FAKE_SPOIL_RESUME    end of the name of the device whose first change of tables fails as a target that can't start
+//                      does: EIO, with the new table live and the device suspended
 // Waits for semaphores are cut to 300 ms, so that time limits can be tested.
 #include <dlfcn.h>
 #include <errno.h>
@@ -52,6 +54,11 @@ int busy = -1;
 std::string Setting(const char* name) {
   const char* value = getenv(name);
   return value != nullptr ? value : "";
+}
+
+// Nothing ends with an empty text.
+bool EndsWith(const std::string& text, const std::string& end) {
+  return !end.empty() && text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
 void Log(const std::string& line) {
@@ -170,6 +177,15 @@ int Create(dm_ioctl* header) {
 int SuspendOrResume(dm_ioctl* header, Device& device) {
   const bool suspend = (header->flags & DM_SUSPEND_FLAG) != 0;
   if (!suspend && Setting("FAKE_FAIL_RESUME") == header->name) return EIO;
+  static bool spoilt = false;
+  if (!suspend && !spoilt && device.has_active && device.has_inactive &&
+      EndsWith(header->name, Setting("FAKE_SPOIL_RESUME"))) {
+    spoilt = true;
+    device.active = device.inactive;
+    device.has_inactive = false;
+    device.suspended = true;
+    return EIO;
+  }
   header->flags = 0;
   if (!suspend && (device.suspended || device.has_inactive)) {
     if (device.has_inactive) device.active = device.inactive;
@@ -210,6 +226,7 @@ int Rename(dm_ioctl* header, Device& device) {
 
 int Message(dm_ioctl* header, uint32_t capacity) {
   const std::string text = reinterpret_cast<const char*>(header) + header->data_start + sizeof(uint64_t);
+  Log("message " + text);
   if (text == "fail") return ENODATA;
   header->data_size = 305;
   if (text.rfind("echo ", 0) != 0) return 0;

@@ -4,75 +4,23 @@
  */
 import * as assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import * as path from "node:path";
 import { after, before, test } from "node:test";
-import { packageRoot, type DmReply } from "../../src/native";
+import type { DmReply } from "../../src/native";
+import { FakeKernel, type Failure, type Outcome } from "./fake-kernel";
 
-const source = path.join(packageRoot, "tests", "native", "dm-fake-kernel.cc");
-const nativeModule = path.resolve(__dirname, "..", "..", "src", "native", "index.js");
 const COOKIES_OF_DEVICE_MAPPER = /^0x0d4d/m;
-
-let folder = "";
-let library = "";
-
+let kernel: FakeKernel;
 before(() => {
-  folder = mkdtempSync(path.join(tmpdir(), "stratis-dm-"));
-  library = path.join(folder, "fake.so");
-  execFileSync("c++", ["-std=c++17", "-O1", "-shared", "-fPIC", "-o", library, source, "-ldl", "-lpthread"]);
+  kernel = new FakeKernel();
 });
 after(() => {
-  rmSync(folder, { recursive: true, force: true });
+  kernel.remove();
 });
 
-interface Failure {
-  code: string;
-  syscall: string;
-  target: string;
-  message: string;
-  step?: number;
-  undoErrors?: string[];
-}
-
-interface Outcome {
-  result: unknown;
-  failure: Failure | null;
-  /** The ioctls on devices, "<number> <name>", and the cookies. */
-  log: string[];
-}
-
-/**
- * Runs `body`, the inside of an async function of `native` that returns a value fit for JSON, beside the fake kernel.
- */
+/** The inside of an async function of `native` and of a device's `name` and `table`. */
 function run(body: string, settings: Record<string, string> = {}): Outcome {
-  const log = path.join(folder, "log");
-  rmSync(log, { force: true });
-  const script = `
-    const native = require(${JSON.stringify(nativeModule)}).native();
-    const name = "dev", table = [{ start: 0n, length: 8n, type: "linear", params: "8:17 2048" }];
-    const spread = (e) => ({ ...e, message: e.message });
-    (async () => { ${body} })().then((result) => ({ result, failure: null }), (e) => ({ failure: spread(e) }))
-      .then((o) => console.log(JSON.stringify(o, (_, v) => (typeof v === "bigint" ? Number(v) : v))));`;
-  // A sanitizer's runtime, if there is one, must stay the first library.
-  const preload = [process.env["LD_PRELOAD"], library].filter((part) => part !== undefined).join(" ");
-  const output = execFileSync(process.execPath, ["-e", script], {
-    encoding: "utf8",
-    env: { ...process.env, LD_PRELOAD: preload, FAKE_LOG: log, ...settings },
-    timeout: 60_000,
-  });
-  const outcome = JSON.parse(output) as Outcome;
-  return { ...outcome, log: readLog(log) };
-}
-
-function readLog(file: string): string[] {
-  try {
-    return readFileSync(file, "utf8").trimEnd().split("\n");
-  } catch (error) {
-    // No ioctl about a device was made.
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
-    throw error;
-  }
+  const values = `const name = "dev", table = [{ start: 0n, length: 8n, type: "linear", params: "8:17 2048" }];`;
+  return kernel.run(values + body, settings);
 }
 
 const create = `await native.dmSequence([
@@ -205,6 +153,27 @@ test("a failed step is named and the steps before it are undone, last first", ()
   assert.match(error.undoErrors[0] ?? "", /DM_TABLE_CLEAR on absent failed: ENXIO/);
   assert.deepEqual(left, []);
   assert.deepEqual(outcome.log.slice(-3), ["10 absent", "4 second", "4 dev"]);
+});
+
+test("a change of tables that fails is taken back, with what was changed before it, and nothing stays suspended", () => {
+  const { result } = run(
+    `const { createDmDevice, reloadSteps, runDmSteps } = source("dm/operations");
+     const other = [{ start: 0n, length: 8n, type: "linear", params: "8:33 4096" }];
+     const spec = (name, table) => ({ name, table, udevFlags: 0 });
+     for (const made of ["first", "second"]) await createDmDevice(spec(made, table));
+     const seen = { failures: 0 };
+     const attempt = (work) => work.catch(() => { seen.failures += 1; });
+     await attempt(runDmSteps(["first", "second"].flatMap((made) => reloadSteps(spec(made, other), table))));
+     for (const made of ["first", "second"]) {
+       const { device: { suspended, inactiveTable } } = await native.dmCall({ op: "info", name: made });
+       const { targets } = await native.dmCall({ op: "table", name: made });
+       seen[made] = { suspended, inactiveTable, params: targets[0].params };
+     }
+     return seen;`,
+    { FAKE_SPOIL_RESUME: "second" },
+  );
+  const asBefore = { suspended: false, inactiveTable: false, params: "8:17 2048" };
+  assert.deepEqual(result, { failures: 1, first: asBefore, second: asBefore });
 });
 
 test("ignored failures give null, and their undo is not run", () => {

@@ -44,20 +44,27 @@ test("arguments reach the program as they are", async () => {
   assert.equal(result.stdout, words.map((word) => `<${word}>`).join(""));
 });
 
-test("a secret on standard output comes as bytes and not as a string", async () => {
+test("a secret on standard output comes in locked memory and not as a string", async () => {
   const result = await shell("printf '\\377\\000key'; echo err >&2", { secretOutput: true });
-  assert.deepEqual(result, {
-    status: 0,
-    signal: null,
-    stdout: "",
-    stderr: "err\n",
-    secret: Buffer.from([255, 0, 107, 101, 121]),
-  });
-  assert.equal((await shell("exit 1", { secretOutput: true })).secret?.length, 0);
+  const { secret, ...others } = result;
+  assert.deepEqual(others, { status: 0, signal: null, stdout: "", stderr: "err\n" });
+  assert.equal(secret?.equals(native().secretFrom(Buffer.from([255, 0, 107, 101, 121]))), true);
+  assert.equal((await shell("exit 1", { secretOutput: true })).secret?.bytes, 0);
+  const long = await shell("head -c 70000 /dev/zero", { secretOutput: true });
+  assert.deepEqual([long.status, long.secret?.bytes], [0, 4096]);
   await assert.rejects(shell("printf key; sleep 60", { secretOutput: true, timeoutMs: 200 }), {
     code: "ETIMEDOUT",
     message: /^(?!.*key)/,
   });
+});
+
+test("a secret is a line of standard input", async () => {
+  const stdinLine = native().secretFrom(Buffer.from("pass phrase"));
+  const script = 'read -r line && echo "$line" && cat';
+  const read = shell(script, { stdinLine });
+  stdinLine.wipe();
+  assert.equal((await read).stdout, "pass phrase\n");
+  await assert.rejects(shell(script, { stdinLine }), { code: "EINVAL", message: /it was wiped/ });
 });
 
 test("an end by signal is told apart from a status", async () => {

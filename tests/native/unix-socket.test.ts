@@ -1,4 +1,4 @@
-/** UnixSocket, pipeWith and readKey: bytes and descriptors through a real socket, to a peer in another language. */
+/** UnixSocket, pipeWith and readSecret: bytes and descriptors through a real socket, to a peer in another language. */
 import * as assert from "node:assert/strict";
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -8,6 +8,7 @@ import * as path from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isNativeError, native, type UnixSocket } from "../../src/native";
+import { secretText } from "../support/secrets";
 
 /** Answers what it gets: the same bytes and the same descriptors, in one message each. */
 const ECHO = `
@@ -86,7 +87,7 @@ test("bytes and descriptors go through a path and an abstract name", async () =>
     assert.equal(descriptors.length, 2);
     const [copy = -1, other = -1] = descriptors;
     assert.match(fs.readFileSync(`/proc/self/fdinfo/${copy}`, "utf8"), /flags:\s+02000000/, "close-on-exec");
-    assert.equal((await native().readKey(copy, 64, 1000)).toString(), "secret");
+    assert.equal(secretText(await native().readSecret(copy, 1000)), "secret");
     for (const fd of [copy, other, writeEnd]) native().closeDescriptor(fd);
     socket.close();
     socket.close();
@@ -153,35 +154,59 @@ test("what can't be connected to, or isn't a path, is refused by name", () => {
   failsWith(() => native().pipeWith(Buffer.alloc(5000)), { code: "EINVAL", message: /5000 bytes/ });
 });
 
-test("a key is what a descriptor holds, one byte more than allowed included", async () => {
+test("a key is what a descriptor holds, at most 64 bytes", async () => {
   const file = path.join(folder, "key");
-  for (const [length, read] of [
-    [0, 0],
-    [1, 1],
-    [64, 64],
-    [65, 65],
-    [4000, 65],
-  ] as const) {
+  const readsAll = async (fd: number, length: number): Promise<void> => {
+    const reading = native().readSecret(fd, 1000);
+    if (length > 64) await assert.rejects(reading, { code: "EMSGSIZE", message: /more than 64 bytes/ });
+    else assert.equal((await reading).bytes, length);
+  };
+  for (const length of [0, 1, 64, 65, 4000]) {
     const bytes = Buffer.alloc(length, "k");
     fs.writeFileSync(file, bytes);
     const fd = fs.openSync(file, "r");
-    assert.equal((await native().readKey(fd, 64, 1000)).length, read, `file of ${length}`);
+    await readsAll(fd, length);
     fs.closeSync(fd);
     if (length === 0) continue;
     // The writing end stays open, as with a client that waits for its answer.
     const { readEnd, writeEnd } = native().pipeWith(bytes);
-    assert.equal((await native().readKey(readEnd, 64, 1000)).length, read, `pipe of ${length}`);
+    await readsAll(readEnd, length);
     for (const end of [readEnd, writeEnd]) native().closeDescriptor(end);
   }
   const { readEnd, writeEnd } = native().pipeWith(Buffer.alloc(0));
-  await assert.rejects(native().readKey(readEnd, 64, 50), { code: "ETIMEDOUT" });
+  await assert.rejects(native().readSecret(readEnd, 50), { code: "ETIMEDOUT" });
   native().closeDescriptor(writeEnd);
-  assert.equal((await native().readKey(readEnd, 64, 1000)).length, 0, "a hang-up ends an empty key");
+  assert.equal((await native().readSecret(readEnd, 1000)).bytes, 0, "a hang-up ends an empty key");
   native().closeDescriptor(readEnd);
-  await assert.rejects(native().readKey(readEnd, 64, 50), { code: "EBADF" });
+  await assert.rejects(native().readSecret(readEnd, 50), { code: "EBADF" });
   const directory = fs.openSync(folder, "r");
-  await assert.rejects(native().readKey(directory, 64, 1000), { code: "EISDIR" });
+  await assert.rejects(native().readSecret(directory, 1000), { code: "EISDIR" });
   fs.closeSync(directory);
+});
+
+test("a key may come in several parts, and its end is that of the writer, or a pause", async () => {
+  const write = async (parts: readonly string[], end: "close" | "keep"): Promise<string> => {
+    const { readEnd, writeEnd } = native().pipeWith(Buffer.alloc(0));
+    const key = native().readSecret(readEnd, 10_000);
+    // Without turns of the event loop, which a busy machine may stretch: the pauses are much shorter than what ends a key.
+    for (const part of parts) {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+      fs.writeSync(writeEnd, part);
+    }
+    if (end === "close") native().closeDescriptor(writeEnd);
+    try {
+      return secretText(await key);
+    } finally {
+      for (const descriptor of end === "close" ? [readEnd] : [readEnd, writeEnd])
+        native().closeDescriptor(descriptor);
+    }
+  };
+  for (const end of ["close", "keep"] as const) {
+    assert.equal(await write(["one"], end), "one");
+    assert.equal(await write(["one ", "two ", "three"], end), "one two three");
+    assert.equal(await write(["a".repeat(32), "b".repeat(32)], end), "a".repeat(32) + "b".repeat(32));
+    await assert.rejects(write(["a".repeat(64), "b", "c"], end), { code: "EMSGSIZE" });
+  }
 });
 
 test("what was sent before the end of writing still gets its answer", async () => {

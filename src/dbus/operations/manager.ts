@@ -4,7 +4,7 @@ import type { EncryptionRequest, IntegrityRequest } from "../../engine/engine";
 import { daemonReport } from "../../metrics";
 import { bytes } from "../../units";
 import type { ServiceContext } from "../context";
-import { applyChange, registerPool, removeGone, syncAll, unregisterPool } from "../reconcile";
+import { applyChange, registerPool, removeGone, syncAll, tellingStopped, unregisterPool } from "../reconcile";
 import { jsonText } from "../json";
 import type { MethodCall } from "../table/rows";
 import { keyDescription, optional } from "./arguments";
@@ -20,7 +20,13 @@ export async function setKey(
   fd: number,
 ): Promise<[boolean, boolean]> {
   const description = keyDescription(text);
-  const action = await service.engine.setKey(description, await descriptors.readKey(fd));
+  const key = await descriptors.readKey(fd);
+  let action;
+  try {
+    action = await service.engine.setKey(description, key);
+  } finally {
+    key.wipe();
+  }
   service.log.info(`SetKey: key ${description}: ${action}`);
   return [action !== "identity", action === "valueChanged"];
 }
@@ -72,7 +78,7 @@ export async function destroyPool({ service }: Call, path: string): Promise<[boo
   const entry = service.tree.at(path);
   if (entry?.kind !== "pool") throw new EngineError(`Object path ${path} not associated with pool`);
   try {
-    const result = await service.engine.destroyPool(entry.uuid);
+    const result = await tellingStopped(service, () => service.engine.destroyPool(entry.uuid));
     if (result.action === "identity") {
       service.log.info(`DestroyPool: there is no pool with uuid ${entry.uuid}`);
       return [false, ""];

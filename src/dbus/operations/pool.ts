@@ -2,7 +2,7 @@
 import { EngineError } from "../../engine/errors";
 import type { CreateFilesystemRequest } from "../../engine/engine";
 import { devUuid, simpleUuid, type DevUuid, type FilesystemUuid } from "../../uuid";
-import { registerBlockDevs, registerFilesystems } from "../reconcile";
+import { registerBlockDevs, registerFilesystems, removeGone } from "../reconcile";
 import type { MethodCall } from "../table/rows";
 import type { PoolEntry } from "../tree";
 import { optional, optionalSize } from "./arguments";
@@ -51,6 +51,24 @@ export async function createFilesystems(
   return [created.length > 0, entries.map(({ path }, index) => [path, names[index] ?? ""])];
 }
 
+/** When `work` fails midway, those filesystems that are gone already leave the bus, and new origins are told. */
+async function telling<T>({ service, target }: Call, work: () => Promise<T>): Promise<T> {
+  const { pool } = target;
+  const before = new Map(pool.filesystems().map(({ uuid, origin }) => [uuid, origin]));
+  try {
+    return await work();
+  } catch (error) {
+    if (service.engine.getPool(pool.uuid) !== pool) throw error;
+    removeGone(service, pool.uuid);
+    for (const { uuid, origin } of pool.filesystems()) {
+      const entry = service.tree.pool(pool.uuid)?.filesystems.get(uuid);
+      if (entry !== undefined && before.has(uuid) && before.get(uuid) !== origin)
+        service.announcer.filesystemChanged(entry, ["origin"]);
+    }
+    throw error;
+  }
+}
+
 /** Paths that are no filesystem of this pool are ignored. */
 export async function destroyFilesystems(
   call: Call,
@@ -62,7 +80,7 @@ export async function destroyFilesystems(
     const entry = service.tree.at(path);
     if (entry?.kind === "filesystem" && entry.pool === target.pool.uuid) uuids.add(entry.uuid);
   }
-  const { deleted, updated } = await target.pool.destroyFilesystems([...uuids]);
+  const { deleted, updated } = await telling(call, () => target.pool.destroyFilesystems([...uuids]));
   const pool = entryOf(call);
   for (const uuid of deleted) {
     const entry = pool.filesystems.get(uuid);

@@ -1,9 +1,10 @@
 /** StartPool, UnlockPool and StopPool (dbus-api.md §5.2, §10.4, §11.3). */
 import { EngineError } from "../../engine/errors";
 import type { Pool, PoolIdentifier, StartPoolRequest } from "../../engine/engine";
+import type { Secret } from "../../native";
 import { poolUuid, simpleUuid, type PoolUuid } from "../../uuid";
 import type { ServiceContext } from "../context";
-import { registerPool, syncPool, unregisterPool } from "../reconcile";
+import { registerPool, syncPool, tellingStopped, unregisterPool } from "../reconcile";
 import type { MethodCall } from "../table/rows";
 import type { PoolEntry } from "../tree";
 import { unlockWord } from "./arguments";
@@ -26,8 +27,14 @@ function announceStarted(service: ServiceContext, pool: Pool): PoolEntry {
   return entry;
 }
 
+/** Wipes the passphrase. */
 export async function startPool({ service }: Call, request: StartPoolRequest): Promise<StartedPool> {
-  const result = await service.engine.startPool(request);
+  let result;
+  try {
+    result = await tellingStopped(service, () => service.engine.startPool(request));
+  } finally {
+    request.passphrase?.wipe();
+  }
   if (result.action === "identity") {
     service.log.info(`StartPool: ${described(request.pool)} is started already`);
     return [false, ["/", [], []]];
@@ -41,7 +48,7 @@ export async function startPool({ service }: Call, request: StartPoolRequest): P
 export const passphrase = (
   { descriptors }: Call,
   [present, fd]: [boolean, number],
-): Promise<Uint8Array | null> => (present ? descriptors.readKey(fd) : Promise.resolve(null));
+): Promise<Secret | null> => (present ? descriptors.readKey(fd) : Promise.resolve(null));
 
 /**
  * r0 and r1: starts the pool, since unlocking alone no longer exists. The uuids are those of the devices that had to
@@ -49,7 +56,7 @@ export const passphrase = (
  */
 export async function unlockPool({ service }: Call, id: string, word: string): Promise<[boolean, string[]]> {
   const uuid = poolUuid(id);
-  const result = await service.engine.unlockPool(uuid, unlockWord(word));
+  const result = await tellingStopped(service, () => service.engine.unlockPool(uuid, unlockWord(word)));
   if (result.action === "identity") {
     service.log.info(`UnlockPool: pool with uuid ${uuid} is started already`);
     return [false, []];
@@ -81,16 +88,13 @@ const isLegacyEncrypted = (service: ServiceContext, uuid: PoolUuid): boolean => 
     .some((stopped) => stopped.uuid === uuid && stopped.encryption !== null && stopped.metadataVersion !== 2);
 };
 
-async function stopPool(
-  { service }: Call,
-  pool: PoolIdentifier,
-  includePartial: boolean,
-): Promise<[boolean, string]> {
+/** r6 and later. */
+export async function stopPoolById({ service }: Call, pool: PoolIdentifier): Promise<[boolean, string]> {
   const involved = candidates(service, pool);
   const legacyEncrypted = involved.filter((uuid) => isLegacyEncrypted(service, uuid));
   let result;
   try {
-    result = await service.engine.stopPool(pool, includePartial);
+    result = await service.engine.stopPool(pool);
   } catch (error) {
     // Filesystems that were torn down before the failure lose their objects.
     for (const uuid of involved) syncPool(service, uuid);
@@ -98,7 +102,11 @@ async function stopPool(
   }
   service.log.info(`StopPool: ${described(pool)}: ${result.action}`);
   if (result.action === "identity") return [false, ""];
-  if (result.action === "cleanedUp") return [true, simpleUuid(result.value)];
+  if (result.action === "cleanedUp") {
+    // Its devices are closed now.
+    if (isLegacyEncrypted(service, result.value)) service.announcer.lockedPoolsChanged();
+    return [true, simpleUuid(result.value)];
+  }
   unregisterPool(service, result.value);
   service.announcer.stoppedPoolsChanged();
   if (legacyEncrypted.includes(result.value) || isLegacyEncrypted(service, result.value))
@@ -107,14 +115,10 @@ async function stopPool(
   return [true, simpleUuid(result.value)];
 }
 
-/** r6 and later. */
-export const stopPoolById = (call: Call, pool: PoolIdentifier): Promise<[boolean, string]> =>
-  stopPool(call, pool, true);
-
 /** r2 to r5. */
 export function stopPoolAtPath(call: Call, path: string): Promise<[boolean, string]> {
   const entry = call.service.tree.at(path);
   if (entry?.kind !== "pool")
     throw new EngineError(`No pool found in engine associated with object path ${path}`);
-  return stopPool(call, { by: "uuid", uuid: entry.uuid }, false);
+  return stopPoolById(call, { by: "uuid", uuid: entry.uuid });
 }

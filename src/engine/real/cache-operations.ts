@@ -15,7 +15,7 @@ import { requireUniformSectorSizes, type RequestedDevice } from "./discovery/req
 import {
   addMembers,
   claimDevices,
-  confirmMembers,
+  confirmAdded,
   examineForTier,
   requireSectorSizesOf,
   tierSectorSizes,
@@ -132,7 +132,7 @@ async function changeCache(
       undo.commit();
       return members;
     });
-    await confirmMembers(added);
+    await confirmAdded(core.name, added);
     return { created: added.map((device) => device.uuid) };
   } catch (error) {
     throw new ChainedError(

@@ -11,7 +11,7 @@ import { native } from "../../native";
 import { logger } from "../../log";
 import { minSectors, sectors, type Sectors } from "../../units";
 import type { EngineChange, FilesystemProperty, PoolProperty } from "../engine";
-import { errorText } from "../errors";
+import { errorText, RollbackError } from "../errors";
 import { allocatedSize } from "./backstore/allocation";
 import { growFilesystem } from "./commands";
 import type { PoolCore } from "./core";
@@ -19,6 +19,7 @@ import type { RealFilesystem } from "./filesystem";
 import { growthRoom } from "./filesystem-operations";
 import { mountPoints } from "./mounts";
 import { measuringGrowth, type Growth } from "../../metrics";
+import { wasTakenBack } from "./taken-back";
 import { inErrorMode, planDataExtension, planMetaExtension, type Plan } from "./thinpool/extension";
 
 const log = logger("stratisd::engine::check");
@@ -107,7 +108,8 @@ async function growth(
 
 /**
  * Record first, then thin device, then XFS: a crash in between leaves a device that is larger than its XFS, never the
- * other way round, and the next growth covers both.
+ * other way round, and the next growth covers both. So does a device that can't be made smaller again, of which the
+ * record goes on to tell.
  */
 async function growMounted(
   core: PoolCore,
@@ -133,6 +135,7 @@ async function growMounted(
       throw error;
     }
   } catch (error) {
+    if (!wasTakenBack(error)) throw new RollbackError(error, "its device stays larger", "no_pool_changes");
     await core.saveFilesystem(filesystem, old);
     throw error;
   }
@@ -160,6 +163,7 @@ async function checkFilesystem(
       }
     }
   } catch (error) {
+    core.restrict(error);
     log.warn(`Growing filesystem "${filesystem.name}" of pool "${core.name}" failed: ${errorText(error)}`);
   }
   filesystem.mapped = await core.thin.mapped(filesystem.uuid);

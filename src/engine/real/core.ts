@@ -12,7 +12,15 @@ import { logger } from "../../log";
 import { sectors, sumSectors, dataBlocksToSectors, type Sectors } from "../../units";
 import type { DevUuid, FilesystemUuid, PoolUuid } from "../../uuid";
 import type { LegacyEncryptionInfo, TokenBindings } from "../engine";
-import { assertInvariant, errorText, isAtLeast, RollbackError, type ActionAvailability } from "../errors";
+import {
+  assertInvariant,
+  errorText,
+  isAtLeast,
+  levelOf,
+  RollbackError,
+  type ActionAvailability,
+} from "../errors";
+import type { OriginAndMerge } from "../revert";
 import { NamedTable } from "../table";
 import type { UndoStack } from "../undo";
 import type { MetadataStore } from "./backstore/metadata-store";
@@ -24,6 +32,7 @@ import type { PoolCrypt } from "./crypt/pool-crypt";
 import { bindingsOf } from "./crypt/tokens";
 import type { RealFilesystem } from "./filesystem";
 import type { InPlaceRun } from "./in-place-run";
+import { wasTakenBack } from "./taken-back";
 import type { MetadataVolume } from "./thinpool/mdv";
 import type { PoolStack, StackNumbers } from "./thinpool/stack";
 import type { ThinDevices } from "./thinpool/thin-devices";
@@ -147,7 +156,7 @@ export class PoolCore {
   }
 
   get encryptionInfo(): LegacyEncryptionInfo | TokenBindings | null {
-    if (this.crypt !== null) return bindingsOf(this.crypt.tokens);
+    if (this.crypt !== null) return bindingsOf(this.crypt.tokens, this.crypt.foreignTokens.length);
     const devices = this.deviceCrypts();
     return devices.length === 0 ? null : legacyInfo(devices);
   }
@@ -177,16 +186,18 @@ export class PoolCore {
 
   /**
    * Saves a record with more space, or with other thin-pool features, and makes the kernel follow it. When the kernel
-   * refuses, the previous record is saved again; if that fails too the pool takes no more changes.
+   * refuses, the previous record is saved again; if that fails too, or the kernel does not go back, the pool takes no
+   * more changes.
    */
   async reshape(record: PoolRecord, what: string): Promise<void> {
     const previous = this.#record;
+    const movesBelow = record.dataTier.allocations !== previous.dataTier.allocations;
+    if (movesBelow) await this.crypt?.requireResizable();
     await this.save(record);
     try {
       const started = performance.now();
       const follow = (): Promise<StackNumbers> =>
         this.stack.reshape(previous, record, this.numbers, this.crypt);
-      const movesBelow = record.dataTier.allocations !== previous.dataTier.allocations;
       this.numbers =
         this.inPlace === null || !movesBelow ? await follow() : await this.inPlace.pausedFor(follow);
       log.info(`Pool "${this.name}": ${what}, in ${Math.round(performance.now() - started)} ms`);
@@ -195,11 +206,24 @@ export class PoolCore {
       try {
         await this.save(previous);
       } catch (rollbackError) {
-        this.restriction = "no_pool_changes";
-        throw new RollbackError(error, rollbackError, this.restriction);
+        throw this.#unableToGoBack(error, rollbackError);
       }
+      if (!wasTakenBack(error))
+        throw this.#unableToGoBack(error, "its devices are not what they were before");
       throw error;
     }
+  }
+
+  #unableToGoBack(cause: unknown, rollback: unknown): RollbackError {
+    const error = new RollbackError(cause, rollback, "no_pool_changes");
+    this.restrict(error);
+    return error;
+  }
+
+  /** The pool permits no more than an error of one of its operations asks for. */
+  restrict(error: unknown): void {
+    const level = levelOf(error);
+    if (isAtLeast(level, this.restriction)) this.restriction = level;
   }
 
   async refreshStatus(): Promise<void> {
@@ -236,6 +260,14 @@ export class PoolCore {
   /** All filesystem records, also of those that could not be set up. */
   allRecords(): FilesystemRecord[] {
     return [...[...this.filesystems.values()].map((filesystem) => filesystem.record), ...this.unusable];
+  }
+
+  /** The same, as far as origins and reverts are concerned. */
+  origins(): OriginAndMerge[] {
+    return this.allRecords().map(({ uuid, name, origin, merge }) => ({
+      ...{ uuid, name, origin },
+      mergeScheduled: merge,
+    }));
   }
 
   logicalSizes(): Sectors {

@@ -2,7 +2,7 @@
 import type { CreateAction, DeleteAction, RenameAction } from "../actions";
 import type { TokenSlotInput } from "../engine";
 import { EngineError } from "../errors";
-import { MAX_TOKENS } from "../validation";
+import { MAX_TOKENS, validateTokenSlot } from "../validation";
 import type { PoolCore } from "./core";
 import { acceptConfig } from "./crypt/clevis-config";
 import { keepingHeaders } from "./crypt/header-backup";
@@ -45,8 +45,8 @@ function lowest<K extends Kind>({ tokens }: PoolCrypt, kind: K): OfKind<K> | und
 const inSlot = ({ tokens }: PoolCrypt, slot: number): UnlockToken | undefined =>
   tokens.find((token) => token.slot === slot);
 
-function requireRoom({ tokens }: PoolCrypt): void {
-  if (tokens.length >= MAX_TOKENS)
+function requireRoom({ tokens, foreignTokens }: PoolCrypt): void {
+  if (tokens.length + foreignTokens.length >= MAX_TOKENS)
     throw new EngineError(`Reached limit of ${MAX_TOKENS} token and keyslots for pool`);
 }
 
@@ -59,7 +59,10 @@ function changeMethods<T>(core: PoolCore, crypt: PoolCrypt, work: () => Promise<
   });
 }
 
-/** `same`: whether what is bound is what is wanted. Throws when something else is bound where it should be. */
+/**
+ * `same`: whether what is bound is what is wanted. Throws when something else is bound where it should be, or nothing can
+ * be there.
+ */
 function isBound<K extends Kind>(
   crypt: PoolCrypt,
   kind: K,
@@ -68,6 +71,7 @@ function isBound<K extends Kind>(
   what: string,
 ): boolean {
   if (slot === null) return false;
+  if (slot !== "legacy") validateTokenSlot(slot);
   const held = slot === "legacy" ? lowest(crypt, kind) : inSlot(crypt, slot);
   if (held === undefined) return false;
   if (isKind(held, kind) && same(held)) return true;

@@ -3,87 +3,152 @@ import type { DeviceNumber } from "../../dm/device-number";
 import { logger } from "../../log";
 import type { UdevDevice } from "../../native";
 import { sectorsToBytes } from "../../units";
-import type { PoolUuid } from "../../uuid";
+import type { DevUuid, PoolUuid } from "../../uuid";
 import type { EngineChange } from "../engine";
 import { errorText } from "../errors";
+import { Mutex } from "../lock";
 import type { NamedTable } from "../table";
 import type { RealBlockDev } from "./blockdev";
 import type { DeviceCrypt } from "./crypt/device-crypt";
 import { classify } from "./discovery/classify";
 import { identify, identifyLuks, identifyUnnamed, type FoundDevice } from "./discovery/found";
-import { devicesOf, type LiminalPool, type LiminalPools } from "./discovery/liminal";
+import type { LiminalPool, LiminalPools } from "./discovery/liminal";
 import { handleStranger, warnOfStranger } from "./discovery/uncommitted";
 import { isClaimed } from "./members";
 import type { RealPool } from "./pool";
 
 const log = logger("stratisd::engine");
 
-/** All of it runs while the engine's table is held. */
+/** What the rest of the engine does for this. */
+interface Surroundings {
+  /** Runs `work` when nobody else moves the pool between running and waiting. */
+  whenFree(pool: PoolUuid, work: () => Promise<EngineChange[]>): Promise<EngineChange[]>;
+  /** Sets a waiting pool up if it is complete. */
+  trySetUp(pool: LiminalPool): Promise<EngineChange[]>;
+}
+
+type Identified = { stratis: FoundDevice } | { luks: DeviceCrypt };
+
+const poolOf = (found: Identified): PoolUuid =>
+  "stratis" in found ? found.stratis.header.poolUuid : found.luks.poolUuid;
+const deviceOf = (found: Identified): DevUuid =>
+  "stratis" in found ? found.stratis.header.devUuid : found.luks.devUuid;
+
+/**
+ * Events are sorted by the pools that they concern, in the order in which they come. What they mean for one pool is
+ * done in that order, and waits for nothing but that pool.
+ */
 export class DeviceEvents {
+  readonly #order = new Mutex();
+  /** Sorted, and not done yet: the paths that pools will know of. */
+  readonly #underway = new Set<{ path: string; pool: PoolUuid }>();
+
   constructor(
     private readonly pools: NamedTable<PoolUuid, RealPool>,
     private readonly liminal: LiminalPools,
-    /** Sets a waiting pool up if it is complete. */
-    private readonly trySetUp: (pool: LiminalPool) => Promise<EngineChange[]>,
+    private readonly engine: Surroundings,
   ) {}
 
   /** One event of a block device. Returns what it has changed for clients. */
   async handle(event: UdevDevice): Promise<EngineChange[]> {
-    if (event.devnode === null) return [];
-    const ownership = classify(event);
-    const present = (event.action === "add" || event.action === "change") && event.initialized;
-    if (present && (ownership === "stratis" || ownership === "luks" || ownership === "unowned")) {
-      const running = this.#poolOfDevice(event)?.pool;
-      if (running !== undefined) return await noteSizes(running);
-      if (isClaimed(event.devnode)) return [];
-      if (ownership === "stratis") return await this.#handleStratis(await identify(event));
-      const luks = ownership === "luks" ? await identifyLuks(event) : null;
-      if (luks !== null) return await this.#handleLuks(luks);
-      const unnamed = ownership === "unowned" ? await identifyUnnamed(event) : null;
-      if (unnamed !== null) return await this.#handleStratis(unnamed);
-    }
-    if (event.action !== "remove" && event.action !== "change") return [];
-    if (event.action === "remove") this.#noteRemoval(event);
-    const pool = this.liminal.removePath(event.devnode);
-    if (pool === undefined) return [];
-    if (devicesOf(pool).size > 0) await this.trySetUp(pool);
-    return [{ change: "stoppedPools" }];
+    const path = event.devnode;
+    if (path === null) return [];
+    // In an object, since the order would wait for a promise.
+    const { done } = await this.#order.run(async () => {
+      const concerned = [...(await this.#concerned(event, path))];
+      return { done: concerned.map((pool) => this.#queue(pool, event, path)) };
+    });
+    return (await Promise.all(done)).flat();
   }
 
-  async #handleStratis(found: FoundDevice | null): Promise<EngineChange[]> {
-    if (found === null || isClaimed(found.path)) return [];
-    const running = this.pools.byUuid(found.header.poolUuid);
-    if (running === undefined) return await this.trySetUp(this.liminal.add(found));
-    await handleStranger(found, running);
+  async #queue(pool: PoolUuid, event: UdevDevice, path: string): Promise<EngineChange[]> {
+    const entry = { path, pool };
+    this.#underway.add(entry);
+    try {
+      return await this.engine.whenFree(pool, () => this.#handleFor(pool, event, path));
+    } finally {
+      this.#underway.delete(entry);
+    }
+  }
+
+  /** Pools that have the device, or know of it, or that it says it belongs to. */
+  async #concerned(event: UdevDevice, path: string): Promise<Set<PoolUuid>> {
+    const running = this.#runningPoolOf(event)?.pool;
+    if (running !== undefined) return new Set([running.uuid]);
+    const found = await this.#identify(event, path);
+    return new Set([
+      ...this.liminal.poolsAt(path),
+      ...[...this.#underway].flatMap((entry) => (entry.path === path ? [entry.pool] : [])),
+      ...(found === null ? [] : [poolOf(found)]),
+    ]);
+  }
+
+  /** What is on a device that came or changed; null: nothing of Stratis, or nothing that is to be judged now. */
+  async #identify(event: UdevDevice, path: string): Promise<Identified | null> {
+    const present = (event.action === "add" || event.action === "change") && event.initialized;
+    if (!present || isClaimed(path)) return null;
+    const found = await readContent(event);
+    // It may have been claimed while it was read.
+    return isClaimed(path) ? null : found;
+  }
+
+  async #handleFor(pool: PoolUuid, event: UdevDevice, path: string): Promise<EngineChange[]> {
+    const removed = event.action === "remove";
+    const running = this.#runningPoolOf(event);
+    if (running !== undefined && running.pool.uuid !== pool) return [];
+    if (running !== undefined && !removed) return await noteSizes(running.pool);
+    if (running !== undefined) noteRemoval(running);
+    // Again, because it may be another one by now.
+    const found = await this.#identify(event, path);
+    const own = found !== null && poolOf(found) === pool ? found : null;
+    // One that can't be identified when it is added may be there still.
+    const isElsewhere = found !== null || event.action === "remove" || event.action === "change";
+    const waiting = isElsewhere
+      ? this.liminal.removePath(pool, path, own === null ? undefined : deviceOf(own))
+      : undefined;
+    if (own !== null) return await this.#add(pool, own);
+    if (waiting === undefined) return [];
+    return this.liminal.get(pool) === undefined
+      ? [{ change: "stoppedPools" }]
+      : await this.engine.trySetUp(waiting);
+  }
+
+  async #add(pool: PoolUuid, found: Identified): Promise<EngineChange[]> {
+    const running = this.pools.byUuid(pool);
+    if (running === undefined)
+      return await this.engine.trySetUp(
+        "stratis" in found ? this.liminal.add(found.stratis) : this.liminal.addLuks(found.luks),
+      );
+    if ("stratis" in found) await handleStranger(found.stratis, running);
+    else warnOfStranger(found.luks.container, pool);
     return [];
   }
 
-  async #handleLuks(found: DeviceCrypt): Promise<EngineChange[]> {
-    if (isClaimed(found.container)) return [];
-    if (this.pools.byUuid(found.poolUuid) !== undefined) {
-      warnOfStranger(found.container, found.poolUuid);
-      return [];
-    }
-    return await this.trySetUp(this.liminal.addLuks(found));
-  }
-
-  /** A running pool keeps what it has of a device that is gone; clients see what the thin pool makes of it. */
-  #noteRemoval(event: UdevDevice): void {
-    const found = this.#poolOfDevice(event);
-    if (found === undefined) return;
-    const { pool, device } = found;
-    device.present = false;
-    log.warn(`${device.physicalPath}, a device of running pool "${pool.name}", was removed`);
-  }
-
   /** The running pool that has the device that an event is about. */
-  #poolOfDevice({ major, minor }: UdevDevice): { pool: RealPool; device: RealBlockDev } | undefined {
+  #runningPoolOf({ major, minor }: UdevDevice): { pool: RealPool; device: RealBlockDev } | undefined {
     const isIt = (number: DeviceNumber): boolean => number.major === major && number.minor === minor;
     for (const pool of this.pools.values())
       for (const device of pool.core.devices.values())
         if (device.present && (isIt(device.number) || isIt(device.physicalNumber))) return { pool, device };
     return undefined;
   }
+}
+
+async function readContent(event: UdevDevice): Promise<Identified | null> {
+  const ownership = classify(event);
+  if (ownership === "luks") {
+    const luks = await identifyLuks(event);
+    return luks === null ? null : { luks };
+  }
+  if (ownership !== "stratis" && ownership !== "unowned") return null;
+  const stratis = await (ownership === "stratis" ? identify(event) : identifyUnnamed(event));
+  return stratis === null ? null : { stratis };
+}
+
+/** A running pool keeps what it has of a device that is gone; clients see what the thin pool makes of it. */
+function noteRemoval({ pool, device }: { pool: RealPool; device: RealBlockDev }): void {
+  device.present = false;
+  log.warn(`${device.physicalPath}, a device of running pool "${pool.name}", was removed`);
 }
 
 /** Notices devices whose size is not the recorded one. */

@@ -11,7 +11,7 @@ import type { RealBlockDev } from "./blockdev";
 import { extendThinPool } from "./checks";
 import type { PoolCore } from "./core";
 import { requireUniformSectorSizes, type RequestedDevice } from "./discovery/requested";
-import { addMembers, claimDevices, confirmMembers, examineForTier, requireSectorSizesOf } from "./members";
+import { addMembers, claimDevices, confirmAdded, examineForTier, requireSectorSizesOf } from "./members";
 import { inErrorMode, withErrorMode } from "./thinpool/extension";
 
 const log = logger("stratisd::engine::devices");
@@ -89,7 +89,7 @@ async function initializeAndRecord(
   });
   // From here on the devices belong to the pool, whatever happens.
   undo.commit();
-  await confirmMembers(added);
+  await confirmAdded(core.name, added);
   return added;
 }
 
@@ -120,15 +120,18 @@ export async function growDevice(
         crypt.resize(recorded),
       );
     }
-    await device.writeHeader({ ...device.header, deviceSize: size, flags: SIGBLOCK_FLAG.growing });
+    const { header } = device;
+    undo.push(`put back the header of ${device.physicalPath}`, () => device.writeHeader(header));
+    await device.writeHeader({ ...header, deviceSize: size, flags: SIGBLOCK_FLAG.growing });
+    await core.save(withGrownReservation(core.record, core.headers, uuid));
   });
-  await finishGrowth(core, device);
+  await confirmAdded(core.name, [device]);
   device.newSize = null;
   log.info(`${device.physicalPath} of pool "${core.name}" grew from ${recorded} to ${size} sectors`);
   return { action: "grown", changed: await useNewSpace(core, before) };
 }
 
-/** The second half of a device's growth: V2 reserves more at its end. */
+/** The second half of a device's growth, after an interruption: V2 reserves more at its end. */
 export async function finishGrowth(core: PoolCore, device: RealBlockDev): Promise<void> {
   await core.save(withGrownReservation(core.record, core.headers, device.uuid));
   await device.writeFlags(0n);

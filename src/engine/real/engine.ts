@@ -1,5 +1,5 @@
 /** The real engine: running pools, pools that wait, and what moves them from one to the other. */
-import type { FoundDevice } from "./discovery/found";
+import { cleanUp } from "./discovery/clean-up";
 import { LiminalPools, lockedDevices, type LiminalPool } from "./discovery/liminal";
 import {
   examineRequested,
@@ -9,9 +9,10 @@ import {
 } from "./discovery/requested";
 import { searchLuks, searchStratis } from "./discovery/search";
 import { trySetUp, visibleFeatures, type SetUpOptions } from "./discovery/setup";
-import { forgetClosed } from "./discovery/unlock";
+import { forgetClosed, unreadableMapping } from "./discovery/unlock";
+import type { DeviceNumber } from "../../dm/device-number";
 import * as names from "../../dm/names";
-import type { DmListEntry, UdevDevice } from "../../native";
+import type { DmListEntry, Secret, UdevDevice } from "../../native";
 import { logger } from "../../log";
 import type { PoolUuid } from "../../uuid";
 import type {
@@ -34,10 +35,12 @@ import type {
 } from "../engine";
 import { ChainedError, EngineError, errorText } from "../errors";
 import { requireSameDevices } from "../identity";
-import { Mutex, NameClaims } from "../lock";
+import { KeyedLock, NameClaims } from "../lock";
 import { NamedTable } from "../table";
 import { validateIntegrity, validateName, validatePaths } from "../validation";
 import { locatePrograms } from "./commands";
+import { sweepHeaderFolders } from "./crypt/header-backup";
+import { logLibraryMessages } from "./crypt/library-log";
 import { acceptRequest, type Unlock } from "./crypt/request";
 import { DeviceEvents, noteSizes } from "./device-events";
 import { claimDevices } from "./members";
@@ -47,7 +50,7 @@ import { createPoolOn } from "./pool-create";
 import { destroy, stop } from "./pool-teardown";
 import { listKeys, setKey, unsetKey } from "./keys";
 import { poolReport } from "./report";
-import { hasLeftovers, removeLeftovers } from "./thinpool/stack";
+import { hasLeftovers } from "./thinpool/stack";
 import { LinkNotifier } from "./uevent";
 
 const log = logger("stratisd::engine");
@@ -60,13 +63,15 @@ export class RealEngine implements Engine {
   readonly #pools = new NamedTable<PoolUuid, RealPool>();
   readonly #liminal = new LiminalPools();
   readonly #links = new LinkNotifier();
-  readonly #deviceEvents = new DeviceEvents(
-    this.#pools,
-    this.#liminal,
-    async (pool) => (await this.#trySetUp(pool)).changes,
-  );
-  /** Held by whatever moves a pool between running and waiting. */
-  readonly #table = new Mutex();
+  readonly #deviceEvents = new DeviceEvents(this.#pools, this.#liminal, {
+    whenFree: (pool, work) => this.#moves.one(pool, () => (this.#initialized ? work() : Promise.resolve([]))),
+    trySetUp: async (pool) => (await this.#trySetUp(pool)).changes,
+  });
+  /**
+   * Held, for the pool that is concerned, by whatever moves it between running and waiting, which may take long. Who
+   * has it does not ask for the lock of a running pool: that comes first.
+   */
+  readonly #moves = new KeyedLock<PoolUuid>();
   /** Names of pools that are being created or renamed to. */
   readonly #names = new NameClaims();
   /** Event numbers of each pool's devices when it was last checked for them. */
@@ -78,11 +83,15 @@ export class RealEngine implements Engine {
    * from before this call: what happens meanwhile is acted on afterwards.
    */
   async initialize(): Promise<void> {
-    await requirePrivateNamespace();
-    await mountPrivateTmpfs();
-    await locatePrograms();
-    await this.#table.run(() => this.#discover());
-    this.#initialized = true;
+    await this.#moves.all(async () => {
+      await requirePrivateNamespace();
+      await mountPrivateTmpfs();
+      await locatePrograms();
+      logLibraryMessages();
+      await sweepHeaderFolders();
+      await this.#discover();
+      this.#initialized = true;
+    });
   }
 
   async #discover(): Promise<EngineChange[]> {
@@ -98,8 +107,13 @@ export class RealEngine implements Engine {
   async #findDevices(wanted: (pool: PoolUuid) => boolean): Promise<void> {
     // At a refresh there may be pools that were made meanwhile, or are being made.
     const waits = (pool: PoolUuid): boolean => wanted(pool) && this.#pools.byUuid(pool) === undefined;
-    for await (const device of searchLuks(waits)) this.#liminal.addLuks(device);
-    for await (const device of searchStratis(waits)) {
+    const unreadable: DeviceNumber[] = [];
+    for await (const device of searchLuks(waits)) {
+      this.#liminal.addLuks(device);
+      const mapping = await unreadableMapping(device);
+      if (mapping !== null) unreadable.push(mapping);
+    }
+    for await (const device of searchStratis(waits, unreadable)) {
       const { path, header } = device;
       log.debug(`Stratis block device ${path} identified: device ${header.devUuid} of ${header.poolUuid}`);
       this.#liminal.add(device);
@@ -110,22 +124,35 @@ export class RealEngine implements Engine {
     pool: LiminalPool,
     { start = false, allSeen = false, removeCache = false, unlock = NO_UNLOCK }: Partial<SetUpOptions> = {},
   ): Promise<{ pool: RealPool | null; changes: EngineChange[] }> {
-    const result = await trySetUp(pool, this.#links, {
-      start,
-      allSeen,
-      removeCache,
-      unlock,
-      takenName: (name) => this.#pools.byName(name) !== undefined || this.#names.has(name),
-    });
-    if (result.outcome === "waits") return { pool: null, changes: [{ change: "stoppedPools" }] };
-    this.#liminal.take(pool.uuid);
-    if (result.outcome === "gone") return { pool: null, changes: [{ change: "stoppedPools" }] };
-    const running = new RealPool(result.core);
-    this.#pools.insert(running);
-    running.resumeInPlace(unlock.passphrase);
-    await noteSizes(running);
-    log.info(`Pool with name "${running.name}" and UUID "${running.uuid}" set up`);
-    return { pool: running, changes: [{ change: "poolAdded", pool: running }, { change: "stoppedPools" }] };
+    let release = (): void => undefined;
+    try {
+      const result = await trySetUp(pool, this.#links, {
+        ...{ start, allSeen, removeCache, unlock },
+        claimName: (name) => {
+          release = this.#claimName(name);
+        },
+      });
+      if (result.outcome === "waits") return { pool: null, changes: [{ change: "stoppedPools" }] };
+      this.#liminal.take(pool.uuid);
+      if (result.outcome === "gone") return { pool: null, changes: [{ change: "stoppedPools" }] };
+      const running = new RealPool(result.core);
+      this.#pools.insert(running);
+      running.resumeInPlace(unlock.passphrase);
+      await noteSizes(running);
+      log.info(`Pool with name "${running.name}" and UUID "${running.uuid}" set up`);
+      return { pool: running, changes: [{ change: "poolAdded", pool: running }, { change: "stoppedPools" }] };
+    } finally {
+      release();
+    }
+  }
+
+  /** Keeps a name, until what is returned is called, for a pool that is about to have it. */
+  #claimName(name: string): () => void {
+    if (this.#pools.byName(name) !== undefined)
+      throw new EngineError(
+        `Entry with name ${name} already exists: a running pool has it; rename or stop that one first`,
+      );
+    return this.#names.take(name);
   }
 
   pools(): readonly Pool[] {
@@ -155,16 +182,19 @@ export class RealEngine implements Engine {
     if (requested.unowned.length === 0)
       throw new EngineError("At least one blockdev is required to create a pool.");
     requireUniformSectorSizes(requested.unowned);
-    return await this.#withName(name, () =>
-      claimDevices(requested.unowned, async () => {
-        const devices = requested.unowned;
+    const release = this.#claimName(name);
+    try {
+      const devices = requested.unowned;
+      return await claimDevices(devices, async () => {
         const pool = new RealPool(
           await createPoolOn({ name, devices, integrity, links: this.#links, marked: true, encryption }),
         );
         this.#pools.insert(pool);
         return { action: "created", value: pool };
-      }),
-    );
+      });
+    } finally {
+      release();
+    }
   }
 
   #requireIdentity(pool: RealPool, requested: RequestedDevices): void {
@@ -176,13 +206,6 @@ export class RealEngine implements Engine {
     );
   }
 
-  /** Keeps a name for a pool that is about to have it. */
-  async #withName<T>(name: string, work: () => Promise<T>): Promise<T> {
-    if (this.#pools.byName(name) !== undefined)
-      throw new EngineError(`Entry with name ${name} already exists`);
-    return await this.#names.hold(name, work);
-  }
-
   async destroyPool(uuid: PoolUuid): Promise<DeleteAction<PoolUuid>> {
     const pool = this.#pools.byUuid(uuid);
     if (pool === undefined) return { action: "identity" };
@@ -192,7 +215,7 @@ export class RealEngine implements Engine {
         try {
           await destroy(pool.core);
         } catch (error) {
-          await this.#becomeLiminal(pool, "its destruction failed");
+          await this.#moves.one(uuid, () => this.#becomeLiminal(pool, "its destruction failed"));
           throw new ChainedError(`Failed to destroy pool "${pool.name}"`, error);
         }
         this.#retire(pool, "has been destroyed");
@@ -215,27 +238,17 @@ export class RealEngine implements Engine {
 
   /** A pool that was taken down, wholly or not, waits with the devices it had. */
   async #becomeLiminal(pool: RealPool, how: string): Promise<void> {
+    const { uuid, name, core } = pool;
     this.#retire(pool, how);
-    const devices = [...pool.core.devices.values()];
-    for (const device of devices.filter(({ present }) => present)) {
-      const found: FoundDevice = {
-        path: device.devnode,
-        number: device.number,
-        size: device.header.deviceSize,
-        sectorSizes: device.openSectorSizes,
-        header: device.header,
-      };
-      this.#liminal.add(found);
-      if (device.crypt !== null) this.#liminal.addLuks(device.crypt);
-    }
+    const liminal = this.#liminal.expect(uuid, name);
+    const devices = [...core.devices.values()];
+    for (const device of devices.filter(({ present }) => present)) this.#liminal.addMember(device);
     // Those that were pulled out may be there again, under other numbers.
-    if (devices.some(({ present }) => !present)) await this.#findDevices((uuid) => uuid === pool.uuid);
-    const liminal = this.#liminal.get(pool.uuid);
-    if (liminal === undefined) return;
+    if (devices.some(({ present }) => !present)) await this.#findDevices((found) => found === uuid);
+    this.#liminal.dropEmpty(uuid);
     await forgetClosed(liminal);
-    liminal.name = pool.name;
-    liminal.features = lockedDevices(liminal).length > 0 ? null : visibleFeatures(pool.core.record);
-    liminal.partiallyConstructed = await hasLeftovers(pool.uuid, [...liminal.luks.keys()]);
+    liminal.features = lockedDevices(liminal).length > 0 ? null : visibleFeatures(core.record);
+    liminal.partiallyConstructed = await hasLeftovers(uuid, [...liminal.luks.keys()]);
   }
 
   async renamePool(uuid: PoolUuid, name: string): Promise<RenameAction<PoolUuid>> {
@@ -244,10 +257,13 @@ export class RealEngine implements Engine {
     if (pool === undefined) return { action: "noSource" };
     return await pool.exclusive(async () => {
       if (pool.name === name) return { action: "identity" };
-      return await this.#withName(name, async () => {
+      const release = this.#claimName(name);
+      try {
         await this.#pools.renameWith(uuid, () => pool.rename(name));
         return { action: "renamed", value: uuid };
-      });
+      } finally {
+        release();
+      }
     });
   }
 
@@ -266,28 +282,51 @@ export class RealEngine implements Engine {
   }
 
   async startPool(request: StartPoolRequest): Promise<StartAction<Pool>> {
-    const running = this.#findRunning(request.pool);
-    if (running !== undefined) {
-      const what =
-        request.passphrase !== null ? "a passphrase" : request.unlock !== null ? "an unlock method" : null;
-      if (what !== null && running.core.crypt === null)
-        throw new EngineError(`Pool with UUID ${running.uuid} is not encrypted but ${what} was provided`);
-      return { action: "identity" };
+    for (;;) {
+      const running = this.#findRunning(request.pool);
+      const done = await (running === undefined
+        ? this.#startWaiting(request)
+        : this.#requireStarted(running, request));
+      if (done !== null) return done;
     }
-    const unlock = { method: request.unlock, passphrase: request.passphrase };
-    return await this.#table.run(async () => {
-      const liminal = this.#findLiminal(request.pool);
-      const what = describeIdentifier(request.pool);
-      if (liminal === undefined) throw new EngineError(`Pool with ${what} is neither stopped nor running`);
-      const { pool } = await this.#trySetUp(liminal, {
+  }
+
+  /** What is happening to the pool ends first. null: afterwards it is not the one that was asked for. */
+  async #requireStarted(
+    pool: RealPool,
+    { pool: identifier, unlock, passphrase }: StartPoolRequest,
+  ): Promise<StartAction<Pool> | null> {
+    return await pool.shared<StartAction<Pool> | null>(
+      () => {
+        if (this.#findRunning(identifier) !== pool) return Promise.resolve(null);
+        const what = passphrase !== null ? "a passphrase" : unlock !== null ? "an unlock method" : null;
+        if (what !== null && pool.core.crypt === null && pool.core.deviceCrypts().length === 0)
+          throw new EngineError(`Pool with UUID ${pool.uuid} is not encrypted but ${what} was provided`);
+        return Promise.resolve({ action: "identity" });
+      },
+      () => this.#ifOutOfTable(pool, () => Promise.resolve(null)),
+    );
+  }
+
+  /** null: the pool does not wait any more when its turn has come. */
+  async #startWaiting(request: StartPoolRequest): Promise<StartAction<Pool> | null> {
+    const what = describeIdentifier(request.pool);
+    const waiting = await this.#moves.between(() => this.#findLiminal(request.pool));
+    if (waiting === undefined) {
+      if (this.#findRunning(request.pool) !== undefined) return null;
+      throw new EngineError(`Pool with ${what} is neither stopped nor running`);
+    }
+    return await this.#moves.one(waiting.uuid, async () => {
+      if (this.#findLiminal(request.pool) !== waiting) return null;
+      const { pool } = await this.#trySetUp(waiting, {
         start: true,
         allSeen: true,
         removeCache: request.removeCache,
-        unlock,
+        unlock: { method: request.unlock, passphrase: request.passphrase },
       });
       if (pool === null)
         throw new EngineError(
-          `Pool with ${what} could not be started: ${liminal.reason ?? "it was interrupted while being made or destroyed, and is gone"}`,
+          `Pool with ${what} could not be started: ${waiting.reason ?? "it was interrupted while being made or destroyed, and is gone"}`,
         );
       return { action: "started", value: pool };
     });
@@ -297,40 +336,40 @@ export class RealEngine implements Engine {
     return this.startPool({ pool: { by: "uuid", uuid }, unlock, passphrase: null, removeCache: false });
   }
 
-  /**
-   * The pool's own lock comes before that of the table: who waits for a pool that is busy holds up no other, and no
-   * udev event.
-   */
-  async stopPool(identifier: PoolIdentifier, includePartial: boolean): Promise<StopAction<PoolUuid>> {
-    const waiting = await this.#table.run(() => this.#stopLiminal(identifier, includePartial));
-    if (waiting !== null) return waiting;
+  async stopPool(identifier: PoolIdentifier): Promise<StopAction<PoolUuid>> {
+    for (;;) {
+      const waiting = await this.#moves.between(() => this.#findLiminal(identifier));
+      const done = await (waiting === undefined ? this.#stopRunning(identifier) : this.#stopWaiting(waiting));
+      if (done !== null) return done;
+    }
+  }
+
+  /** null: the pool has changed its state or name while it was waited for. */
+  async #stopRunning(identifier: PoolIdentifier): Promise<StopAction<PoolUuid> | null> {
     const pool = this.#findRunning(identifier);
     if (pool === undefined)
       throw new EngineError(
         `Pool with ${describeIdentifier(identifier)} could not be found and cannot be stopped`,
       );
-    return await pool.exclusive<StopAction<PoolUuid>>(
+    return await pool.exclusive<StopAction<PoolUuid> | null>(
       async () => {
+        if (this.#findRunning(identifier) !== pool) return null;
         const result = await stop(pool.core);
-        await this.#table.run(() => this.#becomeLiminal(pool, "has been stopped"));
+        await this.#moves.one(pool.uuid, () => this.#becomeLiminal(pool, "has been stopped"));
         return { action: result.left === "nothing" ? "stopped" : "partial", value: pool.uuid };
       },
-      () => this.#ifOutOfTable(pool, () => this.stopPool(identifier, includePartial)),
+      () => this.#ifOutOfTable(pool, () => Promise.resolve(null)),
     );
   }
 
-  /** null when the pool is not among those that wait. */
-  async #stopLiminal(
-    identifier: PoolIdentifier,
-    includePartial: boolean,
-  ): Promise<StopAction<PoolUuid> | null> {
-    const liminal = this.#findLiminal(identifier);
-    if (liminal === undefined) return null;
-    if (!liminal.partiallyConstructed || !includePartial) return { action: "identity" };
-    await removeLeftovers(liminal.uuid, [...liminal.luks.keys()]);
-    await forgetClosed(liminal);
-    liminal.partiallyConstructed = false;
-    return { action: "cleanedUp", value: liminal.uuid };
+  /** null: the pool does not wait any more when its turn has come. */
+  #stopWaiting(pool: LiminalPool): Promise<StopAction<PoolUuid> | null> {
+    return this.#moves.one(pool.uuid, async () => {
+      if (this.#liminal.get(pool.uuid) !== pool) return null;
+      if (!pool.partiallyConstructed) return { action: "identity" };
+      await cleanUp(pool);
+      return { action: "cleanedUp", value: pool.uuid };
+    });
   }
 
   /**
@@ -338,11 +377,11 @@ export class RealEngine implements Engine {
    * again by the discovery.
    */
   async refreshState(): Promise<EngineChange[]> {
-    const before = await this.#table.run(() => Promise.resolve([...this.#pools.values()]));
-    // Not while the table is held: who stops a pool holds that one's lock first.
+    const before = await this.#moves.all(() => Promise.resolve([...this.#pools.values()]));
+    // Not while all moves are held up: who stops a pool holds that one's lock first.
     for (const pool of before)
       await this.#leave(pool, "was let go of: the engine's state is being refreshed");
-    return await this.#table.run(async () => {
+    return await this.#moves.all(async () => {
       for (const pool of before) if (this.#pools.byUuid(pool.uuid) === pool) this.#pools.remove(pool.uuid);
       this.#eventNumbers.clear();
       const stopped = JSON.stringify(this.#liminal.stoppedPools());
@@ -356,7 +395,7 @@ export class RealEngine implements Engine {
   listKeys(): Promise<string[]> {
     return listKeys();
   }
-  async setKey(description: string, key: Uint8Array): Promise<MappingCreateAction> {
+  async setKey(description: string, key: Secret): Promise<MappingCreateAction> {
     const action = await setKey(description, key);
     // A pool that an earlier daemon opened gets its volume key as soon as there is a way to it.
     if (action !== "identity") for (const pool of this.#pools.values()) await pool.keyArrived(description);
@@ -379,11 +418,7 @@ export class RealEngine implements Engine {
   async handleUdevEvents(events: UdevDevice[]): Promise<EngineChange[]> {
     // At once, and also before initialize() is done: operations wait for these.
     this.#links.observe(events);
-    return await this.#table.run(async () => {
-      const changes: EngineChange[] = [];
-      for (const event of events) changes.push(...(await this.#deviceEvents.handle(event)));
-      return changes;
-    });
+    return (await Promise.all(events.map((event) => this.#deviceEvents.handle(event)))).flat();
   }
 
   async handleDmEvents(devices: DmListEntry[]): Promise<EngineChange[]> {
@@ -424,10 +459,10 @@ export class RealEngine implements Engine {
 
   async shutdown(): Promise<void> {
     if (!this.#initialized) return;
-    // A start that is running ends first; the locks of pools are not waited for while the table's is held.
-    const pools = await this.#table.run(() => Promise.resolve([...this.#pools.values()]));
+    // A start that is running ends first.
+    const pools = await this.#moves.all(() => Promise.resolve([...this.#pools.values()]));
     for (const pool of pools) await this.#leave(pool, "is not served any more: stratisd is exiting");
-    await this.#table.run(async () => {
+    await this.#moves.all(async () => {
       try {
         await unmountPrivateTmpfs();
       } catch (error) {

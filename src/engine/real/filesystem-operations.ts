@@ -150,8 +150,7 @@ export async function destroyFilesystems(
   uuids: FilesystemUuid[],
 ): Promise<SetDeleteAction<FilesystemUuid, FilesystemUuid>> {
   const doomed = new Set(uuids.filter((uuid) => core.filesystems.byUuid(uuid) !== undefined));
-  const all = [...core.filesystems.values()];
-  checkDestroy(all, doomed);
+  checkDestroy(core.origins(), doomed);
   for (const uuid of doomed) {
     const filesystem = requireFilesystem(core, uuid);
     if (await core.thin.isInUse(uuid))
@@ -160,16 +159,23 @@ export async function destroyFilesystems(
           "mounted? Nothing was destroyed",
       );
   }
-  const deleted: FilesystemUuid[] = [];
+  const deleted: RealFilesystem[] = [];
   const updated = new Set<FilesystemUuid>();
   for (const uuid of doomed) {
+    const filesystem = requireFilesystem(core, uuid);
     const origins = originsAfterDestroy([...core.filesystems.values()], new Set([uuid]));
-    await destroyOne(core, requireFilesystem(core, uuid), origins);
-    deleted.push(uuid);
+    try {
+      await destroyOne(core, filesystem, origins);
+    } catch (error) {
+      if (deleted.length === 0) throw error;
+      const gone = deleted.map(({ name }) => `"${name}"`).join(", ");
+      throw new ChainedError(`Of the filesystems that were to be destroyed only ${gone} are`, error);
+    }
+    core.outOfMetadataSpace = false;
+    deleted.push(filesystem);
     for (const changed of origins.keys()) if (!doomed.has(changed)) updated.add(changed);
   }
-  core.outOfMetadataSpace = false;
-  return { deleted, updated: [...updated] };
+  return { deleted: deleted.map(({ uuid }) => uuid), updated: [...updated] };
 }
 
 async function destroyOne(
@@ -185,18 +191,20 @@ async function destroyOne(
       error,
     );
   }
-  try {
+  await withUndo(async (undo) => {
+    undo.push(`give filesystem "${filesystem.name}" its device back`, async () => {
+      await core.thin.ensure(filesystem.record);
+      await core.announceLink(filesystem);
+    });
     for (const [uuid, origin] of origins) {
       const snapshot = requireFilesystem(core, uuid);
-      await core.saveFilesystem(snapshot, { ...snapshot.record, origin });
+      const before = snapshot.record;
+      await core.saveFilesystem(snapshot, { ...before, origin });
+      undo.push(`put back the origin of "${snapshot.name}"`, () => core.saveFilesystem(snapshot, before));
     }
+    undo.push(`keep the record of "${filesystem.name}"`, () => core.mdv.save(filesystem.record));
     await core.mdv.remove(filesystem.uuid);
-  } catch (error) {
-    // It still exists: give it its device back.
-    await core.thin.ensure(filesystem.record);
-    await core.announceLink(filesystem);
-    throw error;
-  }
+  });
   core.filesystems.remove(filesystem.uuid);
   try {
     await core.thin.deleteId(filesystem.record.thinId);
@@ -252,7 +260,7 @@ export async function setMergeScheduled(
   scheduled: boolean,
 ): Promise<PropChangeAction<boolean>> {
   const filesystem = requireFilesystem(core, uuid);
-  if (!checkSchedule([...core.filesystems.values()], filesystem, scheduled)) return { action: "identity" };
+  if (!checkSchedule(core.origins(), filesystem, scheduled)) return { action: "identity" };
   await core.saveFilesystem(filesystem, { ...filesystem.record, merge: scheduled });
   return { action: "newValue", value: scheduled };
 }

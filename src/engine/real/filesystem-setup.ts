@@ -4,6 +4,7 @@ import { logger } from "../../log";
 import type { FilesystemUuid } from "../../uuid";
 import { errorText } from "../errors";
 import { plannedReverts, type Revert } from "../revert";
+import { withUndo } from "../undo";
 import type { PoolCore } from "./core";
 import { RealFilesystem } from "./filesystem";
 
@@ -13,14 +14,34 @@ const log = logger("stratisd::engine::setup");
 const AT_ONCE = 8;
 
 export async function setUpFilesystems(core: PoolCore, found: FilesystemRecord[]): Promise<void> {
-  const records = await carryOutReverts(core, found);
-  await core.thin.sweep(records);
+  const records = withoutTwins(core, await carryOutReverts(core, found));
+  await core.thin.sweep([...records, ...core.unusable]);
   const waiting = [...records];
   const worker = async (): Promise<void> => {
     for (let record = waiting.shift(); record !== undefined; record = waiting.shift())
       await setUpFilesystem(core, record);
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
+}
+
+/**
+ * One thin device must never be two filesystems. Of a revert that could not be finished the origin has it; of any other
+ * two none can be trusted.
+ */
+function withoutTwins(core: PoolCore, records: readonly FilesystemRecord[]): FilesystemRecord[] {
+  return records.filter((record) => {
+    const twins = records.filter(({ thinId }) => thinId === record.thinId);
+    const isOwner = twins.every(({ uuid, merge, origin }) =>
+      uuid === record.uuid ? !merge : merge && origin === record.uuid,
+    );
+    if (twins.length === 1 || isOwner) return true;
+    log.warn(
+      `Filesystem "${record.name}" of pool "${core.name}" is left out: its thin device ${record.thinId} is also that of ` +
+        twins.flatMap(({ uuid, name }) => (uuid === record.uuid ? [] : [`"${name}"`])).join(", "),
+    );
+    core.unusable.push(record);
+    return false;
+  });
 }
 
 /** A filesystem that can't be set up is left out, with its record kept; the others must not suffer for it. */
@@ -36,7 +57,7 @@ async function setUpFilesystem(core: PoolCore, record: FilesystemRecord): Promis
   }
 }
 
-/** Returns the records as they are afterwards. A revert that fails leaves both filesystems as they were. */
+/** Returns the records as they are afterwards. A revert that can't be begun leaves both filesystems as they were. */
 async function carryOutReverts(core: PoolCore, found: FilesystemRecord[]): Promise<FilesystemRecord[]> {
   const { reverts, refused } = plannedReverts(found);
   for (const reason of refused) log.warn(`Pool "${core.name}": ${reason}`);
@@ -70,13 +91,13 @@ async function revert(
     sizeLimit: snapshot.sizeLimit,
   };
   const done = origin.thinId === snapshot.thinId;
-  const device = await core.thin.ensure(merged);
-  if (!done) {
+  await withUndo(async (undo) => {
+    const device = await core.thin.ensure(merged, undo);
+    if (done) return;
     await core.thin.giveUuid(device, origin.uuid);
     await core.mdv.save(merged);
-  }
-  const others = await adoptSnapshots(core, records, snapshot.uuid, origin.uuid);
-  await core.mdv.remove(snapshot.uuid);
+  });
+  const others = await forgetSnapshot(core, records, snapshot, origin);
   if (!done) await releaseThinId(core, origin);
   log.info(
     `Filesystem "${origin.name}" of pool "${core.name}" is reverted to snapshot "${snapshot.name}", which is gone`,
@@ -85,6 +106,30 @@ async function revert(
     if (record.uuid === snapshot.uuid) return [];
     return record.uuid === origin.uuid ? [merged] : [record];
   });
+}
+
+/**
+ * The snapshot is gone, whatever comes: its thin device is the origin's. What can't be recorded of that is made up for
+ * at the next set-up, until which it keeps its name.
+ */
+async function forgetSnapshot(
+  core: PoolCore,
+  records: FilesystemRecord[],
+  snapshot: FilesystemRecord,
+  origin: FilesystemRecord,
+): Promise<FilesystemRecord[]> {
+  try {
+    const adopted = await adoptSnapshots(core, records, snapshot.uuid, origin.uuid);
+    await core.mdv.remove(snapshot.uuid);
+    return adopted;
+  } catch (error) {
+    log.warn(
+      `Filesystem "${origin.name}" of pool "${core.name}" has the content of snapshot "${snapshot.name}" now, whose ` +
+        `record could not be removed: ${errorText(error)}`,
+    );
+    core.unusable.push(snapshot);
+    return records;
+  }
 }
 
 /** Snapshots of a snapshot that was merged have the filesystem that it was merged into as their origin. */

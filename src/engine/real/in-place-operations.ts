@@ -1,18 +1,21 @@
 /** EncryptPool, ReencryptPool and DecryptPool, and what goes on by itself after an interruption. */
 import { logger } from "../../log";
+import type { Secret } from "../../native";
 import type { EncryptionRequest, EngineChange, PoolProperty } from "../engine";
-import { EngineError, errorText, NotSupportedError } from "../errors";
+import { EngineError, errorText } from "../errors";
 import type { PoolCore } from "./core";
 import type { PoolCrypt } from "./crypt/pool-crypt";
 import { acceptRequest } from "./crypt/request";
 import {
   beginEncryption,
   beginReencryption,
+  encryptedLayer,
   finishEncryption,
   finishReencryption,
   KIND_TEXT,
   recoverFromFailure,
   removeEncryption,
+  type EncryptedLayer,
   type InPlaceKind,
 } from "./in-place";
 import { InPlaceRun } from "./in-place-run";
@@ -70,12 +73,12 @@ export class InPlaceOperations {
 
   async reencrypt(): Promise<void> {
     const end = await this.access.change(async () => {
-      if (this.core.version === 1) throw new NotSupportedError("Reencrypting a pool with V1 of the metadata");
       const pending = this.#pendingOrIdle("reencrypt");
       if (pending !== null) return pending;
-      if (this.core.crypt === null) throw new EngineError("Cannot reencrypt an unencrypted pool");
-      await beginReencryption(this.core.crypt);
-      return this.#launch("reencrypt", this.core.crypt, null);
+      const layer = encryptedLayer(this.core);
+      if (layer === null) throw new EngineError("Cannot reencrypt an unencrypted pool");
+      await beginReencryption(this.core, layer);
+      return this.#launch("reencrypt", layer, null);
     });
     await end.done;
   }
@@ -102,25 +105,28 @@ export class InPlaceOperations {
 
   /** The end of the same operation when one is running, or pending; null when there is none. Throws when it is another. */
   #pendingOrIdle(wanted: InPlaceKind): { done: Promise<void> } | null {
-    const { crypt } = this.core;
-    const under = this.#running?.kind ?? crypt?.pending ?? null;
-    if (under === null || crypt === null) return null;
+    const layer = encryptedLayer(this.core);
+    const under = this.#running?.kind ?? layer?.pending ?? null;
+    if (under === null || layer === null) return null;
     if (under !== wanted)
       throw new EngineError(
         `The ${KIND_TEXT[under]} of pool "${this.core.name}" has begun and is not finished; until then there can be no ` +
           KIND_TEXT[wanted],
       );
-    return this.#running === null ? this.#launch(wanted, crypt, null) : { done: this.#running.end };
+    return this.#running === null ? this.#launch(wanted, layer, null) : { done: this.#running.end };
   }
 
-  /** Goes on with what was interrupted; does nothing when there is nothing of the kind, or it runs. */
-  resume(passphrase: Uint8Array | null): void {
-    const { crypt } = this.core;
+  /**
+   * Goes on with what was interrupted, by itself, with a share of the passphrase; does nothing when there is nothing of
+   * the kind, or it runs.
+   */
+  resume(passphrase: Secret | null): void {
+    const layer = encryptedLayer(this.core);
     // A decryption may have been brought to its end when the pool was set up.
-    const kind = crypt?.pending ?? (crypt?.stage === "decrypted" ? "decrypt" : null);
-    if (crypt === null || kind === null || this.#running !== null) return;
+    const kind = layer?.pending ?? (this.core.crypt?.stage === "decrypted" ? "decrypt" : null);
+    if (layer === null || kind === null || this.#running !== null) return;
     log.info(`Going on with the ${KIND_TEXT[kind]} of pool "${this.core.name}"`);
-    this.#launch(kind, crypt, passphrase).done.then(
+    this.#launch(kind, layer, passphrase?.share() ?? null).done.then(
       () => {
         this.#changed(CHANGED[kind]);
       },
@@ -136,37 +142,49 @@ export class InPlaceOperations {
     this.#changes.push({ change: "pool", uuid: this.core.uuid, properties });
   }
 
-  /** In an object, since a promise that is returned from the lock would be waited for in it. */
-  #launch(kind: InPlaceKind, crypt: PoolCrypt, passphrase: Uint8Array | null): { done: Promise<void> } {
-    const run = new InPlaceRun(kind, crypt, passphrase);
+  /** Wipes the passphrase. In an object, since a promise that is returned from the lock would be waited for in it. */
+  #launch(kind: InPlaceKind, layer: EncryptedLayer, passphrase: Secret | null): { done: Promise<void> } {
+    const run = new InPlaceRun(kind, layer, passphrase);
     this.core.inPlace = run;
-    const end = this.#carryOut(kind, crypt, run).finally(() => {
-      if (this.core.inPlace === run) this.core.inPlace = null;
-      this.#running = null;
-      this.#changed(["inPlace"]);
-    });
+    const { availability } = this.core;
+    const failed = (error: unknown): never => {
+      this.core.restrict(error);
+      if (this.core.availability !== availability) this.#changed(["availableActions"]);
+      throw error;
+    };
+    const end = this.#carryOut(kind, layer, run)
+      .catch(failed)
+      .finally(() => {
+        passphrase?.wipe();
+        if (this.core.inPlace === run) this.core.inPlace = null;
+        this.#running = null;
+        this.#changed(["inPlace"]);
+      });
     this.#running = { kind, end };
     // Those who wait for it hear of its failure.
     end.catch(() => undefined);
     return { done: end };
   }
 
-  async #carryOut(kind: InPlaceKind, crypt: PoolCrypt, run: InPlaceRun): Promise<void> {
+  async #carryOut(kind: InPlaceKind, layer: EncryptedLayer, run: InPlaceRun): Promise<void> {
     const { core } = this;
     const started = performance.now();
     try {
-      if (crypt.pending !== null) await run.work();
+      if (layer.pending !== null) await run.work();
     } catch (error) {
-      await this.access.exclusive(() => recoverFromFailure(core, crypt, error));
-      // What it left half done is encrypted, in a pool that needs its key from now on.
-      this.#changed(CHANGED[kind]);
+      try {
+        await this.access.exclusive(() => recoverFromFailure(core, layer, error));
+      } finally {
+        // What it left half done is encrypted, in a pool that needs its key from now on.
+        this.#changed(CHANGED[kind]);
+      }
       throw error;
     }
     await this.access.exclusive(async () => {
-      await crypt.refresh();
-      if (kind === "encrypt") await finishEncryption(core, crypt);
-      else if (kind === "reencrypt") await finishReencryption(core, crypt);
-      else await removeEncryption(core, crypt);
+      await layer.refresh();
+      if (kind === "encrypt") await finishEncryption(core, this.#requireCrypt());
+      else if (kind === "reencrypt") await finishReencryption(core, layer);
+      else await removeEncryption(core, this.#requireCrypt());
     });
     const seconds = Math.round((performance.now() - started) / 1000);
     log.info(`The ${KIND_TEXT[kind]} of pool "${core.name}" is finished, after ${seconds} s`);
@@ -174,7 +192,7 @@ export class InPlaceOperations {
 
   /** Throws while there is an operation that the header, or the layers below the thin pool, must stay as they are for. */
   requireIdle(what: string): void {
-    const kind = this.#running?.kind ?? this.core.crypt?.pending ?? null;
+    const kind = this.#running?.kind ?? encryptedLayer(this.core)?.pending ?? null;
     if (kind !== null)
       throw new EngineError(`${what} is not possible before the ${KIND_TEXT[kind]} of the pool is finished`);
   }

@@ -2,11 +2,11 @@
  * The long part of an encryption, re-encryption or decryption in place: it runs beside everything else that the pool
  * does, and only what changes the layers below the thin pool makes it pause.
  */
-import type { CryptReencryption } from "../../native";
+import type { CryptReencryption, Secret } from "../../native";
 import { bytes, type Bytes } from "../../units";
 import type { InPlaceProgress } from "../engine";
 import { EngineError } from "../errors";
-import type { PoolCrypt } from "./crypt/pool-crypt";
+import type { InPlaceDevice } from "./crypt/in-place-device";
 import type { InPlaceKind } from "./in-place";
 
 export class InPlaceRun implements InPlaceProgress {
@@ -25,9 +25,9 @@ export class InPlaceRun implements InPlaceProgress {
 
   constructor(
     readonly kind: InPlaceKind,
-    private readonly crypt: PoolCrypt,
-    /** For the first attempt, beside the unlock methods. */
-    private passphrase: Uint8Array | null,
+    private readonly crypt: Pick<InPlaceDevice, "runPending">,
+    /** For the first attempt, beside the unlock methods; wiped then. */
+    private passphrase: Secret | null,
   ) {}
 
   get done(): Bytes {
@@ -77,6 +77,7 @@ export class InPlaceRun implements InPlaceProgress {
         },
       );
     } finally {
+      passphrase?.wipe();
       this.#run = null;
     }
   }

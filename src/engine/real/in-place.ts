@@ -1,6 +1,6 @@
 /**
- * Encryption, re-encryption and decryption in place of a running V2 pool (encryption.md §19): the parts that need the
- * pool for themselves. What takes long is in src/engine/real/in-place-run.ts.
+ * Encryption, re-encryption and decryption in place of a running pool (encryption.md §19): the parts that need the pool
+ * for themselves. What takes long is in src/engine/real/in-place-run.ts. A V1 pool can only be re-encrypted.
  *
  * The LUKS2 header says what the data are, sector by sector, at any moment; the pool's record says only where its own
  * devices are cut from, which is moved by the header's size when a header comes or goes. Order of writing:
@@ -23,12 +23,24 @@ import { encryptedRecord, plainRecord } from "./backstore/allocation";
 import { withBlockFile } from "./block-file";
 import type { PoolCore } from "./core";
 import { keepingHeaders, withHeaderFolder } from "./crypt/header-backup";
+import { DeviceCrypts } from "./crypt/device-crypts";
+import { describeDisagreement } from "./crypt/legacy-info";
 import { PoolCrypt } from "./crypt/pool-crypt";
 import { requireKey, type AcceptedRequest } from "./crypt/request";
+import { wasTakenBack } from "./taken-back";
 
 const log = logger("stratisd::engine::inplace");
 
 export type InPlaceKind = "encrypt" | "reencrypt" | "decrypt";
+/** What has the data of a pool encrypted: one layer, or one for each device in V1. */
+export type EncryptedLayer = PoolCrypt | DeviceCrypts;
+
+/** null: the pool is not encrypted. */
+export function encryptedLayer(core: PoolCore): EncryptedLayer | null {
+  const devices = core.deviceCrypts();
+  return core.crypt ?? (devices.length === 0 ? null : new DeviceCrypts(devices));
+}
+
 export const KIND_TEXT: Record<InPlaceKind, string> = {
   encrypt: "encryption",
   reencrypt: "re-encryption",
@@ -47,7 +59,7 @@ export async function removeCryptDevices(core: Pick<PoolCore, "uuid">): Promise<
 export async function beginEncryption(core: PoolCore, request: AcceptedRequest): Promise<void> {
   const { container } = core.numbers;
   const { logicalSectorSize } = await withBlockFile(dmPath(container), {}, (file) => file.info());
-  await withUndo(async (undo) => {
+  const begun = withUndo(async (undo) => {
     const crypt = await withHeaderFolder(async (folder) => {
       const file = path.join(folder, "header");
       await writeFile(file, new Uint8Array(4096), { mode: 0o600 });
@@ -76,20 +88,37 @@ export async function beginEncryption(core: PoolCore, request: AcceptedRequest):
     }
     core.numbers = { ...core.numbers, cap };
   });
+  await orUnchangeable(begun);
+}
+
+/** Where the pool's devices are not what its record says, and can't be made so, nothing more may be changed. */
+async function orUnchangeable(work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (wasTakenBack(error)) throw error;
+    throw new RollbackError(error, "its devices are not what they were before", "no_pool_changes");
+  }
 }
 
 /** All key descriptions have to be in the keyring; Clevis is asked when its turn comes. */
-export async function beginReencryption(crypt: PoolCrypt): Promise<void> {
-  for (const token of crypt.tokens) if (token.kind === "key") await requireKey(token.description);
-  await keepingHeaders([crypt], () => crypt.beginReencryption());
+export async function beginReencryption(core: PoolCore, layer: EncryptedLayer): Promise<void> {
+  const disagreement = describeDisagreement(core.deviceCrypts());
+  if (disagreement !== null) throw new EngineError(disagreement);
+  for (const token of layer.tokens) if (token.kind === "key") await requireKey(token.description);
+  if (layer instanceof PoolCrypt) await keepingHeaders([layer], () => layer.beginReencryption());
+  else await layer.beginReencryption();
 }
 
-export async function finishReencryption(core: PoolCore, crypt: PoolCrypt): Promise<void> {
-  const recorded = (): Promise<void> =>
-    core.save({ ...core.record, lastReencrypt: BigInt(Math.floor(Date.now() / 1000)) });
+/** What the pool's record has to say of a re-encryption that is done. */
+export const recordReencryption = (core: PoolCore): Promise<void> =>
+  core.save({ ...core.record, lastReencrypt: BigInt(Math.floor(Date.now() / 1000)) });
+
+export async function finishReencryption(core: PoolCore, layer: EncryptedLayer): Promise<void> {
+  const recorded = (): Promise<void> => recordReencryption(core);
   // One that another program began has no mark.
-  if (!(await crypt.settleMark(recorded))) await recorded();
-  await renewVolumeKey(crypt);
+  if (!(await layer.settleMark(recorded))) await recorded();
+  if (layer instanceof PoolCrypt) await renewVolumeKey(layer);
 }
 
 export async function finishEncryption(core: PoolCore, crypt: PoolCrypt): Promise<void> {
@@ -107,7 +136,7 @@ async function renewVolumeKey(crypt: PoolCrypt): Promise<void> {
 export async function removeEncryption(core: PoolCore, crypt: PoolCrypt): Promise<void> {
   const { container, cap } = core.numbers;
   const [from, to] = [core.record, plainRecord(core.record)];
-  await core.stack.moveFlexDevices({ record: from, cap }, { record: to, cap: container });
+  await orUnchangeable(core.stack.moveFlexDevices({ record: from, cap }, { record: to, cap: container }));
   core.numbers = { ...core.numbers, cap: container };
   core.crypt = null;
   await removeLayer(core, crypt, () => core.save(to));
@@ -137,10 +166,14 @@ export async function removeLayer(
  * nothing is taken back. Otherwise the operation stays pending, and goes on when it is asked for again, or at the next
  * start.
  */
-export async function recoverFromFailure(core: PoolCore, crypt: PoolCrypt, cause: unknown): Promise<void> {
+export async function recoverFromFailure(
+  core: PoolCore,
+  layer: EncryptedLayer,
+  cause: unknown,
+): Promise<void> {
   try {
-    await crypt.mend(core.numbers.container);
-    if (crypt.stage === "untouched") await removeEncryption(core, crypt);
+    await layer.mend(core.numbers.container);
+    if (layer instanceof PoolCrypt && layer.stage === "untouched") await removeEncryption(core, layer);
   } catch (error) {
     core.restriction = "no_pool_changes";
     throw new RollbackError(cause, error, core.restriction);

@@ -1,5 +1,5 @@
 /** Keys that pools are encrypted with, in root's persistent keyring in the kernel (encryption.md §4). */
-import { native } from "../../native";
+import { native, type Secret } from "../../native";
 import type { MappingCreateAction } from "../actions";
 import { ChainedError, EngineError } from "../errors";
 
@@ -29,18 +29,16 @@ export async function listKeys(): Promise<string[]> {
   }
 }
 
-/** `key` is overwritten with zeros when it is in the kernel, or could not get there. */
-export async function setKey(description: string, key: Uint8Array): Promise<MappingCreateAction> {
+/** The caller wipes `key`. */
+export async function setKey(description: string, key: Secret): Promise<MappingCreateAction> {
   try {
     validateKeyDescription(description);
-    return await native().keyringSet(keyName(description), { passphrase: key });
+    return await native().keyringSet(keyName(description), { secret: key });
   } catch (error) {
     throw new ChainedError(
       `Failed to set the key with description "${description}" in the kernel keyring`,
       error,
     );
-  } finally {
-    key.fill(0);
   }
 }
 

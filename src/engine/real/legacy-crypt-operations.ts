@@ -1,6 +1,10 @@
 /**
  * Unlock methods of a running, encrypted V1 pool, each of whose devices has a header of its own: one of each kind at
  * most, the same on all (encryption.md §16.1).
+ *
+ * A change that is interrupted is taken back at the next start (header-backup.ts). When the machine lost its power
+ * meanwhile there is nothing to take it back with, and devices may differ in what opens them. Then the pool works, and
+ * what can't tell what to do for all devices is refused; a rebind or unbind makes them the same.
  */
 import type { CreateAction, DeleteAction, RenameAction } from "../actions";
 import type { TokenSlotInput } from "../engine";
@@ -10,7 +14,7 @@ import type { BindingOperations } from "./crypt-operations";
 import { acceptConfig } from "./crypt/clevis-config";
 import type { DeviceCrypt } from "./crypt/device-crypt";
 import { keepingHeaders } from "./crypt/header-backup";
-import { INCONSISTENT_INFO, legacyInfo } from "./crypt/legacy-info";
+import { describeDisagreement, legacyInfo } from "./crypt/legacy-info";
 import { requireKey } from "./crypt/request";
 import { CLEVIS_SLOT, KEY_SLOT } from "./crypt/stratis-token";
 import type { ClevisMethod, KeyMethod, UnlockToken } from "./crypt/tokens";
@@ -23,13 +27,19 @@ interface Bound {
   clevis: { pin: string; config: string } | null;
 }
 
-/** Throws EngineError unless the devices agree on how they are unlocked. */
-function requireBound(core: PoolCore): Bound {
+function requireEncrypted(core: PoolCore): { devices: DeviceCrypt[]; first: DeviceCrypt } {
   const devices = core.deviceCrypts();
   const [first] = devices;
   if (first === undefined) throw new EngineError("Requested pool does not appear to be encrypted");
+  return { devices, first };
+}
+
+/** Throws EngineError unless the devices agree on how they are unlocked. */
+function requireBound(core: PoolCore): Bound {
+  const { devices, first } = requireEncrypted(core);
   const { keyDescription, clevis } = legacyInfo(devices);
-  if (!keyDescription.consistent || !clevis.consistent) throw new EngineError(INCONSISTENT_INFO);
+  if (!keyDescription.consistent || !clevis.consistent)
+    throw new EngineError(describeDisagreement(devices) ?? "The devices differ");
   return { devices, first, key: keyDescription.value, clevis: clevis.value };
 }
 
@@ -40,13 +50,15 @@ function refuseSlot(slot: TokenSlotInput, what: "binding" | "rebinding"): void {
     );
 }
 
-function tokenOf<K extends UnlockToken["kind"]>(
-  { container, tokens }: DeviceCrypt,
-  kind: K,
-): K extends "key" ? KeyMethod : ClevisMethod {
-  const token = tokens.find((found) => found.kind === kind);
-  if (token === undefined) throw new EngineError(`${container} has no such unlock method`);
-  return token as K extends "key" ? KeyMethod : ClevisMethod;
+type OfKind<K extends UnlockToken["kind"]> = K extends "key" ? KeyMethod : ClevisMethod;
+
+const findToken = <K extends UnlockToken["kind"]>({ tokens }: DeviceCrypt, kind: K): OfKind<K> | undefined =>
+  tokens.find((token): token is OfKind<K> => token.kind === kind);
+
+function tokenOf<K extends UnlockToken["kind"]>(device: DeviceCrypt, kind: K): OfKind<K> {
+  const token = findToken(device, kind);
+  if (token === undefined) throw new EngineError(`${device.container} has no such unlock method`);
+  return token;
 }
 
 /** The same change on every device, or on none. */
@@ -126,12 +138,18 @@ async function rebindKeyring(
   slot: number | null,
 ): Promise<RenameAction<string>> {
   refuseSlot(slot, "rebinding");
-  const { devices, key } = requireBound(core);
-  if (key === null) return { action: "noSource" };
-  await requireKey(key);
+  const { devices } = requireEncrypted(core);
+  const bound = new Set(devices.flatMap((device) => findToken(device, "key")?.description ?? []));
+  if (bound.size === 0) return { action: "noSource" };
+  for (const key of bound) await requireKey(key);
   await requireKey(description);
-  if (key === description) return { action: "identity" };
-  await onAll(devices, (device) => device.rebindKey(tokenOf(device, "key"), description));
+  const { keyDescription } = legacyInfo(devices);
+  if (keyDescription.consistent && keyDescription.value === description) return { action: "identity" };
+  await onAll(devices, async (device) => {
+    const token = findToken(device, "key");
+    if (token === undefined) await device.bindKey(description, KEY_SLOT);
+    else if (token.description !== description) await device.rebindKey(token, description);
+  });
   return { action: "renamed", value: description };
 }
 
@@ -153,12 +171,13 @@ async function unbind(
   slot: number | null,
 ): Promise<DeleteAction<number>> {
   if (slot !== null) throw new EngineError("Token slot can only be provided for V2 pools");
-  const { devices, key, clevis } = requireBound(core);
-  const [bound, other] = kind === "key" ? [key, clevis] : [clevis, key];
-  if (bound === null) return { action: "identity" };
-  if (other === null)
+  const { devices } = requireEncrypted(core);
+  const bound = devices.filter((device) => findToken(device, kind) !== undefined);
+  if (bound.length === 0) return { action: "identity" };
+  const other = kind === "key" ? "clevis" : "key";
+  if (bound.some((device) => findToken(device, other) === undefined))
     throw new EngineError(`${ONLY_METHOD[kind]} would remove the ability to open this device; aborting`);
-  await onAll(devices, (device) => device.unbind(tokenOf(device, kind)));
+  await onAll(bound, (device) => device.unbind(tokenOf(device, kind)));
   return { action: "deleted", value: kind === "key" ? KEY_SLOT : CLEVIS_SLOT };
 }
 

@@ -9,14 +9,16 @@ import {
 } from "../../disk/static-header";
 import type { DeviceNumber } from "../../dm/device-number";
 import { dmPath } from "../../dm/operations";
+import { logger } from "../../log";
 import { isNativeError, type BlockFile } from "../../native";
-import { bytes, bytesToSectors, type Sectors } from "../../units";
+import { bytes, bytesToSectors, sumSectors, type Sectors } from "../../units";
 import { newDevUuid, type DevUuid, type PoolUuid } from "../../uuid";
 import type { BlockDevTier } from "../engine";
-import { ChainedError, EngineError } from "../errors";
+import { ChainedError, EngineError, errorText } from "../errors";
 import type { UndoStack } from "../undo";
 import { validatePaths } from "../validation";
 import { deviceInUse } from "./backstore/allocation";
+import { metadataAreaSize } from "./backstore/metadata-area";
 import { sectorSizesOf, withBlockFile, type SectorSizes } from "./block-file";
 import { RealBlockDev } from "./blockdev";
 import type { PoolCore } from "./core";
@@ -25,11 +27,14 @@ import { INCONSISTENT_INFO, legacyInfo, legacyRequest } from "./crypt/legacy-inf
 import type { AcceptedRequest } from "./crypt/request";
 import {
   examineRequested,
+  requireNothingForeign,
   requireNotInOtherPools,
   type RequestedDevice,
   type RequestedDevices,
 } from "./discovery/requested";
 import { requestUdevChange } from "./uevent";
+
+const log = logger("stratisd::engine::devices");
 
 /** Devices that some operation is writing headers to: a second operation on one of them is refused. */
 const beingInitialized = new Set<string>();
@@ -72,6 +77,8 @@ export interface Membership {
    * 0 for who works beside a running daemon.
    */
   mark: bigint;
+  /** Of the metadata area. */
+  mdaSize: Sectors;
   /** Of an encrypted V1 pool, whose devices are encrypted one by one; null for any other pool. */
   encryption: MemberEncryption | null;
   /** The device's part of the pool's record. Throws for a device that is too small, before anything is written. */
@@ -111,9 +118,11 @@ async function encryptMember(
   };
 }
 
+/** Once more, because somebody may have come since the device was examined; `file` keeps others out. */
 async function requireBlank(file: BlockFile, path: string): Promise<void> {
   if ((await readStaticHeader(file)) !== null)
     throw new EngineError(`${path} has been given to a pool meanwhile`);
+  await requireNothingForeign(path);
 }
 
 /**
@@ -122,7 +131,7 @@ async function requireBlank(file: BlockFile, path: string): Promise<void> {
  */
 export async function initializeMember(
   device: RequestedDevice,
-  { pool, version, tier, mark, encryption, record: recordFor }: Membership,
+  { pool, version, tier, mark, encryption, mdaSize, record: recordFor }: Membership,
   undo: UndoStack,
 ): Promise<RealBlockDev> {
   const devUuid = newDevUuid();
@@ -136,7 +145,7 @@ export async function initializeMember(
       version,
       poolUuid: pool,
       devUuid,
-      mdaSize: DEFAULT_MDA_SIZE,
+      mdaSize,
       reservedSize: DEFAULT_RESERVED_SIZE,
       flags: mark,
       initializationTime: BigInt(Math.floor(Date.now() / 1000)),
@@ -167,6 +176,12 @@ async function writeMember({ path, crypt }: Place, header: StaticHeader, undo: U
   });
 }
 
+const sizesOf = (devices: readonly RequestedDevice[]): Sectors[] => devices.map(({ size }) => size);
+const areaOf = (sizes: Sectors[]): Sectors => metadataAreaSize(sizes.length, sumSectors(sizes));
+
+/** Of the data devices of a new pool. */
+export const initialAreaSize = (devices: readonly RequestedDevice[]): Sectors => areaOf(sizesOf(devices));
+
 /** Makes devices members of a running pool, in memory too. The pool's record is the caller's to save. */
 export async function addMembers(
   core: PoolCore,
@@ -176,10 +191,16 @@ export async function addMembers(
 ): Promise<RealBlockDev[]> {
   const added: RealBlockDev[] = [];
   const encryption = await encryptionFor(core);
+  const mdaSize = areaOf([...core.dataDevices().map(({ header }) => header.deviceSize), ...sizesOf(devices)]);
   for (const device of devices) {
     const member = await initializeMember(
       device,
-      { pool: core.uuid, version: core.version, mark: SIGBLOCK_FLAG.joining, encryption, ...membership },
+      {
+        ...{ pool: core.uuid, version: core.version, mark: SIGBLOCK_FLAG.joining, encryption },
+        // No record is saved on a cache device.
+        mdaSize: membership.tier === "cache" ? DEFAULT_MDA_SIZE : mdaSize,
+        ...membership,
+      },
       undo,
     );
     added.push(member);
@@ -226,6 +247,17 @@ export async function confirmMembers(devices: readonly RealBlockDev[]): Promise<
     await device.writeFlags(0n);
     await requestUdevChange(device.number);
     if (device.crypt !== null) await requestUdevChange(device.crypt.number);
+  }
+}
+
+/** The same for an operation that is done but for that, and that has succeeded even if it fails: the next set-up does it. */
+export async function confirmAdded(pool: string, devices: readonly RealBlockDev[]): Promise<void> {
+  try {
+    await confirmMembers(devices);
+  } catch (error) {
+    log.warn(
+      `Devices of pool "${pool}" carry the mark of an unfinished operation still, though it is finished: ${errorText(error)}`,
+    );
   }
 }
 

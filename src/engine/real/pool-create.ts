@@ -10,7 +10,6 @@ import type { PoolRecord } from "../../disk/pool-record";
 import type { DeviceNumber } from "../../dm/device-number";
 import * as names from "../../dm/names";
 import { dmPath, removeDmDevice } from "../../dm/operations";
-import { logger } from "../../log";
 import { sectorsToBytes } from "../../units";
 import { newPoolUuid, type DevUuid, type PoolUuid } from "../../uuid";
 import { ChainedError } from "../errors";
@@ -24,14 +23,12 @@ import { makeMetadataVolume } from "./commands";
 import { PoolCore } from "./core";
 import { PoolCrypt } from "./crypt/pool-crypt";
 import type { AcceptedRequest } from "./crypt/request";
-import { confirmMembers, initializeMember, type Membership } from "./members";
+import { confirmAdded, initialAreaSize, initializeMember, type Membership } from "./members";
 import type { RequestedDevice } from "./discovery/requested";
 import { MetadataVolume } from "./thinpool/mdv";
 import { initialLowWater, PoolStack, type StackNumbers } from "./thinpool/stack";
 import { ThinDevices } from "./thinpool/thin-devices";
 import type { LinkNotifier } from "./uevent";
-
-const log = logger("stratisd::engine::pool");
 
 export interface NewPool {
   name: string;
@@ -67,6 +64,7 @@ async function build(
     version,
     tier: "data",
     mark: marked ? SIGBLOCK_FLAG.creating : 0n,
+    mdaSize: initialAreaSize(requested),
     encryption: ofDevices === null ? null : { poolName: name, request: ofDevices, sectorSize: null },
     record: (header, hardwareInfo) => newDeviceRecord(header, integrity, hardwareInfo),
   };
@@ -102,14 +100,7 @@ async function build(
   await core.refreshStatus();
   await core.save(record);
   undo.commit();
-  try {
-    await confirmMembers(members);
-  } catch (error) {
-    // The pool exists; the next set-up clears the flag.
-    log.warn(
-      `Pool "${name}" is created, but the mark of its creation is still on a device: ${String(error)}`,
-    );
-  }
+  await confirmAdded(name, members);
   return core;
 }
 

@@ -20,10 +20,12 @@ import { MetadataStore } from "./backstore/metadata-store";
 import type { RealBlockDev } from "./blockdev";
 import { PoolCore } from "./core";
 import { formerPlace, isEncrypted, judgeLayer, needsNoSecret, type FoundLayer } from "./crypt/found-layer";
+import { DeviceCrypts } from "./crypt/device-crypts";
+import { describeDisagreement } from "./crypt/legacy-info";
 import { PoolCrypt } from "./crypt/pool-crypt";
 import type { Unlock } from "./crypt/request";
 import { finishGrowth } from "./device-operations";
-import { removeLayer } from "./in-place";
+import { recordReencryption, removeLayer } from "./in-place";
 import { mendOrigins, setUpFilesystems } from "./filesystem-setup";
 import { confirmMembers, tierSectorSizes } from "./members";
 import { MetadataVolume } from "./thinpool/mdv";
@@ -128,10 +130,8 @@ async function assemble(
   await settleLayer(core, layer, found.record);
   if (![core.dataDevices(), core.cacheDevices()].every((tier) => sectorSizesAgree(core, tier)))
     core.restriction = "no_pool_changes";
-  else if (!isConsistent(core.encryptionInfo)) {
-    log.warn(`The devices of pool "${core.name}" differ in their unlock methods; it can't be changed`);
-    core.restriction = "no_ipc_requests";
-  }
+  const disagreement = describeDisagreement(core.deviceCrypts());
+  if (disagreement !== null) log.warn(`Pool "${core.name}": ${disagreement}`);
   await core.refreshStatus();
   await setUpFilesystems(core, records);
   return core;
@@ -163,6 +163,7 @@ async function openLayer(
   if (layout.encrypts === "devices")
     return { layer: { crypt: null, leftover: null, record }, backstore: below };
   const { container } = below;
+  await PoolCrypt.recover(uuid, container);
   const header = await PoolCrypt.load(uuid, container);
   await header?.complete();
   const layer = judgeLayer(record, header);
@@ -203,16 +204,19 @@ async function settleLayer(
     });
     return;
   }
-  if (crypt === null) return;
-  if (record !== found) await core.save({ ...core.record, started: true });
-  await crypt.settleMark(() =>
-    core.save({ ...core.record, lastReencrypt: BigInt(Math.floor(Date.now() / 1000)) }),
-  );
+  if (crypt === null) {
+    const devices = core.deviceCrypts();
+    if (devices.length > 0) await new DeviceCrypts(devices).settleMark(() => recordReencryption(core));
+    return;
+  }
+  // Also where the record was written, and the header put back after that.
+  const features = new Set(found.features);
+  const differ =
+    crypt.features.length !== features.size || crypt.features.some((name) => !features.has(name));
+  if (record !== found || (differ && crypt.pending === null))
+    await core.save({ ...core.record, started: true });
+  await crypt.settleMark(() => recordReencryption(core));
 }
-
-/** The devices of a V1 pool agree on how they are unlocked. */
-const isConsistent = (info: PoolCore["encryptionInfo"]): boolean =>
-  info === null || "keys" in info || (info.keyDescription.consistent && info.clevis.consistent);
 
 /** Unused devices with larger sectors than the used ones would make the pool unusable once they were used. */
 function sectorSizesAgree(core: PoolCore, members: readonly RealBlockDev[]): boolean {
@@ -239,7 +243,7 @@ async function completeSetUp(core: PoolCore, found: FoundPool): Promise<void> {
       if ((device.header.flags & SIGBLOCK_FLAG.growing) !== 0n) await finishGrowth(core, device);
     await confirmMembers([...core.devices.values()].filter((device) => device.header.flags !== 0n));
     for (const device of core.deviceCrypts())
-      if (device.poolName !== core.name) await device.setPoolName(core.name);
+      if (device.poolName !== core.name && device.pending === null) await device.setPoolName(core.name);
   } catch (error) {
     log.warn(
       `Pool "${core.name}" runs, but its metadata could not be brought up to date: ${errorText(error)}`,

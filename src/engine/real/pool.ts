@@ -2,6 +2,7 @@
 import { encodePoolRecord, type DeviceRecord, type PoolRecord } from "../../disk/pool-record";
 import { filesystemRecordJson, type FilesystemRecord } from "../../disk/filesystem-record";
 import { printJson, type JsonValue } from "../../disk/json";
+import type { Secret } from "../../native";
 import { metaBlocksToSectors, sectors, sectorsToBytes, type Bytes, type Sectors } from "../../units";
 import type { DevUuid, FilesystemUuid, PoolUuid } from "../../uuid";
 import type {
@@ -32,7 +33,6 @@ import {
   EngineError,
   isAtLeast,
   OutOfSpaceError,
-  RollbackError,
   type ActionAvailability,
 } from "../errors";
 import { SharedLock } from "../lock";
@@ -54,6 +54,7 @@ import {
   snapshotFilesystem,
 } from "./filesystem-operations";
 import { readLastMetadata } from "./discovery/found";
+import { encryptedLayer } from "./in-place";
 import { InPlaceOperations } from "./in-place-operations";
 import { legacyBindings } from "./legacy-crypt-operations";
 import { inErrorMode, planMetaExtension } from "./thinpool/extension";
@@ -175,15 +176,17 @@ export class RealPool implements Pool {
    * what to do instead; without that it is refused.
    */
   exclusive<T>(work: () => Promise<T>, gone?: () => Promise<T> | null): Promise<T> {
-    return this.#lock.exclusive(() => {
-      const instead = this.#gone === null ? null : gone?.();
-      return instead ?? this.#present(work);
-    });
+    return this.#lock.exclusive(() => this.#unlessGone(work, gone));
   }
 
-  /** Runs `work`, which only reads, beside others that do; refused once the pool is gone. */
-  #shared<T>(work: () => Promise<T>): Promise<T> {
-    return this.#lock.shared(() => this.#present(work));
+  /** Runs `work`, which only reads, beside others that do; `gone` as for exclusive(). */
+  shared<T>(work: () => Promise<T>, gone?: () => Promise<T> | null): Promise<T> {
+    return this.#lock.shared(() => this.#unlessGone(work, gone));
+  }
+
+  #unlessGone<T>(work: () => Promise<T>, gone?: () => Promise<T> | null): Promise<T> {
+    const instead = this.#gone === null ? null : gone?.();
+    return instead ?? this.#present(work);
   }
 
   async #present<T>(work: () => Promise<T>): Promise<T> {
@@ -204,6 +207,11 @@ export class RealPool implements Pool {
     });
   }
 
+  /** One that changes the block devices, or their number: of a V1 pool each has a header of its own. */
+  #changeDevices<T>(what: string, work: () => Promise<T>): Promise<T> {
+    return this.metadataVersion === 1 ? this.#changeBelow(what, work) : this.#change(work);
+  }
+
   /** An operation that changes something, refused when the pool's state is at or above `limit`. */
   #change<T>(work: () => Promise<T>, limit: ActionAvailability = "no_ipc_requests"): Promise<T> {
     return this.exclusive(async () => {
@@ -211,8 +219,7 @@ export class RealPool implements Pool {
       try {
         return await work();
       } catch (error) {
-        if (error instanceof RollbackError && isAtLeast(error.level, this.core.restriction))
-          this.core.restriction = error.level;
+        this.core.restrict(error);
         throw error;
       }
     });
@@ -241,7 +248,7 @@ export class RealPool implements Pool {
   }
 
   addDataDevs(paths: string[]): Promise<SetCreateAction<DevUuid> & { changed: PoolProperty[] }> {
-    return this.#change(() => addDataDevices(this.core, paths));
+    return this.#changeDevices("Adding devices", () => addDataDevices(this.core, paths));
   }
   addCacheDevs(paths: string[]): Promise<SetCreateAction<DevUuid>> {
     return this.#changeBelow("Adding to the cache", () => addCacheDevices(this.core, paths));
@@ -254,7 +261,7 @@ export class RealPool implements Pool {
     });
   }
   growPhysical(device: DevUuid): Promise<{ action: GrowAction; changed: PoolProperty[] }> {
-    return this.#change(() => growDevice(this.core, device));
+    return this.#changeDevices("Growing a device", () => growDevice(this.core, device));
   }
   setBlockDevUserInfo(device: DevUuid, info: string | null): Promise<RenameAction<DevUuid>> {
     return this.#change(async () => {
@@ -317,22 +324,29 @@ export class RealPool implements Pool {
     if (isAtLeast(this.core.availability, "no_pool_changes"))
       throw new ActionDisabledError(this.core.availability);
     const devices = this.core.deviceCrypts();
-    await keepingHeaders(devices, async () => {
-      for (const device of devices) await device.setPoolName(name);
-      await this.core.save({ ...this.core.record, name });
-    });
+    if (devices.length > 0)
+      this.#inPlace.requireIdle("A change of the name, which is in the devices' headers,");
+    try {
+      await keepingHeaders(devices, async () => {
+        for (const device of devices) await device.setPoolName(name);
+        await this.core.save({ ...this.core.record, name });
+      });
+    } catch (error) {
+      this.core.restrict(error);
+      throw error;
+    }
     await this.core.announceLinks();
   }
 
   metadata(current: boolean): Promise<string> {
-    return this.#shared(async () => {
+    return this.shared(async () => {
       if (current) return encodePoolRecord({ ...this.core.record, started: true }).toString("utf8");
       return await readLastMetadata(this.core.dataDevices());
     });
   }
 
   filesystemMetadata(name: string | null, current: boolean): Promise<string> {
-    return this.#shared(async () => {
+    return this.shared(async () => {
       const records = current ? this.core.allRecords() : await this.core.mdv.readAll();
       const wanted = records.filter((record: FilesystemRecord) => name === null || record.name === name);
       const json: Record<string, JsonValue> = Object.fromEntries(
@@ -367,15 +381,16 @@ export class RealPool implements Pool {
   }
   /** A key was set. A pool that is bound to it, and whose volume key is not loaded, loads it. */
   async keyArrived(description: string): Promise<void> {
+    const layer = encryptedLayer(this.core);
+    if (layer?.tokens.some((token) => token.kind === "key" && token.description === description) !== true)
+      return;
     const { crypt } = this.core;
-    if (crypt === null || (crypt.pending === null && crypt.volumeKeyLoaded)) return;
-    if (!crypt.tokens.some((token) => token.kind === "key" && token.description === description)) return;
-    if (crypt.pending !== null) this.resumeInPlace(null);
-    else await this.exclusive(() => crypt.loadVolumeKey());
+    if (layer.pending !== null) this.resumeInPlace(null);
+    else if (crypt?.volumeKeyLoaded === false) await this.exclusive(() => crypt.loadVolumeKey());
   }
 
   /** Goes on with an operation in place that was interrupted. `passphrase`: that the pool was opened with. */
-  resumeInPlace(passphrase: Uint8Array | null): void {
+  resumeInPlace(passphrase: Secret | null): void {
     this.#inPlace.resume(passphrase);
   }
 
@@ -400,7 +415,12 @@ export class RealPool implements Pool {
       const told = this.#inPlace.takeChanges();
       if (isAtLeast(this.core.restriction, "no_pool_changes")) return told;
       if (this.core.inPlace !== null) told.push({ change: "pool", uuid: this.uuid, properties: ["inPlace"] });
-      return [...told, ...(await checkPool(this.core)), ...(await checkFilesystems(this.core))];
+      told.push(...(await checkPool(this.core)));
+      const { availability } = this.core;
+      told.push(...(await checkFilesystems(this.core)));
+      if (this.core.availability !== availability)
+        told.push({ change: "pool", uuid: this.uuid, properties: ["availableActions"] });
+      return told;
     });
   }
 }

@@ -1,4 +1,5 @@
 /** The simulator: everything that clients can ask of Stratis, with pools in memory (engine.md §25). */
+import type { Secret } from "../../native";
 import type { PoolUuid } from "../../uuid";
 import type {
   CreateAction,
@@ -209,7 +210,7 @@ export class SimEngine implements Engine {
     await this.#conditions.begin("ListKeys");
     return this.#keyring.list();
   }
-  async setKey(description: string, key: Uint8Array): Promise<MappingCreateAction> {
+  async setKey(description: string, key: Secret): Promise<MappingCreateAction> {
     await this.#conditions.begin("SetKey");
     return this.#keyring.set(description, key);
   }

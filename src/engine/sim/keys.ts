@@ -1,26 +1,28 @@
-/** The simulator's keyring: keys are in memory, and no kernel keyring is looked at (engine.md §4.5, §25.1). */
+/** The simulator's keyring: keys are in the addon's memory, and no kernel keyring is looked at (engine.md §4.5, §25.1). */
+import type { Secret } from "../../native";
 import type { MappingCreateAction } from "../actions";
 import { EngineError } from "../errors";
 
 const MAX_KEY_BYTES = 64;
 
 export class SimKeyring {
-  readonly #keys = new Map<string, Buffer>();
+  readonly #keys = new Map<string, Secret>();
 
   /** Throws EngineError for a key of more than 64 bytes. */
-  set(description: string, key: Uint8Array): MappingCreateAction {
-    if (key.length > MAX_KEY_BYTES)
+  set(description: string, key: Secret): MappingCreateAction {
+    if (key.bytes > MAX_KEY_BYTES)
       throw new EngineError(
-        `Key with description "${description}" has ${key.length} bytes, which exceeds the maximum of ${MAX_KEY_BYTES}`,
+        `Key with description "${description}" has ${key.bytes} bytes, which exceeds the maximum of ${MAX_KEY_BYTES}`,
       );
     const known = this.#keys.get(description);
     if (known?.equals(key) === true) return "identity";
-    // A copy: the caller may wipe its own.
-    this.#keys.set(description, Buffer.from(key));
+    known?.wipe();
+    this.#keys.set(description, key.share());
     return known === undefined ? "created" : "valueChanged";
   }
 
   unset(description: string): "deleted" | "identity" {
+    this.#keys.get(description)?.wipe();
     return this.#keys.delete(description) ? "deleted" : "identity";
   }
 

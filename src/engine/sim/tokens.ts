@@ -2,7 +2,7 @@
 import type { CreateAction, DeleteAction, RenameAction } from "../actions";
 import type { EncryptionRequest, LegacyEncryptionInfo, TokenBindings, TokenSlotInput } from "../engine";
 import { EngineError } from "../errors";
-import { MAX_TOKENS, validateEncryption } from "../validation";
+import { MAX_TOKENS, validateEncryption, validateTokenSlot } from "../validation";
 
 interface KeyToken {
   kind: "key";
@@ -31,18 +31,18 @@ export class TokenSlots {
 
   /** Slots that were asked for are kept; the other methods take what those leave free. */
   constructor(request: EncryptionRequest) {
+    const { keys, clevis } = validateEncryption(request);
     const wanted: { slot: number | null; token: Token }[] = [
-      ...request.keys.map(({ slot, description }) => ({
+      ...keys.map(({ slot, description }) => ({
         slot,
         token: { kind: "key", description } as const,
       })),
-      ...request.clevis.map(({ slot, pin, config }) => ({
+      ...clevis.map(({ slot, pin, config }) => ({
         slot,
         token: { kind: "clevis", pin, config } as const,
       })),
     ];
     if (wanted.length === 0) throw new EngineError("No unlock methods provided");
-    validateEncryption(request);
     for (const { slot, token } of wanted) if (slot !== null) this.#tokens.set(slot, token);
     for (const { slot, token } of wanted) if (slot === null) this.#tokens.set(this.#freeSlot(), token);
   }
@@ -86,6 +86,7 @@ export class TokenSlots {
       throw new EngineError(
         `Failed to bind ${describe(token)}: reached limit of ${MAX_TOKENS} token and keyslots for pool`,
       );
+    if (slot !== "legacy") validateTokenSlot(slot);
     if (this.#isBound(token, slot)) return { action: "identity" };
     const chosen = typeof slot === "number" ? slot : this.#freeSlot();
     this.#tokens.set(chosen, token);

@@ -4,6 +4,7 @@ import { MESSAGE_TYPE, type ReceivedMessage } from "../../../src/bus/codec";
 import { MessageChannel } from "../../../src/bus/messages";
 import { ReceivedDescriptors } from "../../../src/dbus/descriptors";
 import { plain } from "../support/client";
+import { secretText } from "../../support/secrets";
 
 const NAME = "org.storage.stratis3";
 const START_TIMEOUT_MS = 20_000;
@@ -91,7 +92,7 @@ export class FakeStratisd {
 
   async #received(message: ReceivedMessage, descriptors: ReceivedDescriptors): Promise<void> {
     for (let index = 0; index < (message.unixFd ?? 0); index++)
-      this.keys.push(Buffer.from(await descriptors.readKey(index)).toString());
+      this.keys.push(secretText(await descriptors.readKey(index)));
     descriptors.close();
     if (message.type === MESSAGE_TYPE.methodCall) this.#answer(message);
     else this.#waiting.get(message.replySerial ?? 0)?.();

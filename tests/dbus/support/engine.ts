@@ -25,6 +25,7 @@ import { validateIntegrity, validateName, validatePaths } from "../../../src/eng
 import { newPoolUuid, type PoolUuid } from "../../../src/uuid";
 import { MemoryPool } from "./pool";
 import { Script } from "./script";
+import { type Secret } from "../../../src/native";
 
 const sameSet = (a: readonly string[], b: readonly string[]): boolean =>
   [...new Set(a)].sort().join("\n") === [...new Set(b)].sort().join("\n");
@@ -32,7 +33,7 @@ const sameSet = (a: readonly string[], b: readonly string[]): boolean =>
 export class MemoryEngine implements Engine {
   readonly isSimulator = true;
   readonly script = new Script();
-  readonly keys = new Map<string, Uint8Array>();
+  readonly keys = new Map<string, Secret>();
   readonly running = new Map<PoolUuid, MemoryPool>();
   readonly stopped = new Map<PoolUuid, MemoryPool>();
   /** What the next refreshState answers. */
@@ -146,12 +147,12 @@ export class MemoryEngine implements Engine {
     return [...this.keys.keys()];
   }
 
-  async setKey(description: string, key: Uint8Array): Promise<MappingCreateAction> {
+  async setKey(description: string, key: Secret): Promise<MappingCreateAction> {
     await this.script.begin("setKey");
     const old = this.keys.get(description);
-    this.keys.set(description, key);
+    this.keys.set(description, key.share());
     if (old === undefined) return "created";
-    return Buffer.compare(old, key) === 0 ? "identity" : "valueChanged";
+    return old.equals(key) ? "identity" : "valueChanged";
   }
 
   async unsetKey(description: string): Promise<"deleted" | "identity"> {

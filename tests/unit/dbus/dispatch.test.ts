@@ -14,6 +14,8 @@ import { ObjectTree } from "../../../src/dbus/tree";
 import { MemoryEngine } from "../../dbus/support/engine";
 import { parseIntrospection } from "../../dbus/support/xml";
 import { collectingLogger, type LogLine } from "../../dbus/support/world";
+import type { Secret } from "../../../src/native";
+import { secretOf, secretText } from "../../support/secrets";
 
 interface Bench {
   engine: MemoryEngine;
@@ -38,7 +40,7 @@ const delivering = (...keys: string[]): MessageDescriptors => ({
     const key = keys[index];
     return key === undefined
       ? Promise.reject(new Error("no such descriptor"))
-      : Promise.resolve(Buffer.from(key));
+      : Promise.resolve(secretOf(key));
   },
 });
 
@@ -64,17 +66,41 @@ test("SetKey reads the key from its descriptor and tells new, changed and same a
   assert.deepEqual(await setKey(0), [[false, false], 0, "Ok"]);
   assert.deepEqual(await setKey(1), [[true, true], 0, "Ok"]);
   assert.deepEqual(await setKey(2), [[false, false], 1, "no such descriptor"]);
-  assert.equal(Buffer.from(engine.keys.get("k") ?? "").toString(), "two");
+  const key = engine.keys.get("k");
+  assert.equal(key === undefined ? undefined : secretText(key), "two");
+});
+
+test("what is read from a descriptor is wiped when the call is done, or has failed", async () => {
+  const read: Secret[] = [];
+  const descriptors: MessageDescriptors = {
+    readKey: () => {
+      const secret = secretOf("secret");
+      read.push(secret);
+      return Promise.resolve(secret);
+    },
+  };
+  const { engine, service } = bench();
+  const start = call(
+    "StartPool",
+    "ss(b(bu))(bh)b",
+    ["p", "name", [false, [false, 0]], [true, 0], false],
+    descriptors,
+  );
+  await dispatch(service, call("SetKey", "sh", ["k", 0], descriptors));
+  engine.setKey = () => Promise.reject(new Error("no keyring"));
+  await dispatch(service, call("SetKey", "sh", ["k", 0], descriptors));
+  await dispatch(service, start);
+  engine.startPool = () => Promise.resolve({ action: "identity" });
+  await dispatch(service, start);
+  assert.equal(read.length, 4);
+  for (const secret of read) assert.throws(() => secret.share(), /it was wiped/);
 });
 
 test("StartPool reads a passphrase only when there is one", async () => {
   const { engine, service } = bench();
   const seen: unknown[] = [];
   engine.startPool = (request) => {
-    seen.push(
-      request.passphrase === null ? null : Buffer.from(request.passphrase).toString(),
-      request.unlock,
-    );
+    seen.push(request.passphrase === null ? null : secretText(request.passphrase), request.unlock);
     return Promise.resolve({ action: "identity" });
   };
   const start = async (unlock: unknown, fd: unknown) =>

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import fc from "fast-check";
-import { NameClaims, SharedLock } from "../../../src/engine/lock";
+import { KeyedLock, NameClaims, SharedLock } from "../../../src/engine/lock";
 
 /** Holders of a lock, each of which lets go when the test says so. */
 class Trace {
@@ -166,6 +166,34 @@ test("for any mixture: never a writer beside anybody, writers in order, everybod
     ),
     { numRuns: 60 },
   );
+});
+
+test("of several keys one does not wait for another, all wait for what has all of them, and that for all", async () => {
+  const lock = new KeyedLock<string>();
+  const trace = new Trace();
+  const works: Promise<unknown>[] = [
+    lock.one("a", trace.work("a1")),
+    lock.one("a", trace.work("a2")),
+    lock.one("b", trace.work("b1")),
+    lock.between(() => trace.events.push("look")),
+  ];
+  await turn();
+  assert.equal(trace.take(), "look +a1 +b1");
+  works.push(lock.all(trace.work("all")), lock.one("c", trace.work("c")));
+  works.push(lock.between(() => trace.events.push("look")));
+  await trace.let("b1", "a1");
+  assert.equal(trace.take(), "-b1 -a1 +a2");
+  await trace.let("a2");
+  assert.equal(trace.take(), "-a2 +all");
+  await trace.let("all");
+  assert.equal(trace.take(), "-all look +c");
+  await trace.let("c");
+  await Promise.all(works);
+  await assert.rejects(
+    lock.one("a", () => Promise.reject(new Error("no"))),
+    /no/,
+  );
+  assert.equal(await lock.one("a", () => Promise.resolve("free")), "free");
 });
 
 test("a name is kept for one at a time, and is free again after a failure", async () => {

@@ -89,6 +89,14 @@ test("a revert can be scheduled and cancelled only for a snapshot", () => {
   assert.throws(() => checkSchedule([plain], plain, false), /has no origin/);
 });
 
+test("an origin that is not there is none: nothing is scheduled for it, and what is can be cancelled", () => {
+  const idle = filesystem("s", "gone");
+  assert.throws(() => checkSchedule([idle, filesystem("o")], idle, true), /has no origin/);
+  assert.throws(() => checkSchedule([idle, filesystem("o")], idle, false), /has no origin/);
+  const scheduled = filesystem("s", "gone", true);
+  assert.equal(checkSchedule([scheduled], scheduled, false), true);
+});
+
 test("scheduling says whether it changes anything", () => {
   const idle = filesystem("s", "o");
   const scheduled = filesystem("s", "o", true);

@@ -3,7 +3,9 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { EngineError } from "../../../src/engine/errors";
 import {
+  MAX_TOKENS,
   MIN_FILESYSTEM_SIZE,
+  validateEncryption,
   validateFilesystemSize,
   validateIntegrity,
   validateName,
@@ -160,4 +162,36 @@ test("a journal that is not a multiple of 4096 bytes is refused, and so is an un
     /is not a multiple of the block size/,
   );
   assert.throws(() => validateIntegrity({ tagSpec: "64b" }), /"64b" is none of 0b, 32b, 512b/);
+});
+
+const key = (description: string, slot: number | null = null) => ({ description, slot });
+const tpm2 = (slot: number | null = null) => ({ slot, pin: "tpm2", config: "{}" });
+
+test("a key that is asked for twice without a slot is one unlock method, with slots it is two", () => {
+  const keys = [key("a"), key("b"), key("a"), key("a", 3), key("a", 4), key("b")];
+  assert.deepEqual(validateEncryption({ keys, clevis: [tpm2(), tpm2()] }), {
+    keys: [key("a"), key("b"), key("a", 3), key("a", 4)],
+    clevis: [tpm2(), tpm2()],
+  });
+});
+
+test("unlock methods are at most fifteen, counted as they would be bound", () => {
+  const many = Array.from({ length: MAX_TOKENS - 1 }, () => tpm2());
+  const twice = [key("a"), key("a")];
+  assert.equal(validateEncryption({ keys: twice, clevis: many }).keys.length, 1);
+  assert.throws(
+    () => validateEncryption({ keys: [...twice, key("b")], clevis: many }),
+    /16 unlock methods were provided, where an encrypted pool can have 15 at most/,
+  );
+});
+
+test("token slots are those of LUKS2, each for one method", () => {
+  validateEncryption({ keys: [key("a", 0)], clevis: [tpm2(31)] });
+  for (const slot of [32, 255, 4294967295])
+    for (const request of [
+      { keys: [key("a", slot)], clevis: [] },
+      { keys: [], clevis: [tpm2(slot)] },
+    ])
+      assert.throws(() => validateEncryption(request), new RegExp(`Token slot ${slot} does not exist`));
+  assert.throws(() => validateEncryption({ keys: [key("a", 3)], clevis: [tpm2(3)] }), /slot 3 already taken/);
 });

@@ -42,6 +42,7 @@ for step in steps:
     for fd in ancillary: os.close(fd)
 print(json.dumps(answers))
 `;
+import { secretOf } from "../../support/secrets";
 
 interface Step {
   parts: string[];
@@ -138,7 +139,7 @@ test("descriptors that are missing, not wanted, or too many", async () => {
 });
 
 test("the life of an encrypted pool and a filesystem, with the bytes that upstream's programs have", async () => {
-  await engine.setKey("kd", Buffer.from("secret"));
+  await engine.setKey("kd", secretOf("secret"));
   const clevis = '["tang",{"url":"http://t","stratis:tang:trust_url":true}]';
   assert.deepEqual(
     await exchange(

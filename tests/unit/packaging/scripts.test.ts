@@ -112,7 +112,7 @@ test("removal stops the daemon", () => {
 });
 
 test("purging leaves nothing behind, and takes nothing of others", () => {
-  const used = `mkdir -p stratisd/node stratisd/ns_mounts /var/log/stratis && touch /var/log/stratis/history.log && touch stratisd.pid stratisd-min.pid stratisd/stratis-1-private-a-crypt.lock && ln -s /usr/bin/node stratisd/node/stratisd`;
+  const used = `mkdir -p stratisd/node stratisd/ns_mounts /var/log/stratis && touch /var/log/stratis/history.log && touch stratisd.pid stratisd-min.pid stratisd/stratis-1-private-a-crypt.lock && ln -s /usr/bin/node stratisd/node/stratisd && mkdir stratisd/headers-abc && echo copy > stratisd/headers-abc/0 && chmod 400 stratisd/headers-abc/0`;
   assert.deepEqual(run("postrm", ["purge"], { run: used }), [
     "deb-systemd-helper purge stratisd.service stratis-metrics.timer",
   ]);

@@ -65,6 +65,18 @@ test("a device with a filesystem", async () => {
   await refused([await disk("d1"), device], /already in use.*ext4/);
 });
 
+test("a device with signatures that contradict each other", async () => {
+  const device = await disk("d0");
+  await wipeDisk(device);
+  await mustRun("mkfs.ext4", ["-q", "-F", device, "100M"]);
+  await mustRun("sh", ["-c", `printf -- '-rom1fs-' | dd of=${device} conv=notrunc,fsync status=none`]);
+  await mustRun("udevadm", ["settle"]);
+  // It is udev that says so, where it has made up its mind for one of them.
+  await refused([device], /contradictory|udev found a \w+ signature/);
+  await wipeDisk(device);
+  await mustRun("mkfs.ext4", ["-q", "-F", device, "100M"]);
+});
+
 test("a mounted device", async () => {
   const device = await disk("d0");
   await mkdir("/run/mounted", { recursive: true });

@@ -72,6 +72,16 @@ test("a filesystem has its link when the command returns, and keeps what is writ
   assert.match(await stratis("filesystem", "list", "life"), /home +1 TiB \/ /);
 });
 
+test("private devices have no links, so that nobody takes them for his", async () => {
+  const { stdout } = await mustRun("sh", [
+    "-c",
+    "udevadm settle --timeout=60; for link in /dev/disk/*/*; do echo $link $(dmsetup info -c --noheadings -o name $(readlink -f $link) 2> /dev/null); done",
+  ]);
+  const links = stdout.split("\n").filter((line) => line.includes("stratis-1-"));
+  assert.ok(links.length > 0, "those of the filesystem");
+  for (const line of links) assert.match(line, /stratis-1-[0-9a-f]{32}-thin-fs-[0-9a-f]{32}$/);
+});
+
 test("a snapshot of the mounted filesystem holds its content, and goes its own way", async () => {
   await stratis("filesystem", "snapshot", "life", "home", "monday");
   const at = await mountPoint("monday");

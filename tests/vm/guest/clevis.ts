@@ -73,10 +73,19 @@ export async function hangingServer(): Promise<{ url: string; close: () => void 
   return { url, close };
 }
 
-/** Passes on what a tang server advertises; but what it answers when a key is to be recovered is `lie`. */
-export async function lyingServer(tang: Tang, lie: string): Promise<{ url: string; close: () => void }> {
+/**
+ * Passes on what a tang server advertises; but what it answers when a key is to be recovered is `lie`, or nothing at
+ * all if that is null. `asked`: whether a key was to be recovered.
+ */
+export async function lyingServer(
+  tang: Tang,
+  lie: string | null,
+): Promise<{ url: string; asked: () => boolean; close: () => void }> {
+  let asked = false;
   const server = createServer((incoming, response) => {
     if (incoming.method === "POST") {
+      asked = true;
+      if (lie === null) return;
       response.setHeader("Content-Type", "application/jwk+json");
       response.end(lie);
       return;
@@ -91,6 +100,7 @@ export async function lyingServer(tang: Tang, lie: string): Promise<{ url: strin
   const url = await listening(server);
   return {
     url,
+    asked: () => asked,
     close: () => {
       server.closeAllConnections();
       server.close();

@@ -1,4 +1,4 @@
-/** Daemons that are killed before a step of an operation: see crash-native/ beside this file. */
+/** Daemons that are killed before a step of an operation, or one of whose steps fails: see crash-native/ beside this file. */
 import { readFileSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { startDaemon } from "./daemon";
@@ -27,6 +27,11 @@ function order(limit: number, ...more: string[]): void {
 /** From now on steps are counted, and before step `limit` the daemon dies; 0: it never does. */
 export function countSteps(limit: number): void {
   order(limit);
+}
+
+/** From now on steps are counted, and step `number` fails. */
+export function failStep(number: number): void {
+  order(-number);
 }
 
 /** From now on steps are counted, and before the first one whose name matches the command is run. */

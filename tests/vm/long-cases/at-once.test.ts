@@ -10,6 +10,9 @@ import {
   createPoolByBus,
   dmDevices,
   managedObjects,
+  run,
+  stratis,
+  stratisCommand,
   type Reply,
 } from "../cases/support";
 
@@ -63,6 +66,37 @@ test("two pools of one name at once: one is made, the other refused; one of anot
     replies.map(({ result }) => (result as [boolean])[0]),
     [true, false, true],
   );
+});
+
+test("a pool that is started while another of its name is made: one of them runs", async () => {
+  const [made, free] = await Promise.all(
+    DISKS.slice(0, 2).map(async (serial) => {
+      const path = await disk(serial);
+      return (await run("blkid", ["-p", path])).stdout === "" ? { free: path } : { made: path };
+    }),
+  ).then((found) => [found.find((it) => it.made)?.made, found.find((it) => it.free)?.free]);
+  assert.ok(made !== undefined && free !== undefined);
+  assert.equal((await stop("same")).code, 0);
+  const [started, created] = await Promise.all([
+    stratisCommand("pool", "start", "--name", "same"),
+    createPoolByBus("same", [free]),
+  ]);
+  assert.equal(
+    Number(started.status === 0) + Number(created.code === 0),
+    1,
+    started.stderr + created.message,
+  );
+  assert.match(
+    started.status === 0 ? created.message : started.stderr,
+    /Entry with name same already exists/,
+  );
+  const objects = await managedObjects();
+  const running = Object.values(objects).filter((interfaces) => interfaces[POOL]?.["Name"] === "same");
+  assert.equal(running.length, 1);
+  if (created.code !== 0) return;
+  // Back to the one that was there.
+  await stratis("pool", "destroy", "same");
+  await stratis("pool", "start", "--name", "same");
 });
 
 test("a pool that is stopped twice at once is stopped once, and the other call finds that done", async () => {

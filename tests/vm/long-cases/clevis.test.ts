@@ -4,8 +4,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { hangingServer, lyingServer } from "../guest/clevis";
-import { disk } from "../guest/disks";
-import { dmDevices, mustRun, run, stratis, stratisFails, unmountAll } from "../cases/support";
+import { disk, wipeDisk } from "../guest/disks";
+import { dmDevices, mustRun, run, stratis, stratisFails, unmountAll, until } from "../cases/support";
 import {
   bindClevis,
   bounded,
@@ -114,6 +114,33 @@ test("a server that lies when the pool is to be opened is told, and the key stil
   await mountAndCompare();
   await stratis("pool", "unbind", "clevis", POOL, "--token-slot", String(slot));
   liar.close();
+});
+
+test("while a start waits for a server that does not answer, other pools are made, stopped and started", async () => {
+  const mute = await lyingServer(tang, null);
+  assert.equal(await bindClevis("tang", { url: mute.url, "stratis:tang:trust_url": true }), null);
+  const slot = (await clevisInfos()).find(([, [, config]]) => config.includes(mute.url))?.[0] ?? -1;
+  await stop();
+  const device = await disk("d1");
+  await wipeDisk(device);
+  let waits = true;
+  const start = stratisFails("pool", "start", "--name", POOL, "--token-slot", String(slot)).finally(() => {
+    waits = false;
+  });
+  // It is waited for below.
+  start.catch(() => undefined);
+  await until("the server is asked", () => Promise.resolve(mute.asked()));
+  await stratis("pool", "create", "other", device);
+  await stratis("pool", "stop", "--name", "other");
+  await mustRun("udevadm", ["trigger", "--action=change", "--settle", device]);
+  await stratis("pool", "start", "--name", "other");
+  await stratis("pool", "destroy", "other");
+  assert.equal(waits, true, "the start has not ended before");
+  mute.close();
+  assert.match(await start, /Failed to retrieve Clevis passphrase/);
+  await stratis("pool", "start", "--name", POOL, "--token-slot", "1");
+  await mountAndCompare();
+  await stratis("pool", "unbind", "clevis", POOL, "--token-slot", String(slot));
 });
 
 test("nothing of a secret is in the daemon's log, and the pool is destroyed", async () => {

@@ -15,8 +15,8 @@ import {
   callStratis,
   closeBus,
   createPoolByBus,
-  dmDevices,
   managedObjects,
+  managerProperty,
   mountPoint,
   mustRun,
   run,
@@ -28,9 +28,9 @@ import { STRATIS_TOP } from "../guest/bus";
 import { daemonLog, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 import { WriteLog } from "../guest/log-writes";
+import { begin, isWorking, POOL_INTERFACE, reached } from "./in-place-support";
 
 const POOL = "cuts";
-const POOL_INTERFACE = "org.storage.stratis3.pool.r9";
 const MANAGER = "org.storage.stratis3.Manager.r9";
 const CUTS = Number(process.env["STRATIS_CRASH_CUTS"] ?? 200);
 /** One of so many goes on to the end. */
@@ -40,7 +40,6 @@ const LOGGED = "case-cuts-logged";
 const REPLAYED = "case-cuts-replayed";
 const FILE_BYTES = 128 * 1024;
 const LIMIT_MILLISECONDS = 4 * 3600_000;
-const OPERATION_MILLISECONDS = 20 * 60_000;
 
 before(async () => {
   for (const serial of ["d0", "d1", "d2", "d3"]) await wipeDisk(await disk(serial));
@@ -76,20 +75,14 @@ async function writeFiles(folder: string, goesOn: () => boolean): Promise<void> 
   }
 }
 
-async function poolObject(): Promise<{ path: string; properties: Record<string, unknown> } | undefined> {
-  for (const [path, interfaces] of Object.entries(await managedObjects())) {
-    const properties = interfaces[POOL_INTERFACE];
-    if (properties !== undefined) return { path, properties };
-  }
-  return undefined;
+async function call(member: string, signature = "", body: unknown[] = []): Promise<void> {
+  const { reply } = await begin(POOL, member, signature, body);
+  assert.deepEqual((await reply)?.code, 0, member);
 }
 
-async function call(member: string, signature = "", body: unknown[] = []): Promise<void> {
-  const object = await poolObject();
-  assert.ok(object !== undefined);
-  const { code, message } = await callStratis(object.path, POOL_INTERFACE, member, signature, body);
-  assert.equal(code, 0, `${member}: ${message}`);
-}
+/** Whether the pool runs. */
+const runs = async (): Promise<boolean> =>
+  Object.values(await managedObjects()).some((interfaces) => interfaces[POOL_INTERFACE] !== undefined);
 
 test(
   "the three operations are recorded, while files are written",
@@ -119,12 +112,8 @@ test(
   },
 );
 
-async function stoppedPools(): Promise<string[]> {
-  const { stdout } = await mustRun("busctl", [
-    ...["--json=short", "get-property", "org.storage.stratis3", STRATIS_TOP, MANAGER, "StoppedPools"],
-  ]);
-  return Object.keys((JSON.parse(stdout) as { data: object }).data);
-}
+const stoppedPools = async (): Promise<string[]> =>
+  Object.keys((await managerProperty("r9", "StoppedPools")) as object);
 
 /** Whether the pool was started by itself, without its key. */
 async function setUp(): Promise<boolean> {
@@ -144,19 +133,11 @@ async function verify(files: ReadonlyMap<string, string>): Promise<void> {
   assert.equal(check.status, 0, check.stdout + check.stderr);
 }
 
-async function waitForEnd(): Promise<void> {
-  const end = Date.now() + OPERATION_MILLISECONDS;
-  while ((await dmDevices()).some((name) => name.endsWith("-overlay"))) {
-    assert.ok(Date.now() < end, "the operation did not come to its end");
-    await sleep(500);
-  }
-}
-
 async function tryCut(files: ReadonlyMap<string, string>, toTheEnd: boolean): Promise<boolean> {
   const byItself = await setUp();
   await verify(files);
   if (toTheEnd) {
-    await waitForEnd();
+    await reached("the end of the operation", async () => !(await isWorking()));
     await stratis("pool", "stop", "--name", POOL);
     await setUp();
     await verify(files);
@@ -216,7 +197,7 @@ test(
         failures.push(`after entry ${cut} of ${log.entries.length}: ${String(error)}\n${await daemonLog()}`);
       }
       await unmountAll();
-      if ((await poolObject()) !== undefined) await stratis("pool", "stop", "--name", POOL);
+      if (await runs()) await stratis("pool", "stop", "--name", POOL);
       await mustRun("dmsetup", ["remove", "--retry", REPLAYED]);
       await mustRun("udevadm", ["settle", "--timeout=60"]);
     }

@@ -9,13 +9,14 @@ import { writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
-  callStratis,
   closeBus,
   createPoolByBus,
   dmDevices,
   managedObjects,
   mountPoint,
   mustRun,
+  poolObject,
+  poolProperties,
   run,
   sha256,
   stratis,
@@ -25,17 +26,15 @@ import {
   type Reply,
 } from "../cases/support";
 import { Churn } from "../guest/churn";
-import { daemonLog, killDaemon, startDaemon, stopDaemon } from "../guest/daemon";
+import { killDaemon, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
+import { begin, container, isWorking, LIMIT_MILLISECONDS, reached } from "./in-place-support";
 
 const POOL = "inplace";
 const DEVICE = "case-in-place";
 const KILLS = Number(process.env["STRATIS_CRASH_KILLS"] ?? 2);
 const SECTORS_PER_GIB = 2 * 1024 * 1024;
-const POOL_INTERFACE = "org.storage.stratis3.pool.r9";
 const OPERATION_INTERFACE = "org.storage.stratis3.operation";
-/** A whole operation, in an emulated guest. */
-const LIMIT_MILLISECONDS = 20 * 60_000;
 const TEST_OPTIONS = { timeout: 2 * LIMIT_MILLISECONDS };
 let hash = "";
 let churn: Churn;
@@ -75,70 +74,32 @@ after(async () => {
 
 type Properties = Record<string, unknown>;
 
-async function found(iface: string): Promise<{ path: string; properties: Properties } | undefined> {
-  for (const [path, interfaces] of Object.entries(await managedObjects())) {
-    const properties = interfaces[iface];
-    if (properties !== undefined && (iface !== POOL_INTERFACE || properties["Name"] === POOL))
-      return { path, properties };
-  }
-  return undefined;
+/** The object that tells of progress. */
+async function operation(): Promise<Properties | undefined> {
+  const objects = Object.values(await managedObjects());
+  return objects.map((interfaces) => interfaces[OPERATION_INTERFACE]).find((found) => found !== undefined);
 }
-async function pool(): Promise<{ path: string; properties: Properties }> {
-  const object = await found(POOL_INTERFACE);
-  assert.ok(object !== undefined, `the pool is not running:\n${await daemonLog()}`);
-  return object;
-}
-const poolProperty = async (name: string): Promise<unknown> => (await pool()).properties[name];
+const poolProperty = async (name: string): Promise<unknown> => (await poolProperties(POOL))[name];
 
 const crypt = async (): Promise<string | undefined> =>
   (await dmDevices()).find((name) => name.endsWith("-crypt"));
 const tableOf = async (name: string): Promise<string> => (await mustRun("dmsetup", ["table", name])).stdout;
-async function container(): Promise<string> {
-  const name = (await dmDevices()).find((device) => device.endsWith("-physical-cache"));
-  assert.ok(name !== undefined);
-  return `/dev/mapper/${name}`;
-}
-
-/** The call, whose answer never comes when the daemon is killed. */
-async function begin(
-  member: string,
-  signature = "",
-  body: unknown[] = [],
-): Promise<{ reply: Promise<Reply | null> }> {
-  const { path } = await pool();
-  return { reply: callStratis(path, POOL_INTERFACE, member, signature, body).catch(() => null) };
-}
-
-async function answer(...call: Parameters<typeof begin>): Promise<Reply> {
-  const { reply } = await begin(...call);
+async function answer(member: string, signature = "", body: unknown[] = []): Promise<Reply> {
+  const { reply } = await begin(POOL, member, signature, body);
   return (await reply) ?? { code: -1, message: "no answer", result: null };
 }
 
-async function waitFor(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + LIMIT_MILLISECONDS;
-  while (!(await isSo())) {
-    assert.ok(Date.now() < end, `${what} did not come about:\n${await daemonLog()}`);
-    await sleep(300);
-  }
-}
-
-/** libcryptsetup is at it. */
-const isWorking = async (): Promise<boolean> => (await dmDevices()).some((name) => name.endsWith("-overlay"));
-
 async function killAtWork(): Promise<void> {
-  await waitFor("work in place", isWorking);
+  await reached("work in place", isWorking);
   await sleep(500 + Math.random() * 9000);
   await killDaemon();
   await startDaemon();
-  await pool();
+  await poolObject(POOL);
 }
 
 /** Nothing is under way, nothing is left, and all that was written is there. */
 async function requireSettled(devices: number): Promise<void> {
-  await waitFor(
-    "the end of the operation's object",
-    async () => (await found(OPERATION_INTERFACE)) === undefined,
-  );
+  await reached("the end of the operation's object", async () => (await operation()) === undefined);
   const live = await dmDevices();
   assert.equal(live.length, devices, live.join(" "));
   assert.doesNotMatch((await mustRun("dmsetup", ["ls"])).stdout, /temporary-cryptsetup/);
@@ -170,12 +131,12 @@ test("encrypted, killed meanwhile, and taken up by the next daemon", TEST_OPTION
     [[false, 0], "one"],
     [[true, 5], "two"],
   ];
-  const { reply } = await begin("EncryptPool", "a((bu)s)a((bu)ss)", [keys, []]);
+  const { reply } = await begin(POOL, "EncryptPool", "a((bu)s)a((bu)ss)", [keys, []]);
   for (let kill = 0; kill < KILLS; kill += 1) await killAtWork();
   if (KILLS === 0) assert.equal((await reply)?.code, 0);
-  await waitFor("encryption", async () => (await poolProperty("Encrypted")) === true);
+  await reached("encryption", async () => (await poolProperty("Encrypted")) === true);
   await requireSettled(ENCRYPTED_DEVICES);
-  const { KeyDescriptions, VolumeKeyLoaded, FreeTokenSlots } = (await pool()).properties;
+  const { KeyDescriptions, VolumeKeyLoaded, FreeTokenSlots } = await poolProperties(POOL);
   assert.deepEqual(
     [KeyDescriptions, VolumeKeyLoaded, FreeTokenSlots],
     [
@@ -203,15 +164,15 @@ test("re-encrypted, killed meanwhile: another key, the same unlock methods", TES
     (await mustRun("sh", ["-c", `cryptsetup luksDump ${await container()} | sed -n '/^Digests/,$p'`])).stdout;
   const before = await digest();
   assert.deepEqual(await poolProperty("LastReencryptedTimestamp"), [false, ""]);
-  await begin("ReencryptPool");
+  await begin(POOL, "ReencryptPool");
   for (let kill = 0; kill < KILLS; kill += 1) await killAtWork();
-  await waitFor("re-encryption", async () => {
+  await reached("re-encryption", async () => {
     const [known] = (await poolProperty("LastReencryptedTimestamp")) as [boolean, string];
     return known;
   });
   await requireSettled(ENCRYPTED_DEVICES);
   assert.notEqual(await digest(), before);
-  const { KeyDescriptions, VolumeKeyLoaded } = (await pool()).properties;
+  const { KeyDescriptions, VolumeKeyLoaded } = await poolProperties(POOL);
   assert.deepEqual(
     [KeyDescriptions, VolumeKeyLoaded],
     [
@@ -243,8 +204,8 @@ test(
   "a worker that is killed: the daemon finishes its piece, and says that the rest is not done",
   TEST_OPTIONS,
   async () => {
-    const { reply } = await begin("ReencryptPool");
-    await waitFor("work in place", isWorking);
+    const { reply } = await begin(POOL, "ReencryptPool");
+    await reached("work in place", isWorking);
     await sleep(2000);
     await mustRun("pkill", ["-KILL", "-f", "stratisd-worker.js"]);
     const answered = await reply;
@@ -252,7 +213,7 @@ test(
     assert.match(answered.message, /ended before it was done/);
     assert.equal(await isWorking(), false);
     const written = churn.rounds;
-    await waitFor("writing", () => Promise.resolve(churn.rounds > written + 2));
+    await reached("writing", () => Promise.resolve(churn.rounds > written + 2));
     const { code, message } = await answer("ReencryptPool");
     assert.equal(code, 0, message);
     await requireSettled(ENCRYPTED_DEVICES);
@@ -260,12 +221,12 @@ test(
 );
 
 test("decrypted, killed meanwhile: nothing of the header is left", TEST_OPTIONS, async () => {
-  await begin("DecryptPool");
+  await begin(POOL, "DecryptPool");
   for (let kill = 0; kill < KILLS; kill += 1) await killAtWork();
-  await waitFor("decryption", async () => (await poolProperty("Encrypted")) === false);
+  await reached("decryption", async () => (await poolProperty("Encrypted")) === false);
   await requireSettled(PLAIN_DEVICES);
   assert.equal(await crypt(), undefined);
-  const { KeyDescriptions, LastReencryptedTimestamp } = (await pool()).properties;
+  const { KeyDescriptions, LastReencryptedTimestamp } = await poolProperties(POOL);
   assert.deepEqual([KeyDescriptions, LastReencryptedTimestamp], ["Unencrypted", [false, ""]]);
   const zeros = await run("cmp", ["-n", String(34816 * 512), await container(), "/dev/zero"]);
   assert.equal(zeros.status, 0, zeros.stdout + zeros.stderr);
@@ -275,15 +236,15 @@ test("decrypted, killed meanwhile: nothing of the header is left", TEST_OPTIONS,
 
 test("by the command line, with other operations meanwhile", TEST_OPTIONS, async () => {
   await stratis("pool", "encryption", "on", "--in-place", "--key-desc", "one", "--name", POOL);
-  await waitFor("work in place", isWorking);
+  await reached("work in place", isWorking);
   await stratis("filesystem", "create", POOL, "other", "--size", "512MiB");
   await stratis("filesystem", "snapshot", POOL, "home", "copy");
-  await waitFor("progress on the bus", async () => (await found(OPERATION_INTERFACE)) !== undefined);
-  const { Kind, TotalBytes } = (await found(OPERATION_INTERFACE))?.properties ?? {};
+  await reached("progress on the bus", async () => (await operation()) !== undefined);
+  const { Kind, TotalBytes } = (await operation()) ?? {};
   assert.equal(Kind, "encrypt");
   assert.ok(BigInt(String(TotalBytes)) > 0n);
   assert.match(await stratisFails("pool", "bind", "keyring", POOL, "two"), /not encrypted|encryption/i);
-  await waitFor("encryption", async () => (await poolProperty("Encrypted")) === true);
+  await reached("encryption", async () => (await poolProperty("Encrypted")) === true);
   await stratis("filesystem", "destroy", POOL, "other", "copy");
   await requireSettled(ENCRYPTED_DEVICES);
   assert.match(

@@ -183,6 +183,34 @@ test("the next daemon takes it over", async () => {
   await kept.compare();
 });
 
+test("with what is inside of a device found, and not yet the device, it waits for that", async () => {
+  await unmountAll();
+  await killDaemon();
+  const d1 = await disk("d1");
+  // As if udev had not come to the device yet: its header is not to be seen.
+  await mustRun("dd", [`if=${d1}`, "of=/run/case-header", "bs=4096", "count=8", "status=none"]);
+  await mustRun("dd", [
+    "if=/dev/zero",
+    `of=${d1}`,
+    "bs=4096",
+    "count=8",
+    "conv=fsync,notrunc",
+    "status=none",
+  ]);
+  await mustRun("udevadm", ["settle", "--timeout=60"]);
+  await startDaemon();
+  assert.notEqual((await stratisCommand("pool", "list", "--name", POOL)).status, 0);
+  await mustRun("dd", ["if=/run/case-header", `of=${d1}`, "bs=4096", "conv=fsync,notrunc", "status=none"]);
+  await mustRun("udevadm", ["trigger", "--action=change", "--settle", d1]);
+  await until(
+    "the daemon takes the pool over",
+    async () => (await stratisCommand("pool", "list", "--name", POOL)).status === 0,
+    WAIT_MILLISECONDS,
+  );
+  assert.deepEqual((await poolProperties(POOL))["KeyDescriptions"], [true, [true, "two"]]);
+  await kept.mountAndCompare();
+});
+
 interface Stopped {
   key_description: [boolean, [boolean, string]];
   devs: { devnode: string }[];

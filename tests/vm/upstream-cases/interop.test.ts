@@ -26,6 +26,8 @@ const POOL = "shared";
 const KEY_FILE = "/run/case-key";
 const POOL_INTERFACE = "org.storage.stratis3.pool.r9";
 const FILE_MIB = 5;
+const SMALL = "case-small";
+const SMALL_SECTORS = 1.5 * 2 * 1024 * 1024;
 /** Properties that one daemon has to read as the other wrote them. */
 const SAME = ["Name", "Uuid", "Encrypted", "KeyDescriptions", "ClevisInfos", "HasCache", "MetadataVersion"];
 const SAME_SPACE = ["TotalPhysicalSize", "AllocatedSize", "FsLimit", "Overprovisioning"];
@@ -121,7 +123,15 @@ const OURS_ONLY: Record<string, Kind> = {
   "encrypted in place": {
     encrypted: true,
     make: async () => {
-      await create();
+      // A small one, because all of it is rewritten.
+      await mustRun("dmsetup", [
+        "create",
+        SMALL,
+        "--table",
+        `0 ${SMALL_SECTORS} linear ${await disk("d0")} 0`,
+      ]);
+      await mustRun("udevadm", ["settle", "--timeout=60"]);
+      await stratis("pool", "create", POOL, `/dev/mapper/${SMALL}`);
       await call("EncryptPool", "a((bu)s)a((bu)ss)", [[[[false, 0], "k"]], []]);
     },
   },
@@ -150,7 +160,7 @@ function thereAndBack(name: string, kind: Kind, maker: Maker): void {
       await stratisCommand("key", "unset", "k");
       await stratis("key", "set", "--keyfile-path", KEY_FILE, "k");
       await kind.make(maker);
-      await stratis("filesystem", "create", POOL, "home", "--size", "1GiB");
+      await stratis("filesystem", "create", POOL, "home", "--size", "600MiB");
       await kept.write(FILE_MIB);
       await unmountAll();
       made = await facts();

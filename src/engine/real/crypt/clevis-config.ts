@@ -119,7 +119,7 @@ function configOf(header: JsonValue, depth: number): { pin: string; config: Json
     case "sss":
       return { pin, config: sharedConfig(member(clevis, "sss"), depth) };
     default:
-      throw new EngineError("Unsupported clevis pin");
+      throw new EngineError(`Unsupported clevis pin ${JSON.stringify(pin)}`);
   }
 }
 

@@ -1,6 +1,6 @@
 /** The programs of Clevis: binding a header to a server or chip, and getting secrets back (encryption.md §11). */
 import { isJsonObject, parseJson, printJson } from "../../../disk/json";
-import { isNativeError, native, type RunOptions, type RunResult } from "../../../native";
+import { isNativeError, native, type RunOptions, type RunResult, type Secret } from "../../../native";
 import { ChainedError, EngineError } from "../../errors";
 import { findProgram, programFailure } from "../programs";
 import { configOfJwe, pinsOf, type AcceptedConfig, type ClevisConfig } from "./clevis-config";
@@ -65,7 +65,7 @@ async function runWithin(
 }
 
 /** What lets Clevis change a header: the slot of a token with a key in the keyring, or a passphrase. */
-export type Authorisation = { token: number } | { passphrase: Uint8Array };
+export type Authorisation = { token: number } | { secret: Secret };
 
 /** Binds the header on `device`. `slot`: of the token, null for the lowest free one. */
 export async function bind(
@@ -84,13 +84,8 @@ export async function bind(
     ...(slot === null ? [] : ["-t", String(slot)]),
     ...[config.pin, config.config],
   ];
-  const stdin = byToken ? undefined : Buffer.concat([authorisation.passphrase, Buffer.from("\n")]);
-  try {
-    const input = stdin === undefined ? {} : { stdin };
-    await mustRun("clevis", args, { timeoutMs: CHANGE_TIMEOUT_MS, keyring: true, ...input });
-  } finally {
-    stdin?.fill(0);
-  }
+  const input = byToken ? {} : { stdinLine: authorisation.secret };
+  await mustRun("clevis", args, { timeoutMs: CHANGE_TIMEOUT_MS, keyring: true, ...input });
 }
 
 /** Kills the keyslot and removes its token. */
@@ -108,7 +103,7 @@ export async function regenerate(device: string, keyslot: number, config: Clevis
 }
 
 /** The passphrase that a token of Clevis keeps. To be wiped by the caller. */
-export async function decrypt(tokenJson: string): Promise<Buffer> {
+export async function decrypt(tokenJson: string): Promise<Secret> {
   try {
     const token = parseJson(tokenJson);
     const jwe = isJsonObject(token) ? token["jwe"] : undefined;
@@ -121,9 +116,9 @@ export async function decrypt(tokenJson: string): Promise<Buffer> {
       stdin: Buffer.from(compact),
       secretOutput: true,
     });
-    if (secret === undefined || secret.length === 0) throw new EngineError("clevis printed nothing");
-    if (secret.length > MAX_SECRET_BYTES) {
-      secret.fill(0);
+    if (secret === undefined || secret.bytes === 0) throw new EngineError("clevis printed nothing");
+    if (secret.bytes > MAX_SECRET_BYTES) {
+      secret.wipe();
       throw new EngineError(`the passphrase has more than ${MAX_SECRET_BYTES} bytes`);
     }
     return secret;

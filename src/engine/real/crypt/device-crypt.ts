@@ -8,9 +8,17 @@ import type { DevUuid, PoolUuid } from "../../../uuid";
 import { ChainedError, EngineError } from "../../errors";
 import { sectorSizesOf, withBlockFile, type SectorSizes } from "../block-file";
 import { requestUdevChange } from "../uevent";
-import { LuksDevice, rawTokensOf, type HeaderFormat } from "./luks-device";
+import { InPlaceDevice } from "./in-place-device";
+import { rawTokensOf, type HeaderFormat } from "./luks-device";
+import { liveLength } from "./mapping";
 import type { AcceptedRequest, Unlock } from "./request";
-import { printStratisToken, STRATIS_SLOT, stratisTokenOf, type StratisToken } from "./stratis-token";
+import {
+  CLEVIS_SLOT,
+  printStratisToken,
+  STRATIS_SLOT,
+  stratisTokenOf,
+  type StratisToken,
+} from "./stratis-token";
 
 /** What the header takes of a block device. */
 export const DEVICE_HEADER_SECTORS = sectors(32768n);
@@ -27,7 +35,7 @@ async function mayBeOurs(path: string): Promise<boolean> {
   return start.includes(names.PRIVATE_PREFIX);
 }
 
-export class DeviceCrypt extends LuksDevice {
+export class DeviceCrypt extends InPlaceDevice {
   #token: StratisToken;
 
   private constructor(
@@ -86,15 +94,39 @@ export class DeviceCrypt extends LuksDevice {
     return this.#token.poolName;
   }
 
+  /** Behind those that stratisd looks into. */
+  protected override get markSlot(): number {
+    const taken = new Set(this.rawTokens.map(({ slot }) => slot));
+    let slot = CLEVIS_SLOT + 1;
+    while (taken.has(slot)) slot += 1;
+    return slot;
+  }
+
   /** Opens the device unless it is open. */
   async open({ method, passphrase }: Unlock): Promise<DeviceNumber> {
+    await this.complete();
     const live = await this.mappingNumber();
-    if (live !== null) return live;
+    if (live !== null) {
+      await this.mend(this.number, { method: method ?? "any", passphrase });
+      return live;
+    }
     if (method === null) throw new EngineError("No unlock mechanism was provided");
     await this.tryAll(method, passphrase, (unlock) =>
       native().cryptActivate(this.container, this.mapping, unlock),
     );
+    // What was interrupted in the middle of a piece was recovered by that.
+    await this.refresh();
     return await this.requireMapping();
+  }
+
+  /**
+   * A mapping that an earlier daemon has left can be read only when a piece that was being re-encrypted is at its end.
+   * Throws EngineError when that can't be brought about now.
+   */
+  async mendIfOpen(): Promise<void> {
+    if ((await this.mappingNumber()) === null) return;
+    await this.complete();
+    await this.mend(this.number);
   }
 
   async close(): Promise<void> {
@@ -105,6 +137,16 @@ export class DeviceCrypt extends LuksDevice {
   async room(): Promise<Sectors> {
     const { size } = await withBlockFile(this.container, {}, (file) => file.info());
     return sectors(bytesToSectors(bytes(size)) - DEVICE_HEADER_SECTORS);
+  }
+
+  /** libcryptsetup works on all that the block device has room for. Throws EngineError where the mapping has less. */
+  async requireFullSize(): Promise<void> {
+    const [room, length] = [await this.room(), await liveLength(this.mapping)];
+    if (room !== length)
+      throw new EngineError(
+        `${this.container} has room for ${room} sectors of data, of which ${length} are in use; the pool has to be ` +
+          "extended to all of it first",
+      );
   }
 
   /** Gives the mapping a size. */

@@ -2,7 +2,7 @@
 import { parseJson, printJsonSorted } from "../../../disk/json";
 import type { LegacyEncryptionInfo, PerDevice } from "../../engine";
 import type { ClevisConfig } from "./clevis-config";
-import type { LuksDevice } from "./luks-device";
+import { describe, type LuksDevice } from "./luks-device";
 import type { AcceptedRequest } from "./request";
 import { CLEVIS_SLOT, KEY_SLOT } from "./stratis-token";
 
@@ -34,6 +34,25 @@ export function legacyInfo(devices: readonly Pick<LuksDevice, "tokens">[]): Lega
     keyDescription: agreed(keys, (description) => JSON.stringify(description)),
     clevis: agreed(clevis, configText),
   };
+}
+
+/**
+ * How the devices of a pool differ, for people: what each opens by, and what makes them the same. null: they do not.
+ */
+export function describeDisagreement(
+  devices: readonly Pick<LuksDevice, "container" | "tokens">[],
+): string | null {
+  if (devices.length === 0) return null;
+  const { keyDescription, clevis } = legacyInfo(devices);
+  if (keyDescription.consistent && clevis.consistent) return null;
+  const each = devices.map(
+    ({ container, tokens }) => `${container} is bound to ${tokens.map(describe).join(" and ")}`,
+  );
+  const ways = [
+    ...(keyDescription.consistent ? [] : ["rebind the pool with the key description that all are to have"]),
+    ...(clevis.consistent ? [] : ["unbind the pool from Clevis, and bind it again"]),
+  ];
+  return `${INCONSISTENT_INFO}: ${each.join("; ")}. To make them the same: ${ways.join("; ")}`;
 }
 
 /** What a device that is new to the pool is to be bound to; null when the devices do not agree. */

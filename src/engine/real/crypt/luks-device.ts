@@ -2,15 +2,26 @@
  * A device that has a LUKS2 header with unlock methods of ours, and the mapping that it is opened as: what is common to
  * the one of a V2 pool and to those of a V1 pool's block devices (encryption.md §8, §9, §12, §13, §16).
  */
-import { isNativeError, native, type CryptHeader, type CryptUnlock, type VolumeKey } from "../../../native";
+import {
+  isNativeError,
+  native,
+  type CryptHeader,
+  type CryptUnlock,
+  type Secret,
+  type VolumeKey,
+} from "../../../native";
 import type { DeviceNumber } from "../../../dm/device-number";
 import type { UnlockMethod } from "../../engine";
 import { ChainedError, EngineError, errorText } from "../../errors";
+import { logger } from "../../../log";
 import { hasKey, keyName } from "../keys";
 import * as clevis from "./clevis";
 import type { AcceptedConfig } from "./clevis-config";
+import { forgetHeaders } from "./header-backup";
 import type { AcceptedRequest } from "./request";
-import { unlockTokens, type RawToken, type UnlockToken } from "./tokens";
+import { isUnbound, readTokens, type ForeignToken, type RawToken, type UnlockToken } from "./tokens";
+
+const log = logger("stratisd::engine::crypt");
 
 /** A key that authorises Clevis while a header has no other. */
 const TEMPORARY_KEY_BYTES = 64;
@@ -31,6 +42,7 @@ export const rawTokensOf = ({ tokens }: CryptHeader): RawToken[] =>
 
 export abstract class LuksDevice {
   #tokens: UnlockToken[] = [];
+  #foreign: ForeignToken[] = [];
   #rawTokens: RawToken[] = [];
   #header: CryptHeader | null = null;
 
@@ -61,24 +73,20 @@ export abstract class LuksDevice {
       [...list].filter(({ slot }) => slot !== null);
     const free = <T extends { slot: number | null }>(list: readonly T[]): T[] =>
       [...list].filter(({ slot }) => slot === null);
-    const temporary = Buffer.from(crypto.getRandomValues(new Uint8Array(TEMPORARY_KEY_BYTES / 2)).buffer);
-    // Clevis reads it as a line of text.
-    const passphrase = Buffer.from(temporary.toString("hex"), "latin1");
-    temporary.fill(0);
+    const secret = native().randomPassphrase(TEMPORARY_KEY_BYTES);
     const keyslot =
       bindings.length === 0
         ? null
-        : await native().cryptAddKeyslot(this.container, { volumeKey }, { passphrase });
+        : await native().cryptAddKeyslot(this.container, { volumeKey }, { secret });
     try {
       for (const { slot, description } of fixed(keys)) await this.#addKey({ volumeKey }, description, slot);
       for (const { slot, config } of fixed(bindings))
-        await clevis.bind(this.container, config, { passphrase }, slot);
+        await clevis.bind(this.container, config, { secret }, slot);
       for (const { description } of free(keys)) await this.#addKey({ volumeKey }, description, null);
-      for (const { config } of free(bindings))
-        await clevis.bind(this.container, config, { passphrase }, null);
+      for (const { config } of free(bindings)) await clevis.bind(this.container, config, { secret }, null);
       if (keyslot !== null) await native().cryptDestroyKeyslot(this.container, keyslot);
     } finally {
-      passphrase.fill(0);
+      secret.wipe();
     }
   }
 
@@ -107,6 +115,11 @@ export abstract class LuksDevice {
     return this.#tokens;
   }
 
+  /** What can't be read as an unlock method, by slot. */
+  get foreignTokens(): readonly ForeignToken[] {
+    return this.#foreign;
+  }
+
   /** All tokens, by slot, ascending, as of the last time that the header was read. */
   protected get rawTokens(): readonly RawToken[] {
     return this.#rawTokens;
@@ -122,7 +135,10 @@ export abstract class LuksDevice {
     return this.#header?.reencryption.mode ?? null;
   }
 
-  /** Reads the header again; false when it has no unlock method (any more). */
+  /**
+   * Reads the header again; false when it has no unlock method (any more). Throws EngineError where there are tokens
+   * that could be one, and none can be read.
+   */
   async refresh(): Promise<boolean> {
     const header = await native().cryptLoad(this.container);
     if (header?.reencryption.state === "invalid")
@@ -131,8 +147,23 @@ export abstract class LuksDevice {
       );
     this.#header = header;
     this.#rawTokens = header === null ? [] : rawTokensOf(header);
-    this.#tokens = unlockTokens(this.#rawTokens);
-    return this.#tokens.length > 0;
+    const { methods, foreign } = readTokens(this.#rawTokens);
+    this.#warnOf(foreign);
+    this.#tokens = methods;
+    this.#foreign = foreign;
+    if (methods.length === 0 && foreign.length > 0)
+      throw new EngineError(
+        `None of the unlock methods of ${this.container} can be understood: ${foreign.map(foreignText).join("; ")}`,
+      );
+    return methods.length > 0;
+  }
+
+  /** Of those that it was not said of before. */
+  #warnOf(foreign: readonly ForeignToken[]): void {
+    const known = new Set(this.#foreign.map(foreignText));
+    for (const text of foreign.map(foreignText))
+      if (!known.has(text))
+        log.warn(`${this.container}: ${text}; it is left alone, and does not open the pool`);
   }
 
   /** Of the mapping; null: it is not there. */
@@ -156,7 +187,7 @@ export abstract class LuksDevice {
   /** Tries what the method stands for, one way after the other. Throws EngineError with what each failed for. */
   protected async tryAll(
     method: Exclude<UnlockMethod, null>,
-    passphrase: Uint8Array | null,
+    passphrase: Secret | null,
     work: (unlock: CryptUnlock) => Promise<unknown>,
   ): Promise<void> {
     const wanted = method === "any" ? this.#tokens : this.#tokens.filter(({ slot }) => slot === method);
@@ -167,7 +198,7 @@ export abstract class LuksDevice {
       if (method !== "any" && keyslot === null && this.pending === null)
         throw new EngineError(`Keyslot for token ${method} not found`);
       try {
-        await work({ passphrase, keyslot });
+        await work({ secret: passphrase, keyslot });
       } catch (error) {
         throw new ChainedError("The passphrase does not open the pool", error);
       }
@@ -193,11 +224,11 @@ export abstract class LuksDevice {
       return await work({ keyDescription: keyName(token.description), keyslot });
     }
     const { json } = this.#rawTokens.find(({ slot }) => slot === token.slot) ?? { json: "" };
-    const passphrase = await clevis.decrypt(json);
+    const secret = await clevis.decrypt(json);
     try {
-      return await work({ passphrase, keyslot });
+      return await work({ secret, keyslot });
     } finally {
-      passphrase.fill(0);
+      secret.wipe();
     }
   }
 
@@ -233,6 +264,7 @@ export abstract class LuksDevice {
 
   /** Nothing of the header is left; the mapping must be gone. */
   async wipe(): Promise<void> {
+    await forgetHeaders(this.mapping);
     await native().cryptWipe(this.container);
   }
 
@@ -256,8 +288,8 @@ export abstract class LuksDevice {
     const before = new Set(this.#rawTokens.map(({ slot: taken }) => taken));
     await this.withAnySecret((unlock, token) => {
       if (token.kind === "key") return clevis.bind(this.container, config, { token: token.slot }, slot);
-      if (!("passphrase" in unlock)) throw new EngineError("a Clevis token opens by a passphrase only");
-      return clevis.bind(this.container, config, { passphrase: unlock.passphrase }, slot);
+      if (!("secret" in unlock)) throw new EngineError("a Clevis token opens by a passphrase only");
+      return clevis.bind(this.container, config, { secret: unlock.secret }, slot);
     });
     await this.refresh();
     const added = this.#tokens.find(({ slot: found }) => !before.has(found));
@@ -270,9 +302,22 @@ export abstract class LuksDevice {
     const secret = (of: string): { keyDescription: string } => ({ keyDescription: keyName(of) });
     const [before, after] = [secret(token.description), secret(description)];
     const keyslot = requireKeyslot(token);
-    const changed = await native().cryptChangeKeyslot(this.container, keyslot, before, after);
+    // It may have been interrupted right before its token was written.
+    const changed = (await this.#opens({ ...after, keyslot }))
+      ? keyslot
+      : await native().cryptChangeKeyslot(this.container, keyslot, before, after);
     await this.#setKeyToken(token.slot, changed, description);
     await this.refresh();
+  }
+
+  async #opens(unlock: CryptUnlock): Promise<boolean> {
+    try {
+      await native().cryptTest(this.container, unlock);
+      return true;
+    } catch (error) {
+      if (isNativeError(error) && error.code === "EPERM") return false;
+      throw error;
+    }
   }
 
   async rebindClevis(token: UnlockToken & { kind: "clevis" }): Promise<void> {
@@ -281,10 +326,12 @@ export abstract class LuksDevice {
   }
 
   async unbind(token: UnlockToken): Promise<void> {
-    const keyslot = requireKeyslot(token);
-    if (token.kind === "clevis") await clevis.unbind(this.container, keyslot);
+    // One that was interrupted may have left the token alone.
+    if (isUnbound(this.#rawTokens.find(({ slot }) => slot === token.slot)))
+      await native().cryptRemoveToken(this.container, token.slot);
+    else if (token.kind === "clevis") await clevis.unbind(this.container, requireKeyslot(token));
     else {
-      await native().cryptDestroyKeyslot(this.container, keyslot);
+      await native().cryptDestroyKeyslot(this.container, requireKeyslot(token));
       await native().cryptRemoveToken(this.container, token.slot);
     }
     await this.refresh();
@@ -296,6 +343,9 @@ export function requireKeyslot({ slot, keyslot }: UnlockToken): number {
     throw new EngineError(`Token slot ${slot} is not associated with exactly one keyslot`);
   return keyslot;
 }
+
+const foreignText = ({ slot, reason }: ForeignToken): string =>
+  `token slot ${slot} has something that is no unlock method of Stratis: ${reason}`;
 
 export const describe = (token: UnlockToken): string =>
   token.kind === "key" ? `key description "${token.description}"` : `Clevis pin ${token.pin}`;

@@ -27,8 +27,9 @@ import {
   type DmTargetLine,
 } from "../../../native";
 import { logger } from "../../../log";
-import { sectors } from "../../../units";
+import { bytes, bytesToSectors, sectors } from "../../../units";
 import { EngineError } from "../../errors";
+import { withBlockFile } from "../block-file";
 
 const log = logger("stratisd::engine::crypt");
 
@@ -40,6 +41,8 @@ const TEMPORARY = /^temporary-cryptsetup-\d+-\d+$/;
 /** A device and how it is to be unlocked: `unlocking` runs the work with a secret that opens the header. */
 export interface MappedDevice {
   container: DeviceNumber;
+  /** Of the container. */
+  path: string;
   mapping: string;
   unlocking: (work: (unlock: CryptUnlock) => Promise<unknown>) => Promise<void>;
 }
@@ -108,25 +111,25 @@ export function mappingTable(
   });
 }
 
-async function headerOf(container: DeviceNumber): Promise<{ header: CryptHeader; layout: DataLayout }> {
-  const header = await native().cryptLoad(dmPath(container));
-  if (header === null) throw new EngineError(`${dmPath(container)} has no LUKS2 header`);
+async function headerOf(path: string): Promise<{ header: CryptHeader; layout: DataLayout }> {
+  const header = await native().cryptLoad(path);
+  if (header === null) throw new EngineError(`${path} has no LUKS2 header`);
   return { header, layout: dataLayout(header.json) };
 }
 
 /** Gives a mapping the table of `length` sectors that the header stands for. */
 export async function reloadMapping(
-  { container, mapping, unlocking }: MappedDevice,
+  { container, path, mapping, unlocking }: MappedDevice,
   length: bigint,
 ): Promise<void> {
-  const { header, layout } = await headerOf(container);
+  const { header, layout } = await headerOf(path);
   const request = {
     op: "load" as const,
     name: mapping,
     targets: mappingTable(header, layout, container, length),
   };
   if (layout.segments.every(({ encryption }) => encryption === null)) await native().dmCall(request);
-  else await unlocking((unlock) => native().cryptLoadTable(dmPath(container), unlock, request));
+  else await unlocking((unlock) => native().cryptLoadTable(path, unlock, request));
   // udev has to know this device as it knew it when libcryptsetup made it.
   await native().dmCall({ op: "resume", name: mapping });
 }
@@ -141,9 +144,10 @@ async function finishPiece(
   piece: { start: bigint; length: bigint },
   begun: boolean,
 ): Promise<void> {
-  const { container, mapping, unlocking } = device;
+  const { container, path, mapping, unlocking } = device;
   const [, , name] = cryptHelpers(mapping);
-  const length = sectors(await liveLength(await nameOf(container)));
+  const { size } = await withBlockFile(path, {}, (file) => file.info());
+  const length = bytesToSectors(bytes(size));
   await removeDmDevice(name);
   const alias = await createDmDevice({
     name,
@@ -159,12 +163,6 @@ async function finishPiece(
     await removeTemporaries(alias);
     await removeDmDevice(name);
   }
-}
-
-async function nameOf(number: DeviceNumber): Promise<string> {
-  const found = [...(await listDmDevices()).values()].find((device) => deviceNumbersEqual(device, number));
-  if (found === undefined) throw new EngineError(`There is no device ${formatDeviceNumber(number)}`);
-  return found.name;
 }
 
 /** Whether all of the piece is done, by the header: nothing of it is, otherwise. */
@@ -188,10 +186,10 @@ function isDone(
 async function settleOverlay(device: MappedDevice, overlay: LiveDevice, hotzone: LiveDevice): Promise<void> {
   const piece = overlay.table.find((line) => refersTo(line, hotzone));
   if (piece !== undefined) {
-    const before = await headerOf(device.container);
+    const before = await headerOf(device.path);
     if (!isDone(before.header, before.layout, piece)) {
       await finishPiece(device, piece, before.header.reencryption.state === "crash");
-      const after = await headerOf(device.container);
+      const after = await headerOf(device.path);
       if (!isDone(after.header, after.layout, piece))
         throw new EngineError(
           `The piece at sector ${piece.start} of ${device.mapping} could not be brought to its end`,

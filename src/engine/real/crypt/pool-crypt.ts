@@ -2,29 +2,21 @@
  * The one LUKS2 layer of an encrypted V2 pool: between cache (or its placeholder) and flex devices (encryption.md §1,
  * §8, §12.3, §13, §14). What is done to it in place is in in-place.ts.
  */
-import { isJsonObject, parseJson, printJson } from "../../../disk/json";
 import { dataLayout } from "../../../disk/luks2-segments";
 import type { DeviceNumber } from "../../../dm/device-number";
 import * as names from "../../../dm/names";
 import { dmPath } from "../../../dm/operations";
-import {
-  isNativeError,
-  native,
-  type CryptReencryption,
-  type CryptUnlock,
-  type VolumeKey,
-} from "../../../native";
+import { native } from "../../../native";
 import { logger } from "../../../log";
 import type { PoolUuid } from "../../../uuid";
 import { EngineError, errorText } from "../../errors";
 import { CRYPT_META_SECTORS } from "../backstore/layout";
-import { completeReencryption } from "./complete-reencryption";
-import { LuksDevice, requireKeyslot, type HeaderFormat } from "./luks-device";
-import { liveLength, mendMapping, reloadMapping, type MappedDevice } from "./mapping";
-import { findReencryptionMark, outcomeOf, reencryptionMark } from "./reencryption-mark";
+import { recoverHeaders } from "./header-backup";
+import { InPlaceDevice } from "./in-place-device";
+import { requireKeyslot, type HeaderFormat } from "./luks-device";
+import { liveLength, reloadMapping } from "./mapping";
 import type { AcceptedRequest, Unlock } from "./request";
-import { featuresOf, type UnlockToken } from "./tokens";
-import { runInWorker, whenNoWorker } from "./worker";
+import { featuresOf } from "./tokens";
 
 const log = logger("stratisd::engine::crypt");
 
@@ -34,9 +26,6 @@ const FORMAT: HeaderFormat = {
   dataOffsetSectors: CRYPT_META_SECTORS,
 };
 
-/** Where libcryptsetup is given the passphrase. */
-const INIT = "crypt_reencrypt_init_by_passphrase";
-
 const volumeKeyName = (pool: PoolUuid): string => `stratis-1-vk-${pool}`;
 
 /**
@@ -45,7 +34,7 @@ const volumeKeyName = (pool: PoolUuid): string => `stratis-1-vk-${pool}`;
  */
 export type DataStage = "encrypted" | "untouched" | "underway" | "decrypted";
 
-export class PoolCrypt extends LuksDevice {
+export class PoolCrypt extends InPlaceDevice {
   #volumeKeyLoaded = false;
 
   private constructor(
@@ -55,21 +44,15 @@ export class PoolCrypt extends LuksDevice {
     super(container, names.v2Crypt(pool));
   }
 
+  /** Takes back a change of the header that was interrupted. To be called before load(). */
+  static async recover(pool: PoolUuid, container: DeviceNumber): Promise<void> {
+    await recoverHeaders([new PoolCrypt(pool, dmPath(container))]);
+  }
+
   /** The encryption that a header on `container` describes; null where there is no header with a way in. */
   static async load(pool: PoolUuid, container: DeviceNumber): Promise<PoolCrypt | null> {
     const crypt = new PoolCrypt(pool, dmPath(container));
     return (await crypt.refresh()) ? crypt : null;
-  }
-
-  /**
-   * Makes up for what an operation in place that was interrupted at its very end has left undone in the header. True:
-   * there was something.
-   */
-  async complete(): Promise<boolean> {
-    if (this.pending === null || !(await completeReencryption(this.container))) return false;
-    log.warn(`An operation in place on pool ${this.pool} that was interrupted at its very end is completed`);
-    await this.refresh();
-    return true;
   }
 
   /** Formats `container` and binds what is asked for. On failure nothing is left of it. */
@@ -157,19 +140,6 @@ export class PoolCrypt extends LuksDevice {
     return await this.requireMapping();
   }
 
-  #mapped(container: DeviceNumber, { method, passphrase }: Unlock): MappedDevice {
-    const unlocking = (work: (unlock: CryptUnlock) => Promise<unknown>): Promise<void> =>
-      this.tryAll(method ?? "any", passphrase, work);
-    return { container, mapping: this.mapping, unlocking };
-  }
-
-  /** After an operation in place that did not come to an orderly end: see mendMapping(). */
-  async mend(container: DeviceNumber, unlock: Unlock = { method: "any", passphrase: null }): Promise<void> {
-    await whenNoWorker(this.mapping);
-    await mendMapping(this.#mapped(container, unlock));
-    await this.refresh();
-  }
-
   /** Failures are logged: without the key the pool works, and can't grow. */
   async loadVolumeKey(): Promise<boolean> {
     try {
@@ -187,69 +157,6 @@ export class PoolCrypt extends LuksDevice {
     return this.#volumeKeyLoaded;
   }
 
-  /**
-   * Writes into the header that all data are to get a new volume key, to which each unlock method gets a keyslot. On
-   * failure the header is as it was (keepingHeaders), and an interruption is taken back by settleMark().
-   */
-  async beginReencryption(): Promise<void> {
-    const { header } = this;
-    if (header === null) throw new EngineError(`${this.container} has no LUKS2 header`);
-    const methods = this.tokens.map((token) => ({ token, old: requireKeyslot(token) }));
-    await native().cryptSetToken(this.container, null, reencryptionMark(header));
-    const volumeKey = await native().cryptGenerateVolumeKey(header.volumeKeyBytes ?? undefined);
-    let begin: { token: UnlockToken; old: number; added: number } | undefined;
-    try {
-      for (const { token, old } of methods) {
-        const added = await this.withSecretOf(token, (unlock) => this.#addUnbound(volumeKey, unlock));
-        await this.#setKeyslots(token, [old, added]);
-        begin ??= { token, old, added };
-      }
-    } finally {
-      volumeKey.wipe();
-    }
-    if (begin === undefined) throw new EngineError(`${this.container} has no unlock method`);
-    const { token, old, added } = begin;
-    await this.withSecretOf({ ...token, keyslot: null }, (unlock) =>
-      native().cryptReencryptBegin(this.container, {
-        ...{ mode: "reencrypt", activeName: this.mapping, unlock, oldKeyslot: old, newKeyslot: added },
-        ...{ cipher: header.cipher, cipherMode: header.cipherMode, sectorSize: header.sectorSize },
-      }),
-    );
-    await this.refresh();
-  }
-
-  async #addUnbound(volumeKey: VolumeKey, unlock: CryptUnlock): Promise<number> {
-    if ("token" in unlock) throw new EngineError("a secret is needed to make a keyslot for it");
-    return await native().cryptAddKeyslot(this.container, { volumeKey }, unlock, { unbound: true });
-  }
-
-  /** The token as it is, with other keyslots. */
-  async #setKeyslots({ slot }: UnlockToken, keyslots: number[]): Promise<void> {
-    const raw = this.rawTokens.find((token) => token.slot === slot);
-    const token = raw === undefined ? null : parseJson(raw.json);
-    if (token === null || !isJsonObject(token)) throw new EngineError(`Token slot ${slot} is empty`);
-    await native().cryptSetToken(
-      this.container,
-      slot,
-      printJson({ ...token, keyslots: keyslots.map(String) }),
-    );
-  }
-
-  /**
-   * After a re-encryption that is not pending any more, or that did not come to be: the mark of it is removed, and what
-   * was prepared for it. True: it was done. `recorded` is run before the mark of one that was done is removed.
-   */
-  async settleMark(recorded: () => Promise<void>): Promise<boolean> {
-    const mark = findReencryptionMark(this.rawTokens);
-    if (mark === null || this.header === null || this.pending !== null) return false;
-    const outcome = outcomeOf(mark, this.header);
-    if (outcome.done) await recorded();
-    else for (const keyslot of outcome.added) await native().cryptDestroyKeyslot(this.container, keyslot);
-    await native().cryptRemoveToken(this.container, mark.slot);
-    await this.refresh();
-    return outcome.done;
-  }
-
   /** Writes into the header that all data are to be decrypted. */
   async beginDecryption(): Promise<void> {
     await this.withAnySecret((unlock, token) =>
@@ -260,57 +167,23 @@ export class PoolCrypt extends LuksDevice {
     await this.refresh();
   }
 
-  /**
-   * Goes on with the operation that was begun, with a secret that opens the header. Resolves when it is finished, or
-   * was stopped; `started` gets each attempt.
-   */
-  async runPending(
-    passphrase: Uint8Array | null,
-    onProgress: (done: bigint, total: bigint) => void,
-    started: (run: CryptReencryption) => void,
-  ): Promise<"finished" | "stopped"> {
-    if (await this.complete()) return "finished";
-    const state = { launched: false };
-    const start = async (unlock: CryptUnlock): Promise<CryptReencryption> => {
-      state.launched = true;
-      const options = { activeName: this.mapping, unlock };
-      const run = await runInWorker(this.container, options, onProgress);
-      started(run);
-      return run;
-    };
-    const failures: string[] = [];
-    const given = passphrase === null ? [] : [() => start({ passphrase })];
-    const byToken = this.tokens.map(
-      (token) => () =>
-        // The secret is copied when the run is started, and wiped long before it ends.
-        this.withSecretOf({ ...token, keyslot: null }, start),
-    );
-    for (const attempt of [...given, ...byToken])
-      try {
-        return await (
-          await attempt()
-        ).ended;
-      } catch (error) {
-        // With another secret nothing is tried that may be in the middle of a piece.
-        if (state.launched && !isRefusedSecret(error)) throw error;
-        state.launched = false;
-        failures.push(errorText(error));
-      }
-    throw new EngineError(`Unable to get passphrase for any available token slots: ${failures.join("; ")}`);
+  /** Throws EngineError when resize() would. */
+  async requireResizable(): Promise<void> {
+    if (this.pending === null && !(await this.loadVolumeKey()))
+      throw new EngineError(`Failed to get volume key for pool with UUID ${this.pool}`);
   }
 
-  /** After the device below has grown. */
+  /** After the device below has grown, or is as small as before again. */
   async resize(container: DeviceNumber): Promise<void> {
     if (this.pending !== null) {
       // libcryptsetup does not resize then.
       const below = await liveLength(names.physicalCache(this.pool));
       const { dataOffsetSectors } = this.header ?? FORMAT;
       const unlock: Unlock = { method: "any", passphrase: null };
-      await reloadMapping(this.#mapped(container, unlock), below - dataOffsetSectors);
+      await reloadMapping(this.mapped(container, unlock), below - dataOffsetSectors);
       return;
     }
-    if (!(await this.loadVolumeKey()))
-      throw new EngineError(`Failed to get volume key for pool with UUID ${this.pool}`);
+    await this.requireResizable();
     await native().cryptResize(this.container, this.mapping, {
       volumeKeyDescription: volumeKeyName(this.pool),
     });
@@ -321,7 +194,3 @@ export class PoolCrypt extends LuksDevice {
     await native().volumeKeyUnset(volumeKeyName(this.pool));
   }
 }
-
-/** Nothing was begun: the next unlock method may open what this one could not. */
-const isRefusedSecret = (error: unknown): boolean =>
-  isNativeError(error) && error.syscall === INIT && ["EPERM", "ENOENT", "ENOKEY"].includes(error.code);

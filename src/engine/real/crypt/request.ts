@@ -1,4 +1,5 @@
 /** What a client wants of a pool's encryption: judged before anything is changed. */
+import type { Secret } from "../../../native";
 import type { EncryptionRequest, UnlockMethod } from "../../engine";
 import { EngineError } from "../../errors";
 import { validateEncryption } from "../../validation";
@@ -8,7 +9,7 @@ import { acceptConfig, type AcceptedConfig } from "./clevis-config";
 /** How a start opens the pool. */
 export interface Unlock {
   method: UnlockMethod;
-  passphrase: Uint8Array | null;
+  passphrase: Secret | null;
 }
 
 /** What is to be bound, judged; nothing has been changed. */
@@ -19,11 +20,11 @@ export interface AcceptedRequest {
 
 /** Throws EngineError for what can't be bound. */
 export async function acceptRequest(request: EncryptionRequest): Promise<AcceptedRequest> {
-  validateEncryption(request);
-  for (const { description } of request.keys) await requireKey(description);
+  const { keys, clevis } = validateEncryption(request);
+  for (const { description } of keys) await requireKey(description);
   return {
-    keys: request.keys,
-    clevis: request.clevis.map(({ slot, pin, config }) => ({ slot, config: acceptConfig(pin, config) })),
+    keys,
+    clevis: clevis.map(({ slot, pin, config }) => ({ slot, config: acceptConfig(pin, config) })),
   };
 }
 

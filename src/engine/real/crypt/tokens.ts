@@ -1,6 +1,6 @@
 /** Unlock methods of a LUKS2 header: what its tokens say (encryption.md §9, §10.3). */
 import { isJsonArray, isJsonObject, parseJson, type JsonObject, type JsonValue } from "../../../disk/json";
-import { ChainedError, EngineError } from "../../errors";
+import { EngineError, errorText } from "../../errors";
 import type { TokenBindings } from "../../engine";
 import { MAX_TOKENS } from "../../validation";
 import { descriptionIn } from "../keys";
@@ -29,19 +29,39 @@ export interface ClevisMethod extends Common {
 }
 export type UnlockToken = KeyMethod | ClevisMethod;
 
-function objectOf(token: RawToken): JsonObject {
-  const value = parseJson(token.json);
+/**
+ * A token of a type of ours that can't be read as one: bound by other means, with a pin that Stratis does not have, or
+ * damaged. It is not ours to change, and keeps its slot.
+ */
+export interface ForeignToken {
+  slot: number;
+  /** Keyslots that it opens. */
+  keyslots: number[];
+  reason: string;
+}
+
+function objectOf(json: string): JsonObject {
+  const value = parseJson(json);
   if (!isJsonObject(value)) throw new EngineError("it is not a JSON object");
   return value;
 }
 
-function keyslotOf(token: JsonObject): number | null {
+function keyslotsOf(token: JsonObject): number[] {
   const list = token["keyslots"];
-  if (list === undefined || !isJsonArray(list)) return null;
-  const numbers = list.flatMap((item) =>
-    typeof item === "string" && /^\d+$/.test(item) ? [Number(item)] : [],
-  );
-  return numbers.length === 1 ? (numbers[0] ?? null) : null;
+  if (list === undefined || !isJsonArray(list)) return [];
+  return list.flatMap((item) => (typeof item === "string" && /^\d+$/.test(item) ? [Number(item)] : []));
+}
+
+function keyslotOf(token: JsonObject): number | null {
+  const [keyslot, ...more] = keyslotsOf(token);
+  return keyslot === undefined || more.length > 0 ? null : keyslot;
+}
+
+/** The token opens no keyslot (any more). */
+export function isUnbound(token: RawToken | undefined): boolean {
+  if (token === undefined) return false;
+  const list = objectOf(token.json)["keyslots"];
+  return list !== undefined && isJsonArray(list) && list.length === 0;
 }
 
 function textOf(value: JsonValue | undefined, what: string): string {
@@ -50,9 +70,8 @@ function textOf(value: JsonValue | undefined, what: string): string {
 }
 
 /** null for tokens of other programs, which are none of our business. */
-function methodOf(token: RawToken): UnlockToken | null {
-  const object = objectOf(token);
-  const common = { slot: token.slot, keyslot: keyslotOf(object) };
+function methodOf(slot: number, object: JsonObject): UnlockToken | null {
+  const common = { slot, keyslot: keyslotOf(object) };
   const { type } = object;
   switch (typeof type === "string" ? type : "") {
     case "luks2-keyring": {
@@ -66,38 +85,35 @@ function methodOf(token: RawToken): UnlockToken | null {
   }
 }
 
-/** The unlock methods among the tokens, by slot. Throws EngineError for one of ours that makes no sense. */
-export function unlockTokens(tokens: readonly RawToken[]): UnlockToken[] {
-  const found: UnlockToken[] = [];
-  for (const token of tokens) {
+/** Unlock methods, and what could be one, among the tokens; each by slot. */
+export function readTokens(tokens: readonly RawToken[]): { methods: UnlockToken[]; foreign: ForeignToken[] } {
+  const methods: UnlockToken[] = [];
+  const foreign: ForeignToken[] = [];
+  for (const { slot, json } of tokens.toSorted((a, b) => a.slot - b.slot)) {
+    let keyslots: number[] = [];
     try {
-      const method = methodOf(token);
-      if (method !== null) found.push(method);
+      const object = objectOf(json);
+      keyslots = keyslotsOf(object);
+      const method = methodOf(slot, object);
+      if (method !== null) methods.push(method);
     } catch (error) {
-      throw new ChainedError(`Token ${token.slot} of the LUKS2 header can't be understood`, error);
+      foreign.push({ slot, keyslots, reason: errorText(error) });
     }
   }
-  return found.sort((a, b) => a.slot - b.slot);
+  return { methods, foreign };
 }
 
-export function bindingsOf(tokens: readonly UnlockToken[]): TokenBindings {
+/** `foreign`: how many tokens beside them have a slot that could be a binding's. */
+export function bindingsOf(tokens: readonly UnlockToken[], foreign: number): TokenBindings {
   const bindings: TokenBindings = {
     keys: [],
     clevis: [],
-    freeSlots: Math.max(0, MAX_TOKENS - tokens.length),
+    freeSlots: Math.max(0, MAX_TOKENS - tokens.length - foreign),
   };
   for (const token of tokens)
     if (token.kind === "key") bindings.keys.push({ slot: token.slot, description: token.description });
     else bindings.clevis.push({ slot: token.slot, pin: token.pin, config: token.config });
   return bindings;
-}
-
-/** The lowest slot that no token has, of ours or of others. */
-export function freeSlot(tokens: readonly { slot: number }[]): number {
-  const used = new Set(tokens.map(({ slot }) => slot));
-  let slot = 0;
-  while (used.has(slot)) slot += 1;
-  return slot;
 }
 
 /** What a pool's record says of its encryption (on-disk-format.md §11.6). */

@@ -18,6 +18,7 @@ import {
   type CryptReencryption,
   type CryptReencryptOptions,
   type CryptUnlock,
+  type Secret,
 } from "../../../native";
 import { EngineError } from "../../errors";
 import { RUN_FOLDER } from "../namespace";
@@ -53,7 +54,7 @@ const lockOf = (activeName: string): string => `${RUN_FOLDER}/${activeName}.lock
 /** Waits for the worker that another daemon may have left at a mapping. Throws EngineError when it does not end. */
 export async function whenNoWorker(activeName: string): Promise<void> {
   const end = performance.now() + END_MILLISECONDS;
-  for (;;) {
+  while (existsSync(lockOf(activeName))) {
     const lock = native().lockFile(lockOf(activeName));
     const { acquired, content } = lock;
     lock.release();
@@ -70,20 +71,20 @@ function requestOf(
   container: string,
   activeName: string,
   unlock: CryptUnlock,
-): { request: WorkerRequest; passphrase: Uint8Array | null } {
+): { request: WorkerRequest; secret: Secret | null } {
   const common = { container, activeName, lock: lockOf(activeName) };
   if ("token" in unlock)
     return {
       request: { ...common, unlock: { token: unlock.token }, keyslot: null },
-      passphrase: null,
+      secret: null,
     };
   const keyslot = unlock.keyslot ?? null;
   if ("keyDescription" in unlock) {
     const { keyDescription } = unlock;
-    return { request: { ...common, unlock: { keyDescription }, keyslot }, passphrase: null };
+    return { request: { ...common, unlock: { keyDescription }, keyslot }, secret: null };
   }
-  if ("fd" in unlock) throw new EngineError("A worker takes no secret from a descriptor of somebody else");
-  return { request: { ...common, unlock: "descriptor", keyslot }, passphrase: unlock.passphrase };
+  if (!("secret" in unlock)) throw new EngineError("A worker takes a secret as a handle only");
+  return { request: { ...common, unlock: "descriptor", keyslot }, secret: unlock.secret };
 }
 
 /**
@@ -96,8 +97,8 @@ async function scopeCommand({ activeName }: WorkerRequest): Promise<string[]> {
   return [await requireProgram("systemd-run"), "--scope", "--quiet", "--collect", description, "--"];
 }
 
-function start(command: string[], request: WorkerRequest, passphrase: Uint8Array | null): ChildProcess {
-  const secret = passphrase === null ? null : native().pipeWith(passphrase);
+function start(command: string[], request: WorkerRequest, secret: Secret | null): ChildProcess {
+  const pipe = secret === null ? null : native().pipeWith(secret);
   try {
     const script = path.join(path.dirname(process.argv[1] ?? ""), SCRIPT);
     const node = [...process.execArgv, script, JSON.stringify(request)];
@@ -105,14 +106,14 @@ function start(command: string[], request: WorkerRequest, passphrase: Uint8Array
     const [program, args] =
       first === undefined ? [process.execPath, node] : [first, [...others, process.execPath, ...node]];
     return spawn(program, args, {
-      stdio: ["pipe", "pipe", "inherit", secret?.readEnd ?? "ignore"],
+      stdio: ["pipe", "pipe", "inherit", pipe?.readEnd ?? "ignore"],
       // It ends by itself, with its piece: what is meant for the daemon must not reach it.
       detached: true,
     });
   } finally {
-    if (secret !== null) {
-      closeDescriptor(secret.readEnd);
-      closeDescriptor(secret.writeEnd);
+    if (pipe !== null) {
+      closeDescriptor(pipe.readEnd);
+      closeDescriptor(pipe.writeEnd);
     }
   }
 }
@@ -148,15 +149,15 @@ async function outcome(
   throw new EngineError(`The process that worked on the data ended before it was done (${how})`);
 }
 
-/** As cryptReencryptRun of the addon, in a process of its own. The passphrase is copied before it resolves. */
+/** As cryptReencryptRun of the addon, in a process of its own. The secret is with it when this resolves. */
 export async function runInWorker(
   container: string,
   { activeName, unlock }: Required<Pick<CryptReencryptOptions, "activeName" | "unlock">>,
   onProgress: (done: bigint, total: bigint) => void,
 ): Promise<CryptReencryption> {
   if (activeName === null) throw new EngineError("A worker is for a mapping that is in use");
-  const { request, passphrase } = requestOf(container, activeName, unlock);
-  const worker = start(await scopeCommand(request), request, passphrase);
+  const { request, secret } = requestOf(container, activeName, unlock);
+  const worker = start(await scopeCommand(request), request, secret);
   // It may have ended by itself.
   worker.stdin?.on("error", () => undefined);
   return {

@@ -152,27 +152,36 @@ async function byTime(
 }
 
 /**
- * The newest record of a pool. A copy that can't be read or parsed is passed over for the next one, with a warning.
+ * The newest record of a pool. A copy that can't be read is passed over for the next one, with a warning. One that is
+ * whole and can't be parsed was written by something that knows more than this: what is older may not be true any more.
  * Null when no device holds any: the pool was never completed. Throws when there are copies and none is good.
  */
 export async function newestRecord(
   devices: readonly Located[],
 ): Promise<{ record: PoolRecord; copy: MetadataCopy } | null> {
   const failures: string[] = [];
+  let unknown: Timestamp | null = null;
   for (const { device } of await byTime(devices, failures)) {
     try {
       const { newest, damaged } = await withBlockFile(device.path, {}, (file) =>
         readMetadata(file, device.header),
       );
       for (const damage of damaged) log.warn(`Metadata on ${device.path}: ${damage}`);
-      if (newest !== null) return { record: parsePoolRecord(newest.json), copy: newest };
+      if (newest === null) continue;
+      if (unknown !== null && compareTimestamps(newest.time, unknown) < 0) break;
+      unknown = newest.time;
+      return { record: parsePoolRecord(newest.json), copy: newest };
     } catch (error) {
       failures.push(`${device.path}: ${errorText(error)}`);
       log.warn(`Metadata on ${device.path} can't be used: ${errorText(error)}`);
     }
   }
   if (failures.length > 0)
-    throw new EngineError(`No copy of the pool's metadata is readable: ${failures.join("; ")}`);
+    throw new EngineError(
+      unknown === null
+        ? `No copy of the pool's metadata is readable: ${failures.join("; ")}`
+        : `The newest metadata of the pool can't be understood: ${failures.join("; ")}`,
+    );
   return null;
 }
 

@@ -6,6 +6,7 @@ import { formatDeviceNumber, type DeviceNumber } from "../../../dm/device-number
 import { logger } from "../../../log";
 import { simpleUuid, type DevUuid, type PoolUuid } from "../../../uuid";
 import type { StoppedPool } from "../../engine";
+import type { RealBlockDev } from "../blockdev";
 import type { DeviceCrypt } from "../crypt/device-crypt";
 import { legacyInfo } from "../crypt/legacy-info";
 import { methodsReport } from "../crypt/tokens";
@@ -56,52 +57,68 @@ export class LiminalPools {
     return pool;
   }
 
+  /** The pool, which may have no device yet, with a name: so that it can be asked for while its devices are looked for. */
+  expect(uuid: PoolUuid, name: string): LiminalPool {
+    const pool = this.#poolOf(uuid);
+    pool.name = name;
+    return pool;
+  }
+
+  /** Forgets the pool if it has no devices. */
+  dropEmpty(uuid: PoolUuid): void {
+    const pool = this.#pools.get(uuid);
+    if (pool !== undefined && devicesOf(pool).size === 0) this.#pools.delete(uuid);
+  }
+
   /** Adds a LUKS2 device. The first of two with one uuid wins, until it goes away. */
   addLuks(device: DeviceCrypt): LiminalPool {
     const pool = this.#poolOf(device.poolUuid);
-    const known = pool.luks.get(device.devUuid);
-    if (known !== undefined && formatDeviceNumber(known.number) !== formatDeviceNumber(device.number))
-      log.warn(
-        `${device.container} and ${known.container} both claim to be device ${device.devUuid} of pool ` +
-          `${device.poolUuid}; ignoring ${device.container}`,
-      );
-    else pool.luks.set(device.devUuid, device);
+    const { devUuid, container: path, number } = device;
+    const known = pool.luks.get(devUuid);
+    if (known === undefined || isSame({ path: known.container, number: known.number }, { path, number }))
+      pool.luks.set(devUuid, device);
+    else warnOfTwin(path, known.container, device);
     return pool;
   }
 
   /** Adds what was found of a device. The first of two devices with one uuid wins, until it goes away. */
   add(device: FoundDevice): LiminalPool {
-    const { poolUuid, devUuid } = device.header;
-    const pool = this.#poolOf(poolUuid);
-    const known = pool.devices.get(devUuid);
-    if (known !== undefined && formatDeviceNumber(known.number) !== formatDeviceNumber(device.number))
-      log.warn(
-        `${device.path} and ${known.path} both claim to be device ${devUuid} of pool ${poolUuid}; ignoring ${device.path}`,
-      );
-    else pool.devices.set(devUuid, device);
+    const pool = this.#poolOf(device.header.poolUuid);
+    const known = pool.devices.get(device.header.devUuid);
+    if (known === undefined || isSame(known, device)) pool.devices.set(device.header.devUuid, device);
+    else warnOfTwin(device.path, known.path, device.header);
     return pool;
   }
 
-  /** Forgets the device at a path, and a pool without devices; the pool concerned, if any. */
-  removePath(path: string): LiminalPool | undefined {
-    for (const pool of this.#pools.values()) {
-      const lost = [...devicesOf(pool)].filter(
-        ([uuid, at]) => at === path || pool.devices.get(uuid)?.path === path,
-      );
-      if (lost.length === 0) continue;
-      for (const [uuid] of lost) {
-        pool.devices.delete(uuid);
-        // The mapping may be gone while the device below it is there: it is locked then.
-        if (pool.luks.get(uuid)?.container === path) pool.luks.delete(uuid);
-      }
-      if (devicesOf(pool).size === 0) this.#pools.delete(pool.uuid);
-      return pool;
-    }
-    return undefined;
+  /** Adds a device of a pool that ran. */
+  addMember({ devnode, number, header, openSectorSizes, crypt }: RealBlockDev): void {
+    this.add({ path: devnode, number, size: header.deviceSize, sectorSizes: openSectorSizes, header });
+    if (crypt !== null) this.addLuks(crypt);
   }
 
-  put(pool: LiminalPool): void {
-    if (devicesOf(pool).size > 0) this.#pools.set(pool.uuid, pool);
+  /** The pools that know of a device at a path. */
+  poolsAt(path: string): PoolUuid[] {
+    return this.values()
+      .filter((pool) => devicesAt(pool, path).length > 0)
+      .map(({ uuid }) => uuid);
+  }
+
+  /**
+   * Forgets what a pool has at a path, but for the device `but`, and a pool without devices; the pool, if there was
+   * such a device.
+   */
+  removePath(uuid: PoolUuid, path: string, but?: DevUuid): LiminalPool | undefined {
+    const pool = this.#pools.get(uuid);
+    if (pool === undefined) return undefined;
+    const lost = devicesAt(pool, path).filter((device) => device !== but);
+    if (lost.length === 0) return undefined;
+    for (const device of lost) {
+      pool.devices.delete(device);
+      // The mapping may be gone while the device below it is there: it is locked then.
+      if (pool.luks.get(device)?.container === path) pool.luks.delete(device);
+    }
+    this.dropEmpty(uuid);
+    return pool;
   }
 
   /** Takes a pool out, because it runs now or its devices are nobody's any more. */
@@ -166,6 +183,30 @@ export class LiminalPools {
       ),
     };
   }
+}
+
+/** The devices of a pool that are, or are inside of what is, at a path. */
+const devicesAt = (pool: LiminalPool, path: string): DevUuid[] =>
+  [...devicesOf(pool)].flatMap(([uuid, at]) =>
+    at === path || pool.devices.get(uuid)?.path === path ? [uuid] : [],
+  );
+
+interface Located {
+  path: string;
+  number: DeviceNumber;
+}
+
+/** One that is at the path of another has taken its place, which nobody has told yet. */
+const isSame = (known: Located, now: Located): boolean =>
+  formatDeviceNumber(known.number) === formatDeviceNumber(now.number) || known.path === now.path;
+
+function warnOfTwin(path: string, known: string, { poolUuid, devUuid }: DeviceUuids): void {
+  log.warn(`${path} and ${known} both claim to be device ${devUuid} of pool ${poolUuid}; ignoring ${path}`);
+}
+
+interface DeviceUuids {
+  readonly poolUuid: PoolUuid;
+  readonly devUuid: DevUuid;
 }
 
 /** Physical paths of all devices of a pool. */

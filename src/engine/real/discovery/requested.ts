@@ -84,7 +84,8 @@ async function udevRecord(path: string, number: DeviceNumber, blank: boolean): P
   }
 }
 
-function requireUsable(path: string, number: DeviceNumber, device: UdevDevice | null): UdevDevice {
+/** Throws EngineError for what udev knows to be in use, or does not know yet. */
+export function requireUsable(path: string, number: DeviceNumber, device: UdevDevice | null): UdevDevice {
   if (device?.initialized !== true)
     throw new EngineError(
       `${path} (${formatDeviceNumber(number)}) is not known to udev, or not processed by it yet`,
@@ -97,8 +98,13 @@ function requireUsable(path: string, number: DeviceNumber, device: UdevDevice | 
   return device;
 }
 
-/** A second look, because udev's database may be behind what is on the device. */
-function requireNoForeignSignature(path: string, probe: BlkidResult): void {
+/** Throws when there is something on the device now. To be asked while the device is held exclusively. */
+export async function requireNothingForeign(path: string): Promise<void> {
+  requireNoForeignSignature(path, await native().blkidProbe(path));
+}
+
+/** A second look, because udev's database may be behind what is on the device. Throws EngineError. */
+export function requireNoForeignSignature(path: string, probe: BlkidResult): void {
   if (probe.ambivalent) throw new EngineError(`${path} carries several contradictory signatures`);
   if (probe.type !== null && probe.type !== "stratis")
     throw new EngineError(`${path} is already in use: it carries a ${probe.type} signature`);

@@ -1,4 +1,5 @@
 /** All devices of pools that udev knows now (engine.md §7.2). */
+import type { DeviceNumber } from "../../../dm/device-number";
 import { native, type UdevDevice } from "../../../native";
 import type { PoolUuid } from "../../../uuid";
 import type { DeviceCrypt } from "../crypt/device-crypt";
@@ -24,12 +25,20 @@ export async function* searchLuks(wanted: (pool: PoolUuid) => boolean): AsyncGen
   }
 }
 
-/** Devices with Stratis metadata of pools that are wanted, in the same way. */
-export async function* searchStratis(wanted: (pool: PoolUuid) => boolean): AsyncGenerator<FoundDevice> {
+/**
+ * Devices with Stratis metadata of pools that are wanted, in the same way. `unreadable`: whoever reads one of these
+ * waits in the kernel.
+ */
+export async function* searchStratis(
+  wanted: (pool: PoolUuid) => boolean,
+  unreadable: readonly DeviceNumber[],
+): AsyncGenerator<FoundDevice> {
+  const isReadable = ({ major, minor }: UdevDevice): boolean =>
+    !unreadable.some((number) => number.major === major && number.minor === minor);
   const isWanted = (device: FoundDevice | null): device is FoundDevice =>
     device !== null && wanted(device.header.poolUuid) && !isClaimed(device.path);
   for (const device of await enumerate("stratis", { ID_FS_TYPE: "stratis" })) {
-    const stratis = await identify(device);
+    const stratis = isReadable(device) ? await identify(device) : null;
     if (isWanted(stratis)) yield stratis;
   }
   for (const device of await enumerate("unowned")) {

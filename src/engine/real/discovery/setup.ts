@@ -9,6 +9,7 @@ import type { BlockDevTier } from "../../engine";
 import { EngineError, errorText } from "../../errors";
 import { withUndo, type UndoStack } from "../../undo";
 import { RealBlockDev } from "../blockdev";
+import { recoverHeaders } from "../crypt/header-backup";
 import type { Unlock } from "../crypt/request";
 import type { PoolCore } from "../core";
 import { setUpPool, type FoundPool } from "../pool-setup";
@@ -53,8 +54,8 @@ export interface SetUpOptions {
   removeCache?: boolean;
   /** How an encrypted pool is opened. */
   unlock: Unlock;
-  /** Whether a running pool has this name. */
-  takenName: (name: string) => boolean;
+  /** Takes the name for the pool. Throws when a running pool has it, or is about to. */
+  claimName: (name: string) => void;
 }
 
 /** Never throws: what goes wrong is the reason why the pool waits. */
@@ -95,6 +96,7 @@ async function decide(
   options: SetUpOptions,
   undo: UndoStack,
 ): Promise<SetUpOutcome> {
+  await recoverHeaders([...pool.luks.values()]);
   await unlockDevices(pool, options, undo);
   const devices = [...pool.devices.values()];
   if (devices.some(({ header }) => hasFlag(header, "destroying"))) {
@@ -121,8 +123,7 @@ async function decide(
     pool.partiallyConstructed = await leftoversExist(pool);
     return { outcome: "waits" };
   }
-  if (options.takenName(record.name))
-    throw new EngineError(`a running pool has the same name "${record.name}"; rename or stop that one first`);
+  options.claimName(record.name);
   const removesCache = options.removeCache === true && record.cacheTier !== null;
   const found: FoundPool = {
     uuid: pool.uuid,

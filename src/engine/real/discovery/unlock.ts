@@ -1,12 +1,13 @@
 /** Opening the devices of an encrypted V1 pool, before its metadata can be read (encryption.md §15.1, engine.md §10.2). */
-import { formatDeviceNumber } from "../../../dm/device-number";
+import { formatDeviceNumber, type DeviceNumber } from "../../../dm/device-number";
 import * as names from "../../../dm/names";
 import { dmPath, listDmDevices } from "../../../dm/operations";
 import { memberRecords } from "../../../disk/pool-record";
 import { logger } from "../../../log";
-import { ChainedError, EngineError } from "../../errors";
+import { ChainedError, EngineError, errorText } from "../../errors";
 import type { UndoStack } from "../../undo";
 import type { DeviceCrypt } from "../crypt/device-crypt";
+import { legacyInfo } from "../crypt/legacy-info";
 import type { Unlock } from "../crypt/request";
 import { newestRecord, readFound } from "./found";
 import { describePool, isMixture, lockedDevices, type LiminalPool } from "./liminal";
@@ -38,7 +39,59 @@ export async function unlockDevices(
     describeLocked(pool);
     throw new EngineError(`waiting to be unlocked: ${locked.map(({ container }) => container).join(", ")}`);
   }
-  for (const device of locked) await openDevice(pool, device, unlock, undo);
+  const failed: { device: DeviceCrypt; error: unknown }[] = [];
+  const nothingHelps = (): boolean => failed.length === locked.length && agree(pool);
+  for (const device of locked)
+    try {
+      await openDevice(pool, device, unlock, undo);
+    } catch (error) {
+      failed.push({ device, error });
+      // A passphrase may be that of later devices.
+      if (device === locked[0] && agree(pool) && unlock.passphrase === null) throw error;
+    }
+  for (const { device, error } of failed) {
+    if (nothingHelps()) throw error;
+    await openByItsOwn(pool, device, error, undo);
+  }
+}
+
+/** The mapping that an earlier daemon has left of a device, when it can't be made readable now. */
+export async function unreadableMapping(device: DeviceCrypt): Promise<DeviceNumber | null> {
+  try {
+    await device.mendIfOpen();
+    return null;
+  } catch (error) {
+    log.warn(
+      `The re-encryption of ${device.container} was interrupted in the middle of a piece, which can't be brought to its ` +
+        `end before the pool is started with what opens it: ${errorText(error)}`,
+    );
+    return await device.mappingNumber();
+  }
+}
+
+function agree({ luks }: LiminalPool): boolean {
+  const { keyDescription, clevis } = legacyInfo([...luks.values()]);
+  return keyDescription.consistent && clevis.consistent;
+}
+
+/**
+ * A change of unlock methods that was interrupted by a power cut leaves devices that differ in them: who has what opens
+ * one of them opens the others by what they are bound to.
+ */
+async function openByItsOwn(
+  pool: LiminalPool,
+  device: DeviceCrypt,
+  error: unknown,
+  undo: UndoStack,
+): Promise<void> {
+  try {
+    await openDevice(pool, device, { method: "any", passphrase: null }, undo);
+    log.warn(
+      `${device.container} was not opened as asked for, but by what it is bound to: ${errorText(error)}`,
+    );
+  } catch (own) {
+    throw new EngineError(`${errorText(error)}; nor by what it is bound to: ${errorText(own)}`);
+  }
 }
 
 /**

@@ -42,6 +42,7 @@ import {
 } from "../backstore/tables";
 import { withBlockFile } from "../block-file";
 import { repairThinMetadata, thinMetadataIsSound } from "../commands";
+import { MetadataVolume } from "./mdv";
 
 const log = logger("stratisd::engine::thinpool");
 
@@ -241,8 +242,8 @@ export class PoolStack {
 
   /**
    * Makes the kernel follow from one record to the next, which has more of something, or a cache where there was none.
-   * On failure everything is as before, but for what is larger than it must be. `crypt`: the layer in between, which has
-   * to grow with what is below it. Returns the numbers, which a cache may change.
+   * On failure everything is as before. `crypt`: the layer in between, which has to grow with what is below it. Returns
+   * the numbers, which a cache may change.
    */
   async reshape(
     from: PoolRecord,
@@ -253,12 +254,22 @@ export class PoolStack {
     if (from.cacheTier === null && to.cacheTier !== null) return await this.#putCacheIn(from, to, numbers);
     const below = this.backstore.growSteps(from, to, numbers);
     const above = this.#growSteps(from, to, numbers);
-    if (crypt === null || below.length === 0) await runDmSteps([...below, ...above]);
-    else {
-      await runDmSteps(below);
-      await crypt.resize(numbers.container);
-      await runDmSteps(above);
+    if (crypt === null || below.length === 0) {
+      await runDmSteps([...below, ...above]);
+      return numbers;
     }
+    await withUndo(async (undo) => {
+      const done = { resized: false };
+      await runDmSteps(below);
+      // A device that is larger than its record is not taken over by the next daemon.
+      undo.push("make what is below the encryption as large as before", async () => {
+        await runDmSteps(this.backstore.growSteps(to, from, numbers));
+        if (done.resized) await crypt.resize(numbers.container);
+      });
+      await crypt.resize(numbers.container);
+      done.resized = true;
+      await runDmSteps(above);
+    });
     return numbers;
   }
 
@@ -341,6 +352,7 @@ export async function hasLeftovers(pool: PoolUuid, v1Devices: readonly DevUuid[]
 
 /** Removes what an interrupted creation or teardown left; filesystem devices first. Throws when something is in use. */
 export async function removeLeftovers(pool: PoolUuid, v1Devices: readonly DevUuid[] = []): Promise<void> {
+  await MetadataVolume.unmountOf(pool);
   const live = await listDmDevices();
   const filesystems = [...live.keys()].filter((name) => names.parseThinFilesystemName(name)?.pool === pool);
   for (const name of [...filesystems, ...names.leftoverNames(pool, v1Devices)]) {

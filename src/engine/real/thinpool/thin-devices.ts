@@ -68,10 +68,10 @@ export class ThinDevices {
     };
   }
 
-  /** A device with the record's table: made, or taken over from an earlier daemon. */
-  async ensure(record: FilesystemRecord): Promise<DeviceNumber> {
+  /** A device with the record's table: made, which `undo` takes back, or taken over from an earlier daemon. */
+  async ensure(record: FilesystemRecord, undo?: UndoStack): Promise<DeviceNumber> {
     const spec = this.#spec(record);
-    return await ensureDmDevice(spec, (live) => {
+    const { created, ...device } = await ensureDmDevice(spec, (live) => {
       const [line, ...others] = live;
       if (line?.type !== "thin" || others.length > 0) return "different";
       const table = parseThinTable(line);
@@ -80,6 +80,11 @@ export class ThinDevices {
       if (table.length > record.size) return "different";
       return table.length === record.size ? "same" : "reload";
     });
+    if (created)
+      undo?.push(`remove ${spec.name}`, async () => {
+        await removeDmDevice(spec.name);
+      });
+    return device;
   }
 
   /** Adds an id to the pool, first removing what an earlier, failed operation may have left under it. */
@@ -135,6 +140,10 @@ export class ThinDevices {
   async #snapshotId(origin: FilesystemRecord, id: number, undo: UndoStack): Promise<void> {
     // An id that a failed operation left would fail the message below, with the origin suspended.
     await this.deleteId(id);
+    // Also when what fails comes after it was made.
+    undo.push(`delete thin device ${id}`, async () => {
+      await this.deleteId(id);
+    });
     const name = names.thinFilesystem(this.pool, origin.uuid);
     const resume = { op: "resume", name, udevFlags: PUBLIC_DEVICE } as const;
     await native().dmSequence([
@@ -142,9 +151,6 @@ export class ThinDevices {
       { request: { op: "message", name: this.#poolName, message: `create_snap ${id} ${origin.thinId}` } },
       { request: resume },
     ]);
-    undo.push(`delete thin device ${id}`, async () => {
-      await this.deleteId(id);
-    });
   }
 
   /** Whether somebody holds the device open, and for longer than udev does when it looks at it. */
@@ -201,10 +207,16 @@ export class ThinDevices {
         if (id !== null) candidates.delete(id);
       }
     }
-    for (const id of candidates) {
-      if (usedIds.has(id)) continue;
+    for (const id of candidates) if (!usedIds.has(id)) await this.#sweepId(id);
+  }
+
+  /** A thin pool that can't write now keeps what is left over, which is in nobody's way. */
+  async #sweepId(id: number): Promise<void> {
+    try {
       if (await sendDmMessage(this.#poolName, `delete ${id}`, ["ENODATA"]))
         log.warn(`Deleted thin device ${id} of pool ${this.pool}, which belonged to no filesystem`);
+    } catch (error) {
+      log.warn(`Could not see to it that pool ${this.pool} has no thin device ${id}: ${errorText(error)}`);
     }
   }
 }

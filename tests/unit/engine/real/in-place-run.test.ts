@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import type { Secret } from "../../../../src/native";
 import type { PoolCrypt } from "../../../../src/engine/real/crypt/pool-crypt";
 import { InPlaceRun } from "../../../../src/engine/real/in-place-run";
+import { secretOf, secretText } from "../../../support/secrets";
 
 /** Works in pieces of 10 of 100 bytes, one for each turn of the event loop, until it is asked to stop. */
 class Worker {
@@ -10,10 +12,10 @@ class Worker {
   runs = 0;
   working = false;
   failure: Error | null = null;
-  readonly passphrases: (Uint8Array | null)[] = [];
+  readonly passphrases: (string | null)[] = [];
 
   readonly runPending: PoolCrypt["runPending"] = async (passphrase, onProgress, started) => {
-    this.passphrases.push(passphrase);
+    this.passphrases.push(passphrase === null ? null : secretText(passphrase));
     this.runs += 1;
     let stopped = false;
     const stop = (): void => {
@@ -40,7 +42,7 @@ class Worker {
   };
 }
 
-const runOf = (worker: Worker, passphrase: Uint8Array | null = null): InPlaceRun =>
+const runOf = (worker: Worker, passphrase: Secret | null = null): InPlaceRun =>
   new InPlaceRun("encrypt", worker as unknown as PoolCrypt, passphrase);
 
 test("it works to the end, and tells how far it is", async () => {
@@ -100,7 +102,7 @@ test("ended, it does nothing more, and says why", async () => {
 
 test("a failure is that of the work, and a passphrase is for the first attempt only", async () => {
   const worker = new Worker();
-  const passphrase = new Uint8Array([1]);
+  const passphrase = secretOf("secret");
   const run = runOf(worker, passphrase);
   const work = run.work();
   await run.pausedFor(() => {
@@ -108,5 +110,6 @@ test("a failure is that of the work, and a passphrase is for the first attempt o
     return Promise.resolve();
   });
   await assert.rejects(work, /the disk is broken/);
-  assert.deepEqual(worker.passphrases, [passphrase, null]);
+  assert.deepEqual(worker.passphrases, ["secret", null]);
+  assert.throws(() => secretText(passphrase), /it was wiped/);
 });

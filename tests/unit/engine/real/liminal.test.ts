@@ -60,12 +60,13 @@ test("a mapping that goes away locks its device; the device itself takes both wi
   const pools = new LiminalPools();
   const pool = pools.addLuks(luks(ONE, "/dev/sda", 0));
   pools.add(open(ONE, "/dev/dm-0", 0));
-  assert.equal(pools.removePath("/dev/dm-0"), pool);
+  assert.deepEqual([pools.poolsAt("/dev/dm-0"), pools.poolsAt("/dev/dm-1")], [[POOL], []]);
+  assert.equal(pools.removePath(POOL, "/dev/dm-0"), pool);
   assert.equal(lockedDevices(pool).length, 1);
   pools.add(open(ONE, "/dev/dm-0", 0));
-  assert.equal(pools.removePath("/dev/sda"), pool);
+  assert.equal(pools.removePath(POOL, "/dev/sda"), pool);
   assert.equal(pools.get(POOL), undefined);
-  assert.equal(pools.removePath("/dev/sda"), undefined);
+  assert.equal(pools.removePath(POOL, "/dev/sda"), undefined);
 });
 
 test("devices that are encrypted and others that are not make a mixture, which is not shown", () => {
@@ -84,6 +85,9 @@ test("the first of two devices with one UUID wins", () => {
   pools.addLuks(luks(ONE, "/dev/sda", 0));
   pools.addLuks(luks(ONE, "/dev/sdb", 16));
   assert.deepEqual(pools.stoppedPools()[0]?.devices, [{ path: "/dev/sda", uuid: ONE }]);
+  // What was ignored goes away again, which takes nothing away.
+  assert.equal(pools.removePath(POOL, "/dev/sdb"), undefined);
+  assert.equal(pools.get(POOL)?.luks.get(ONE)?.container, "/dev/sda");
   // The same device again, with other bindings.
   pools.addLuks(luks(ONE, "/dev/sda", 0, "new"));
   assert.deepEqual(pools.stoppedPools()[0]?.encryption?.keyDescription, { consistent: true, value: "new" });

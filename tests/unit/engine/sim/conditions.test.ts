@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { RandomErrors, type Conditions } from "../../../../src/engine/sim/conditions";
 import { SimEngine } from "../../../../src/engine/sim/engine";
 import { filesystemRequest, makeFilesystem, makePool, poolRequest, startRequest, TANG } from "./support";
+import { secretOf } from "../../../support/secrets";
 
 async function outcomes(conditions: Conditions, count: number): Promise<string> {
   let text = "";
@@ -82,7 +83,7 @@ test("an operation that fails by order has changed nothing, whichever it is", as
     () => engine.unlockPool(),
     () => engine.refreshState(),
     () => engine.listKeys(),
-    () => engine.setKey("k", Buffer.from("x")),
+    () => engine.setKey("k", secretOf("x")),
     () => engine.unsetKey("k"),
     () => pool.createFilesystems([filesystemRequest("g")]),
     () => pool.destroyFilesystems([origin.uuid]),

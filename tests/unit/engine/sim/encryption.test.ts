@@ -5,6 +5,7 @@ import type { Pool, TokenBindings } from "../../../../src/engine/engine";
 import { SimEngine } from "../../../../src/engine/sim/engine";
 import { TokenSlots } from "../../../../src/engine/sim/tokens";
 import { makePool, PLAIN, TANG } from "./support";
+import { secretOf } from "../../../support/secrets";
 
 const CONFIG = '{"url":"x"}';
 
@@ -17,7 +18,7 @@ function bindings(pool: Pool): TokenBindings {
 /** Slot 0: key "k"; slot 1: tang. */
 async function boundPool(): Promise<Pool> {
   const engine = new SimEngine();
-  await engine.setKey("k", Buffer.from("secret"));
+  await engine.setKey("k", secretOf("secret"));
   return await makePool(engine, "p1", {
     encryption: { keys: [{ slot: null, description: "k" }], clevis: TANG.clevis },
   });
@@ -25,7 +26,7 @@ async function boundPool(): Promise<Pool> {
 
 test("slots that were asked for are kept, the rest gets the lowest free ones", async () => {
   const engine = new SimEngine();
-  for (const key of ["a", "b"]) await engine.setKey(key, Buffer.from(key));
+  for (const key of ["a", "b"]) await engine.setKey(key, secretOf(key));
   const pool = await makePool(engine, "p1", {
     encryption: {
       keys: [
@@ -52,6 +53,19 @@ test("slots that were asked for are kept, the rest gets the lowest free ones", a
   });
 });
 
+test("a slot that no header has is refused before anything is made", async () => {
+  const engine = new SimEngine();
+  await engine.setKey("a", secretOf("a"));
+  const encryption = { keys: [{ slot: 32, description: "a" }], clevis: [] };
+  await assert.rejects(makePool(engine, "p", { encryption }), /Token slot 32 does not exist: .* 0 to 31/);
+  assert.deepEqual(engine.pools(), []);
+  const pool = await makePool(engine, "p", {
+    encryption: { keys: [{ slot: 31, description: "a" }], clevis: [] },
+  });
+  await assert.rejects(pool.bindKeyring("a", 32), /Token slot 32 does not exist/);
+  await assert.rejects(pool.bindClevis("tpm2", "{}", 4294967295), /Token slot 4294967295 does not exist/);
+});
+
 test("a slot can't be asked for twice, nor more than fifteen", async () => {
   const engine = new SimEngine();
   const clevis = (slot: number | null): { slot: number | null; pin: string; config: string } => ({
@@ -66,7 +80,7 @@ test("a slot can't be asked for twice, nor more than fifteen", async () => {
   const sixteen = Array.from({ length: 16 }, () => clevis(null));
   await assert.rejects(
     makePool(engine, "p", { encryption: { keys: [], clevis: sixteen } }),
-    /only 15 token slots/,
+    /16 unlock methods were provided, where an encrypted pool can have 15/,
   );
   assert.deepEqual(engine.pools(), []);
 });

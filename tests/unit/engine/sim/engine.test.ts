@@ -5,6 +5,7 @@ import { SimEngine } from "../../../../src/engine/sim/engine";
 import { bytes } from "../../../../src/units";
 import { newPoolUuid } from "../../../../src/uuid";
 import { makeFilesystem, makePool, poolRequest, startRequest, TANG } from "./support";
+import { secretOf } from "../../../support/secrets";
 
 test("it starts empty, and nothing that happens on the machine concerns it", async () => {
   const engine = new SimEngine();
@@ -179,7 +180,7 @@ test("pools that are not known can be neither started nor stopped", async () => 
 test("an unencrypted pool takes no unlock method and no passphrase, whether it runs or not", async () => {
   const engine = new SimEngine();
   await makePool(engine);
-  const refused = [{ unlock: "any" as const }, { unlock: 1 }, { passphrase: Buffer.from("x") }];
+  const refused = [{ unlock: "any" as const }, { unlock: 1 }, { passphrase: secretOf("x") }];
   for (const changes of refused)
     await assert.rejects(engine.startPool(startRequest("p1", changes)), /is not encrypted, but/);
   await engine.stopPool({ by: "name", name: "p1" });
@@ -198,7 +199,7 @@ test("an encrypted pool starts with any unlock method, but not with none", async
       /is encrypted but no unlock method was provided/,
     );
     await assert.rejects(
-      engine.startPool(startRequest("p1", { passphrase: Buffer.from("x") })),
+      engine.startPool(startRequest("p1", { passphrase: secretOf("x") })),
       /no unlock method was provided/,
     );
     assert.equal((await engine.startPool(startRequest("p1", { unlock }))).action, "started");
@@ -236,7 +237,7 @@ test("a stopped pool may share its name, but not run beside its namesake", async
 
 test("stopped pools tell their devices, features and bindings", async () => {
   const engine = new SimEngine();
-  await engine.setKey("k", Buffer.from("secret"));
+  await engine.setKey("k", secretOf("secret"));
   const plain = await makePool(engine, "plain", { devices: ["/dev/x"] });
   const locked = await makePool(engine, "locked", {
     encryption: {
@@ -271,10 +272,10 @@ test("stopped pools tell their devices, features and bindings", async () => {
 test("keys are set, changed, listed and unset", async () => {
   const engine = new SimEngine();
   const key = Buffer.alloc(32, 1);
-  assert.equal(await engine.setKey("b", key), "created");
-  assert.equal(await engine.setKey("a", key), "created");
-  assert.equal(await engine.setKey("a", Buffer.from(key)), "identity");
-  assert.equal(await engine.setKey("a", Buffer.alloc(64, 2)), "valueChanged");
+  assert.equal(await engine.setKey("b", secretOf(key)), "created");
+  assert.equal(await engine.setKey("a", secretOf(key)), "created");
+  assert.equal(await engine.setKey("a", secretOf(key)), "identity");
+  assert.equal(await engine.setKey("a", secretOf(Buffer.alloc(64, 2))), "valueChanged");
   assert.deepEqual(await engine.listKeys(), ["a", "b"]);
   assert.equal(await engine.unsetKey("a"), "deleted");
   assert.equal(await engine.unsetKey("a"), "identity");
@@ -283,10 +284,13 @@ test("keys are set, changed, listed and unset", async () => {
 
 test("a key of more than 64 bytes is refused, and the caller may wipe what it gave", async () => {
   const engine = new SimEngine();
-  await assert.rejects(engine.setKey("a", Buffer.alloc(65)), /has 65 bytes, which exceeds the maximum of 64/);
+  await assert.rejects(
+    engine.setKey("a", secretOf(Buffer.alloc(65))),
+    /has 65 bytes, which exceeds the maximum of 64/,
+  );
   assert.deepEqual(await engine.listKeys(), []);
-  const key = Buffer.alloc(8, 1);
+  const key = secretOf(Buffer.alloc(8, 1));
   await engine.setKey("a", key);
-  key.fill(0);
-  assert.equal(await engine.setKey("a", Buffer.alloc(8, 1)), "identity");
+  key.wipe();
+  assert.equal(await engine.setKey("a", secretOf(Buffer.alloc(8, 1))), "identity");
 });

@@ -101,6 +101,8 @@ step("systemd and udev find nothing wrong", async () => {
 step("nothing of the daemon is for others to read or write", async () => {
   const open = await sh("find /run/stratisd /run/stratisd.pid -perm /022 ! -type l");
   assert.equal(open.trim(), "");
+  const readable = await sh("find /run/stratisd -perm /044 \\( -type f -o -type s \\)");
+  assert.equal(readable.trim(), "");
   const seen = await machine().exec(`${AS_NOBODY} ls /run/stratisd/ns_mounts`);
   assert.match(seen.stderr, /Permission denied/);
   await sh(`${AS_NOBODY} stratis pool list`);
@@ -179,24 +181,65 @@ async function showTimes(): Promise<void> {
     process.stdout.write(`# ${seconds.toFixed(2).padStart(7)} s  ${what}\n`);
 }
 
-step("a daemon that is killed under I/O comes back, takes its pools over, and nothing is lost", async () => {
-  const writing = sh(
-    "cd /data/early1 && for i in $(seq 60); do head -c 1M /dev/urandom > f$i && sync f$i && sha256sum f$i >> /data/sums; sleep 0.1; done",
+const restarts = async (): Promise<number> =>
+  Number(await sh("systemctl show --value --property=NRestarts stratisd"));
+
+/** Until systemd has started the daemon so many times again. */
+const restarted = (times: number): Promise<string> =>
+  sh(
+    `for i in $(seq 300); do [ "$(systemctl show --value --property=NRestarts stratisd)" -ge ${times} ] && systemctl is-active -q stratisd && exit 0; sleep 1; done; systemctl status stratisd; exit 1`,
   );
-  const restarts = (): Promise<string> => sh("systemctl show --value --property=NRestarts stratisd");
+
+/** Writes so many files, a tenth of a second apart, and their sums. */
+const writeFiles = (name: string, count: number): Promise<string> =>
+  sh(
+    `cd /data/early1 && for i in $(seq ${count}); do head -c 1M /dev/urandom > ${name}$i && sync ${name}$i && sha256sum ${name}$i >> /data/sums; sleep 0.1; done`,
+  );
+
+const compareFiles = (): Promise<string> =>
+  sh("cd /data/early1 && echo 3 > /proc/sys/vm/drop_caches && sha256sum --check --quiet /data/sums");
+
+step("a daemon that is killed under I/O comes back, takes its pools over, and nothing is lost", async () => {
+  const writing = writeFiles("killed", 60);
   for (let round = 1; round <= 3; round += 1) {
-    await sh(
-      `systemctl kill --signal=KILL stratisd; for i in $(seq 120); do [ "$(systemctl show --value --property=NRestarts stratisd)" -ge ${round} ] && systemctl is-active -q stratisd && exit 0; sleep 1; done; systemctl status stratisd; exit 1`,
-    );
-    assert.equal((await restarts()).trim(), String(round));
+    await sh("systemctl kill --signal=KILL stratisd");
+    await restarted(round);
+    assert.equal(await restarts(), round);
   }
   await writing;
   await sh("stratis filesystem create early again && stratis filesystem snapshot early fs1 copy");
-  await sh("cd /data/early1 && echo 3 > /proc/sys/vm/drop_caches && sha256sum --check --quiet /data/sums");
+  await compareFiles();
   await sh(
     "mount -o nouuid /dev/stratis/early/copy /mnt && cd /mnt && sha256sum --check --quiet /data/sums && cd / && umount /mnt",
   );
   await sh("stratis filesystem destroy early again copy");
+});
+
+step("a restart, and the package installed once more, leave what is mounted and written alone", async () => {
+  const mounts = await sh("findmnt --noheadings --output=TARGET,SOURCE --types=xfs | sort");
+  const writing = writeFiles("restarted", 60);
+  await sh("systemctl restart stratisd");
+  await sh(
+    "DEBIAN_FRONTEND=noninteractive apt-get install -y --reinstall /project/build/package/stratis-node_*.deb",
+  );
+  await writing;
+  assert.equal(await active("stratisd"), "active");
+  assert.equal(await sh("findmnt --noheadings --output=TARGET,SOURCE --types=xfs | sort"), mounts);
+  assert.match(await sh("stratis pool list"), /^early /m);
+  await compareFiles();
+});
+
+step("a daemon that answers no more is started again by systemd's watchdog", async () => {
+  const dropIns = "/run/systemd/system/stratisd.service.d";
+  await sh(
+    `mkdir -p ${dropIns} && printf '[Service]\\nWatchdogSec=20\\nTimeoutAbortSec=10\\n' > ${dropIns}/soon.conf && systemctl daemon-reload && systemctl restart stratisd`,
+  );
+  const before = await restarts();
+  await sh("kill -STOP $(systemctl show --value --property=MainPID stratisd)");
+  await restarted(before + 1);
+  await sh(`rm -r ${dropIns} && systemctl daemon-reload && systemctl restart stratisd`);
+  assert.match(await sh("stratis pool list"), /^early /m);
+  await compareFiles();
 });
 
 monitoringSteps();

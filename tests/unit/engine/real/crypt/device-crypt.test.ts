@@ -3,12 +3,16 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { DeviceCrypt } from "../../../../../src/engine/real/crypt/device-crypt";
 import { printStratisToken } from "../../../../../src/engine/real/crypt/stratis-token";
+import { keyName } from "../../../../../src/engine/real/keys";
+import { setLogSink } from "../../../../../src/log";
 import { native } from "../../../../../src/native";
 import { newDevUuid, newPoolUuid } from "../../../../../src/uuid";
 import { bytesAt, luksFile, overwrite, V1 } from "../../../../native/crypt-support";
 
 const NUMBER = { major: 8, minor: 0 };
 const KEYRING = { type: "luks2-keyring", keyslots: ["0"], key_description: "stratis-1-key-k" };
+const keyringToken = (description: string): string =>
+  JSON.stringify({ ...KEYRING, key_description: keyName(description) });
 const BOTH_COPIES = 2 * V1.metadataSize;
 const BINARY_BYTES = 4096;
 
@@ -77,7 +81,7 @@ test("a device of ours without a way in, or with a token that makes no sense, is
   const broken = { type: "clevis", keyslots: ["0"], jwe: {} };
   await assert.rejects(
     stratisFile(context, { 2: broken }).then((file) => DeviceCrypt.load(file, NUMBER)),
-    /Token 2 of the LUKS2 header can't be understood/,
+    /None of the unlock methods of .* can be understood: token slot 2 .* no protected header/,
   );
 });
 
@@ -88,4 +92,39 @@ test("a slot that somebody else has is not written over", async (context) => {
     device?.bindKey("new", 1) ?? Promise.resolve(0),
     /Token slot 1 of .* is already occupied/,
   );
+});
+
+test("a Clevis token that Stratis can't read keeps its slot, and the key opens all the same", async (context) => {
+  const warnings: string[] = [];
+  setLogSink((level, _target, message) => {
+    if (level === "warn") warnings.push(message);
+  });
+  context.after(() => {
+    setLogSink(() => undefined);
+  });
+  const description = `test-${process.pid}-foreign`;
+  await native().keyringSet(keyName(description), { passphrase: Buffer.from("secret") });
+  context.after(() => native().keyringUnset(keyName(description)));
+  const sealed = Buffer.from(JSON.stringify({ clevis: { pin: "pkcs11" } })).toString("base64url");
+  const foreign = { type: "clevis", keyslots: ["1"], jwe: { protected: sealed } };
+  const { file } = await luksFile(context, ["secret", "of the token"], { ...V1, mib: 20 });
+  const token = { poolUuid: newPoolUuid(), devUuid: newDevUuid(), poolName: "data" };
+  const tokens = [printStratisToken(token), keyringToken(description), JSON.stringify(foreign)];
+  for (const [slot, json] of tokens.entries()) await native().cryptSetToken(file, slot, json);
+
+  const device = await DeviceCrypt.load(file, NUMBER);
+  assert.ok(device !== null);
+  const [method, ...more] = device.tokens;
+  assert.equal(method?.slot, 1);
+  assert.deepEqual(more, []);
+  await device.requireOpens(method);
+  await device.refresh();
+  assert.equal(warnings.length, 1, "said once");
+  assert.match(warnings[0] ?? "", /token slot 2 .* Unsupported clevis pin "pkcs11"; it is left alone/);
+
+  await assert.rejects(device.bindKey(description, 2), /Token slot 2 of .* is already occupied/);
+  await device.setPoolName("another");
+  const left = (await native().cryptLoad(file))?.tokens.find(({ token: number }) => number === 2);
+  assert.deepEqual(JSON.parse(left?.json ?? ""), foreign);
+  assert.equal(await native().cryptTest(file, { passphrase: Buffer.from("of the token") }), 1);
 });

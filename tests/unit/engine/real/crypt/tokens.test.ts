@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { printJson, type JsonValue } from "../../../../../src/disk/json";
 import { acceptConfig, configOfJwe, pinsOf } from "../../../../../src/engine/real/crypt/clevis-config";
-import { bindingsOf, featuresOf, freeSlot, unlockTokens } from "../../../../../src/engine/real/crypt/tokens";
+import {
+  bindingsOf,
+  featuresOf,
+  readTokens,
+  type UnlockToken,
+} from "../../../../../src/engine/real/crypt/tokens";
 
 const sealed = (header: JsonValue): string => Buffer.from(printJson(header)).toString("base64url");
 const EC = { crv: "P-521", kty: "EC", x: "AMHq", y: "AYdM" };
@@ -31,8 +36,15 @@ const keyToken = (slot: number, description: string, keyslots: string[] = ["0"])
 const clevisToken = (slot: number, header: JsonValue) =>
   token(slot, { type: "clevis", keyslots: ["2"], jwe: { protected: sealed(header), tag: "" } });
 
+/** Of tokens that are all ours, or of no interest. */
+function methodsOf(tokens: { slot: number; json: string }[]): UnlockToken[] {
+  const { methods, foreign } = readTokens(tokens);
+  assert.deepEqual(foreign, []);
+  return methods;
+}
+
 test("tokens are read as bindings by slot, and others are left alone", () => {
-  const found = unlockTokens([
+  const found = methodsOf([
     clevisToken(4, tang("http://t")),
     keyToken(1, "stratis-1-key-mykey"),
     keyToken(2, "somebody-elses"),
@@ -48,13 +60,12 @@ test("tokens are read as bindings by slot, and others are left alone", () => {
       [4, "clevis", 2],
     ],
   );
-  const { keys, clevis, freeSlots } = bindingsOf(found);
+  const { keys, clevis, freeSlots } = bindingsOf(found, 0);
   assert.deepEqual(keys, [{ slot: 1, description: "mykey" }]);
   assert.deepEqual(clevis[0], { slot: 0, pin: "tpm2", config: "{}" });
   assert.match(clevis[1]?.config ?? "", /^\{"url":"http:\/\/t","thp":"[\w-]{43}"\}$/);
   assert.equal(freeSlots, 12);
   assert.deepEqual(featuresOf(found), ["Encryption", "KeyDescriptionEnabled", "ClevisEnabled"]);
-  assert.equal(freeSlot(found), 2);
 });
 
 test("the thumbprint is that of RFC 7638", () => {
@@ -70,7 +81,7 @@ test("the thumbprint is that of RFC 7638", () => {
 });
 
 test("several keyslots, as during a re-encryption, or none, are no keyslot", () => {
-  const keyslot = (list: string[]) => unlockTokens([keyToken(1, "stratis-1-key-k", list)])[0]?.keyslot;
+  const keyslot = (list: string[]) => methodsOf([keyToken(1, "stratis-1-key-k", list)])[0]?.keyslot;
   assert.deepEqual([keyslot(["3"]), keyslot([]), keyslot(["0", "1"]), keyslot(["x"])], [3, null, null, null]);
 });
 
@@ -95,16 +106,16 @@ test("shared secrets are read back with all of their parts", () => {
   assert.deepEqual(parsed.pins.tpm2, [{}]);
 });
 
-test("tokens that make no sense are refused with their slot", () => {
+test("tokens of our types that make no sense are told of, keep their slot, and take nothing from the others", () => {
   let nested: JsonValue = tpm2;
   for (let depth = 0; depth < 25; depth += 1)
     nested = { clevis: { pin: "sss", sss: { t: 1n, jwe: [`${sealed(nested)}.x`] } } };
   const bad: [JsonValue, RegExp][] = [
     [{ type: "clevis", keyslots: ["0"] }, /no protected header/],
-    [{ type: "clevis", jwe: { protected: "!!" } }, /Token 5/],
+    [{ type: "clevis", jwe: { protected: "!!" } }, /JSON/],
     [
       { type: "clevis", jwe: { protected: sealed({ clevis: { pin: "yubikey" } }) } },
-      /Unsupported clevis pin/,
+      /Unsupported clevis pin "yubikey"/,
     ],
     [{ type: "clevis", jwe: { protected: sealed({ clevis: { pin: "tang", tang: {} } }) } }, /URL/],
     [
@@ -118,7 +129,29 @@ test("tokens that make no sense are refused with their slot", () => {
     [{ type: "luks2-keyring", keyslots: [] }, /key description is not text/],
     [[], /not a JSON object/],
   ];
-  for (const [value, reason] of bad) assert.throws(() => unlockTokens([token(5, value)]), reason);
+  for (const [value, reason] of bad) {
+    const { methods, foreign } = readTokens([
+      keyToken(9, "stratis-1-key-k"),
+      token(5, value),
+      clevisToken(1, tpm2),
+    ]);
+    assert.deepEqual(
+      methods.map(({ slot }) => slot),
+      [1, 9],
+    );
+    const [found, ...more] = foreign;
+    assert.equal(found?.slot, 5);
+    assert.match(found.reason, reason);
+    assert.deepEqual(more, []);
+    assert.equal(bindingsOf(methods, foreign.length).freeSlots, 12);
+  }
+  const keyslots = ["4", "6"];
+  const pin: JsonValue = {
+    type: "clevis",
+    keyslots,
+    jwe: { protected: sealed({ clevis: { pin: "pkcs11" } }) },
+  };
+  assert.deepEqual(readTokens([token(2, pin)]).foreign[0]?.keyslots, [4, 6]);
 });
 
 test("configurations to bind: every server needs a reason to be trusted", () => {

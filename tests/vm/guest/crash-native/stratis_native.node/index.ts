@@ -4,7 +4,8 @@
  * be forgotten.
  *
  * The file named by STRATIS_CRASH_CONTROL says what to do: "N TOKEN" counts steps since the token was new, and kills
- * the process before step N (0: never). The names of the steps that were passed are in the file beside it, ".steps".
+ * the process before step N (0: never; a negative N: step -N fails instead). The names of the steps that were passed are
+ * in the file beside it, ".steps".
  * Two more lines are a regular expression and a command, which is run before the first step whose name matches.
  */
 import { execFileSync } from "node:child_process";
@@ -39,6 +40,11 @@ function step(name: string): void {
     execFileSync("sh", ["-c", command]);
   }
   appendFileSync(`${control}.steps`, `${name}\n`);
+  if (passed === -Number(limit)) {
+    const [syscall = "", ...target] = name.split(" ");
+    const members = { code: "EIO", errno: 5, syscall, target: target.join(" ") };
+    throw Object.assign(new Error(`${name} failed: EIO, as it was told to`), members);
+  }
 }
 
 const build = path.resolve(__dirname, ..."../../../../../../build/Release/stratis_native.node".split("/"));
