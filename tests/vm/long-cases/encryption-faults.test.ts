@@ -187,7 +187,7 @@ test("with one copy of the header damaged the pool opens; with both it is refuse
   await file.close();
   for (const copy of copies) await overwrite(copy, noise);
   const why = await stratisFails(...startAny());
-  assert.match(why, /LUKS2/);
+  assert.match(why, /no header was found/);
   assert.deepEqual(await dmDevices(), []);
   assert.match(await stratis("pool", "list", "--stopped"), new RegExp(`^${POOL} `, "m"));
   for (const copy of copies) await overwrite(copy, whole.subarray(copy, copy + COPY_BYTES));
