@@ -43,7 +43,7 @@ class Worker {
 }
 
 const runOf = (worker: Worker, passphrase: Secret | null = null): InPlaceRun =>
-  new InPlaceRun("encrypt", worker as unknown as PoolCrypt, passphrase);
+  new InPlaceRun("encrypt", worker, passphrase);
 
 test("it works to the end, and tells how far it is", async () => {
   const worker = new Worker();
