@@ -67,7 +67,8 @@ test("idle, the daemon makes no system call but those of its timer", async () =>
   const wakes = /epoll_pwait/;
   let pause = 0;
   const lines = (await readFile("/run/idle.strace", "utf8")).trim().split("\n");
-  // Three or four rounds, each a burst: what is between bursts would be polling.
+  // Three or four rounds and two or three times the watchdog, each a burst, or two where the machine is slow: more would
+  // be polling.
   let bursts = 0;
   for (const line of lines) {
     pause += Number(/^\d+ +(\d+\.\d+) /.exec(line)?.[1] ?? 0);
@@ -77,5 +78,5 @@ test("idle, the daemon makes no system call but those of its timer", async () =>
   }
   const woken = lines.filter((line) => wakes.test(line)).length;
   assert.ok(woken <= 350, `the event loop woke ${woken} times in 35 s`);
-  assert.ok(bursts <= 5, `${bursts} bursts in 35 s:\n${lines.slice(0, 80).join("\n")}`);
+  assert.ok(bursts <= 10, `${bursts} bursts in 35 s:\n${lines.slice(0, 80).join("\n")}`);
 });
