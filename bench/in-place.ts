@@ -1,7 +1,8 @@
 /** Encryption, re-encryption and decryption in place in a guest, beside `cryptsetup reencrypt`. */
-import { DIST_NAME } from "../tests/vm/harness/image";
 import { GIB, Guest } from "../tests/vm/harness/guest";
 import type { InPlace } from "./guest/in-place";
+import { runInGuest } from "./in-guest";
+import { runProgram } from "./program";
 
 const MEASURE_MILLISECONDS = 100 * 60_000;
 const LIMIT_SECONDS = 2 * 3600;
@@ -35,22 +36,11 @@ async function main(): Promise<void> {
     limitSeconds: LIMIT_SECONDS,
   });
   try {
-    const printed = await guest.mustExec(["node", `/project/${DIST_NAME}/bench/guest/in-place.js`], {
-      timeoutMs: MEASURE_MILLISECONDS,
-      onOutput: (text, stream) => {
-        if (stream === "err") process.stderr.write(text);
-      },
-    });
+    const printed = await runInGuest(guest, { name: "in-place", timeoutMs: MEASURE_MILLISECONDS });
     print(JSON.parse(printed) as InPlace);
   } finally {
     await guest.shutdown();
   }
 }
 
-main().then(
-  () => process.exit(0),
-  (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exit(1);
-  },
-);
+runProgram(main);

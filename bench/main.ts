@@ -2,9 +2,10 @@
  * Boots a guest, measures in it, prints the table: ours, and stratisd 3.9.2 in the same guest where STRATIS_UPSTREAM
  * names the folder of its sources, built for Debian 13.
  */
-import { DIST_NAME } from "../tests/vm/harness/image";
 import { GIB, Guest } from "../tests/vm/harness/guest";
 import type { Measurements } from "./guest/operations";
+import { runInGuest } from "./in-guest";
+import { runProgram } from "./program";
 import { heading, row, type Unit } from "./table";
 import { stageUpstream, upstreamSources } from "../tests/vm/harness/upstream";
 
@@ -69,17 +70,11 @@ function print(ours: Measurements, measured: Measurements | null): void {
   );
 }
 
-/** `program`: another daemon than ours. */
-async function measure(guest: Guest, program: string | null): Promise<Measurements> {
-  const printed = await guest.mustExec(["node", `/project/${DIST_NAME}/bench/guest/operations.js`], {
-    env: program === null ? {} : { STRATIS_BENCH_DAEMON: program },
-    timeoutMs: MEASURE_MILLISECONDS,
-    onOutput: (text, stream) => {
-      if (stream === "err") process.stderr.write(text);
-    },
-  });
-  return JSON.parse(printed) as Measurements;
-}
+/** `daemon`: another one than ours. */
+const measure = async (guest: Guest, daemon: string | null): Promise<Measurements> =>
+  JSON.parse(
+    await runInGuest(guest, { name: "operations", daemon, timeoutMs: MEASURE_MILLISECONDS }),
+  ) as Measurements;
 
 async function main(): Promise<void> {
   const sources = upstreamSources();
@@ -100,10 +95,4 @@ async function main(): Promise<void> {
   }
 }
 
-main().then(
-  () => process.exit(0),
-  (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exit(1);
-  },
-);
+runProgram(main);

@@ -2,9 +2,10 @@
  * How the start of a pool grows with its filesystems: ours makes them, and both daemons start the same pool, stratisd 3.9.2
  * where STRATIS_UPSTREAM names the folder of its sources, built for Debian 13.
  */
-import { DIST_NAME } from "../tests/vm/harness/image";
 import { GIB, Guest } from "../tests/vm/harness/guest";
+import { runInGuest } from "./in-guest";
 import { median } from "./median";
+import { runProgram } from "./program";
 import { heading, row } from "./table";
 import { stageUpstream, upstreamSources } from "../tests/vm/harness/upstream";
 
@@ -13,12 +14,13 @@ const RUNS = 3;
 const STEP_MILLISECONDS = 60 * 60_000;
 const LIMIT_SECONDS = 3 * 3600;
 
-async function inGuest(guest: Guest, what: "make" | "start", count: number, program: string | null) {
-  return await guest.mustExec(["node", `/project/${DIST_NAME}/bench/guest/many.js`, what, String(count)], {
-    env: program === null ? {} : { STRATIS_BENCH_DAEMON: program },
-    timeoutMs: STEP_MILLISECONDS,
-  });
-}
+const inGuest = (
+  guest: Guest,
+  what: "make" | "start",
+  count: number,
+  daemon: string | null,
+): Promise<string> =>
+  runInGuest(guest, { name: "many", args: [what, String(count)], daemon, timeoutMs: STEP_MILLISECONDS });
 
 /** The devices of a pool stay when a daemon ends: what is measured begins without them, as a boot does. */
 const TAKE_DOWN = "dmsetup remove_all --retry && udevadm settle --timeout=300";
@@ -56,10 +58,4 @@ async function main(): Promise<void> {
   );
 }
 
-main().then(
-  () => process.exit(0),
-  (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exit(1);
-  },
-);
+runProgram(main);
