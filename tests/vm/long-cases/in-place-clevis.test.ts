@@ -19,7 +19,7 @@ import {
 import { Tang } from "../guest/clevis";
 import { startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
-import { begin, container, isWorking, LIMIT_MILLISECONDS, reached } from "./in-place-support";
+import { begin, container, digestsOf, isWorking, LIMIT_MILLISECONDS, reached } from "./in-place-support";
 
 const POOL = "networked";
 const DEVICE = "case-in-place";
@@ -56,11 +56,6 @@ async function restartAtWork(): Promise<void> {
   await startDaemon();
 }
 
-async function digests(): Promise<string> {
-  const script = `cryptsetup luksDump ${await container()} | sed -n '/^Digests/,$p'`;
-  return (await mustRun("sh", ["-c", script])).stdout;
-}
-
 /** Nothing is under way any more, and the file is what it was. */
 async function settled(): Promise<void> {
   await reached("the end of the work", async () => !(await isWorking()));
@@ -93,7 +88,7 @@ test("encrypted by a tang server alone", TEST_OPTIONS, async () => {
 });
 
 test("re-encrypted: another volume key, the same binding", TEST_OPTIONS, async () => {
-  const before = await digests();
+  const before = await digestsOf(await container());
   await begin(POOL, "ReencryptPool");
   await restartAtWork();
   await reached("re-encryption", async () => {
@@ -101,7 +96,7 @@ test("re-encrypted: another volume key, the same binding", TEST_OPTIONS, async (
     return known;
   });
   await settled();
-  assert.notEqual(await digests(), before);
+  assert.notEqual(await digestsOf(await container()), before);
   await startsByTangAlone();
 });
 

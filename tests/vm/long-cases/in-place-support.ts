@@ -1,5 +1,5 @@
 /** What the cases of encryption in place share. */
-import { callStratis, dmDevices, poolObject, until, type Reply } from "../cases/support";
+import { callStratis, dmDevices, mustRun, poolObject, until, type Reply } from "../cases/support";
 
 export const POOL_INTERFACE = "org.storage.stratis3.pool.r9";
 /** A whole operation, in an emulated guest. */
@@ -30,3 +30,7 @@ export async function container(): Promise<string> {
   if (name === undefined) throw new Error("No pool is up");
   return `/dev/mapper/${name}`;
 }
+
+/** What a header says of its volume keys' digests: others, when the keys are others. */
+export const digestsOf = async (device: string): Promise<string> =>
+  (await mustRun("sh", ["-c", `cryptsetup luksDump ${device} | sed -n '/^Digests/,$p'`])).stdout;

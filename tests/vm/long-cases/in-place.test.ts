@@ -28,7 +28,7 @@ import {
 import { Churn } from "../guest/churn";
 import { killDaemon, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
-import { begin, container, isWorking, LIMIT_MILLISECONDS, reached } from "./in-place-support";
+import { begin, container, digestsOf, isWorking, LIMIT_MILLISECONDS, reached } from "./in-place-support";
 
 const POOL = "inplace";
 const DEVICE = "case-in-place";
@@ -160,9 +160,7 @@ test("encrypted already, there is nothing to do", async () => {
 });
 
 test("re-encrypted, killed meanwhile: another key, the same unlock methods", TEST_OPTIONS, async () => {
-  const digest = async (): Promise<string> =>
-    (await mustRun("sh", ["-c", `cryptsetup luksDump ${await container()} | sed -n '/^Digests/,$p'`])).stdout;
-  const before = await digest();
+  const before = await digestsOf(await container());
   assert.deepEqual(await poolProperty("LastReencryptedTimestamp"), [false, ""]);
   await begin(POOL, "ReencryptPool");
   for (let kill = 0; kill < KILLS; kill += 1) await killAtWork();
@@ -171,7 +169,7 @@ test("re-encrypted, killed meanwhile: another key, the same unlock methods", TES
     return known;
   });
   await requireSettled(ENCRYPTED_DEVICES);
-  assert.notEqual(await digest(), before);
+  assert.notEqual(await digestsOf(await container()), before);
   const { KeyDescriptions, VolumeKeyLoaded } = await poolProperties(POOL);
   assert.deepEqual(
     [KeyDescriptions, VolumeKeyLoaded],

@@ -9,11 +9,8 @@ import { readdir, rm, writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
-  callStratis,
   closeBus,
-  dmDevices,
   luksHeader,
-  managedObjects,
   mountPoint,
   mustRun,
   poolProperties,
@@ -28,12 +25,10 @@ import {
 import { Churn } from "../guest/churn";
 import { daemonLog, killDaemon, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
+import { begin, digestsOf, isWorking, LIMIT_MILLISECONDS, reached } from "./in-place-support";
 
 const POOL = "legacy";
-const POOL_INTERFACE = "org.storage.stratis3.pool.r9";
 const KILLS = Number(process.env["STRATIS_CRASH_KILLS"] ?? 2);
-/** The whole operation, in an emulated guest. */
-const LIMIT_MILLISECONDS = 20 * 60_000;
 const TEST_OPTIONS = { timeout: 2 * LIMIT_MILLISECONDS };
 const WAIT_MILLISECONDS = 120_000;
 const SECTORS_PER_MIB = 2048;
@@ -79,12 +74,6 @@ const keys = (): Promise<string[]> => Promise.all(DEVICES.map(keyOf));
 const copies = async (): Promise<string[]> =>
   (await readdir("/run/stratisd")).filter((name) => name.startsWith("headers-"));
 
-async function poolPath(): Promise<string> {
-  for (const [path, interfaces] of Object.entries(await managedObjects()))
-    if (interfaces[POOL_INTERFACE]?.["Name"] === POOL) return path;
-  assert.fail(`the pool is not running:\n${await daemonLog()}`);
-}
-
 /** All that was written is there. */
 async function requireContent(): Promise<void> {
   await churn.stop();
@@ -95,8 +84,7 @@ async function requireContent(): Promise<void> {
 /** Killed when the first device has the new key, and the second one has not. */
 async function killInRebind(): Promise<void> {
   const [first = ""] = DEVICES;
-  const call = callStratis(await poolPath(), POOL_INTERFACE, "RebindKeyring", "s(bu)", ["two", [false, 0]]);
-  call.catch(() => undefined);
+  await begin(POOL, "RebindKeyring", "s(bu)", ["two", [false, 0]]);
   await until(
     "the first device has another key",
     async () => (await keyOf(first)) === "stratis-1-key-two",
@@ -143,48 +131,29 @@ test(
   },
 );
 
-const digests = (): Promise<string[]> =>
-  Promise.all(
-    DEVICES.map(
-      async (device) =>
-        (await mustRun("sh", ["-c", `cryptsetup luksDump ${device} | sed -n '/^Digests/,$p'`])).stdout,
-    ),
-  );
-
-/** libcryptsetup is at it. */
-const isWorking = async (): Promise<boolean> => (await dmDevices()).some((name) => name.endsWith("-overlay"));
-
-async function reencryption(): Promise<{ code: number; message: string } | null> {
-  try {
-    return await callStratis(await poolPath(), POOL_INTERFACE, "ReencryptPool", "", []);
-  } catch {
-    // The daemon was killed.
-    return null;
-  }
-}
+const digests = (): Promise<string[]> => Promise.all(DEVICES.map(digestsOf));
 
 test("re-encrypted, killed meanwhile: other keys, the same unlock methods", TEST_OPTIONS, async () => {
   const before = await digests();
   await stratis("key", "unset", "two");
-  const refused = await reencryption();
+  const refused = await (await begin(POOL, "ReencryptPool")).reply;
   assert.equal(refused?.code, 1);
   assert.match(refused.message, /two not found/);
   assert.deepEqual(await digests(), before);
   await stratis("key", "set", "--keyfile-path", "/run/case-key-two", "two");
-  const end = reencryption();
+  const { reply } = await begin(POOL, "ReencryptPool");
   for (let kill = 0; kill < KILLS; kill += 1) {
-    await until("work in place", isWorking, LIMIT_MILLISECONDS);
+    await reached("work in place", isWorking);
     if (kill === 0) assert.match(await stratisFails("pool", "rename", POOL, "other"), /re-encryption/);
     await sleep(500 + Math.random() * 4000);
     await killDaemon();
     await startDaemon();
     assert.ok(await runs(), await daemonLog());
   }
-  if (KILLS === 0) assert.equal((await end)?.code, 0);
-  await until(
+  if (KILLS === 0) assert.equal((await reply)?.code, 0);
+  await reached(
     "the end of the re-encryption",
     async () => ((await poolProperties(POOL))["LastReencryptedTimestamp"] as [boolean])[0],
-    LIMIT_MILLISECONDS,
   );
   await until("the helpers are gone", async () => !(await isWorking()), WAIT_MILLISECONDS);
   const now = await digests();
