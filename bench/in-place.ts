@@ -14,7 +14,8 @@ function print(found: InPlace): void {
   const rate = (text: string, time: number): string =>
     line(text, `${(found.mebibytes / time).toFixed(2)} MiB/s`, (found.cryptsetup / time).toFixed(2));
   const milliseconds = (text: string, time: number): string => line(text, `${(time * 1000).toFixed(1)} ms`);
-  const memory = (text: string, megabytes: number): string => line(text, `${megabytes.toFixed(1)} MB`);
+  const memory = (text: string, megabytes: number | null): string =>
+    line(text, megabytes === null ? "–" : `${megabytes.toFixed(1)} MB`);
   const lines = [
     line(`${found.mebibytes.toFixed(0)} MiB, with key derivation`, "", "ratio"),
     rate("cryptsetup reencrypt", found.cryptsetup),
@@ -26,6 +27,7 @@ function print(found: InPlace): void {
     milliseconds("GetManagedObjects meanwhile, slowest", found.slowestAnswerMeanwhile),
     memory("resident memory of the daemon before", found.residentBefore),
     memory("resident memory of the daemon meanwhile, most", found.residentMost),
+    memory("resident memory of stratisd-worker, most", found.workerMost),
   ];
   process.stdout.write(`\n${lines.join("\n")}\n`);
 }

@@ -1,19 +1,20 @@
 #!/bin/sh
 # Prints tables of times and sizes. Nothing fails on a time.
-# Usage: run.sh [PART]...   parts: dbus (the service with the simulator, on this machine) cli (the command) guest (a real kernel's)
+# Usage: run.sh [PART]...   parts: dbus (the service with the simulator, on this machine) cli (the command)
+#                              helpers (what udev calls) guest (a real kernel's)
 #                              and, only when they are named: boot (until the filesystems of /etc/fstab are mounted)
 #                              many (a start with up to 300 filesystems)
 #                              in-place (encryption in place, beside cryptsetup's)
 # STRATIS_UPSTREAM: folder of the sources of stratisd 3.9.2, built for Debian 13, to measure beside ours in the guests.
 set -eu
 cd "$(dirname "$0")/.."
-[ $# -gt 0 ] || set -- dbus cli guest
+[ $# -gt 0 ] || set -- dbus cli helpers guest
 
 for part in "$@"; do
     case $part in
-        dbus | cli | guest | boot | many | in-place) ;;
+        dbus | cli | helpers | guest | boot | many | in-place) ;;
         *)
-            echo "run.sh: there is no part \"$part\"; the parts are dbus, cli, guest, boot, many and in-place" >&2
+            echo "run.sh: there is no part \"$part\"; the parts are dbus, cli, helpers, guest, boot, many and in-place" >&2
             exit 2
             ;;
     esac

@@ -14,8 +14,11 @@ const stty = (...settings: string[]): string | null => {
   return status === 0 ? stdout.trim() : null;
 };
 
-/** Runs `read` while a terminal does not echo, but for the newline at the end. Restored on every way out. */
-export async function unseen<T>(read: () => Promise<T>): Promise<T> {
+/**
+ * Runs `read`, which asks and reads, while a terminal does not echo, but for the newline at the end: from before the question
+ * is there, since the answer may come at once. Restored on every way out.
+ */
+async function withoutEcho<T>(read: () => Promise<T>): Promise<T> {
   const before = stty("-g");
   if (before === null) return await read();
   const restore = (): void => {
@@ -31,6 +34,10 @@ export async function unseen<T>(read: () => Promise<T>): Promise<T> {
   }
 }
 
+/** As withoutEcho where standard input is a terminal. */
+export const unseen = <T>(read: () => Promise<T>): Promise<T> =>
+  process.stdin.isTTY ? withoutEcho(read) : read();
+
 export interface Asking {
   /** Asks twice to be sure. */
   readonly verify: boolean;
@@ -43,11 +50,10 @@ export async function askPassphrase(io: Io, { verify, aside }: Asking): Promise<
   const lines = new Lines(process.stdin);
   const ask = async (prompt: string): Promise<Buffer> => {
     (aside ? io.stderr : io.stdout).write(prompt);
-    if (process.stdin.isTTY) return await unseen(() => lines.next());
-    io.stderr.write(NOT_A_TTY);
+    if (!process.stdin.isTTY) io.stderr.write(NOT_A_TTY);
     return await lines.next();
   };
-  try {
+  const asked = async (): Promise<Buffer> => {
     const passphrase = await ask("Enter passphrase followed by the return key: ");
     if (verify) {
       const again = await ask("Verify passphrase entered: ");
@@ -60,6 +66,9 @@ export async function askPassphrase(io: Io, { verify, aside }: Asking): Promise<
     }
     if (passphrase.length === 0) throw new UnintendedCommandError("Passphrase is empty");
     return passphrase;
+  };
+  try {
+    return await unseen(asked);
   } finally {
     lines.release();
   }

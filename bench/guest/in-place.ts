@@ -11,7 +11,7 @@ import { SystemBus } from "../../tests/vm/guest/bus";
 import { disk } from "../../tests/vm/guest/disks";
 import { median } from "../median";
 import { Daemon } from "./daemon";
-import { residentMB } from "./resident";
+import { residentMB, workerMostMB } from "./resident";
 import { say, seconds } from "./seconds";
 
 /** Times in seconds, memory in MB. */
@@ -26,6 +26,8 @@ export interface InPlace {
   slowestAnswerMeanwhile: number;
   residentBefore: number;
   residentMost: number;
+  /** Of the process that works on the data; null: none was seen. */
+  workerMost: number | null;
 }
 
 const run = promisify(execFile);
@@ -39,6 +41,7 @@ const OPERATION_MILLISECONDS = 60 * 60_000;
 interface Meanwhile {
   answers: number[];
   resident: number[];
+  worker: number[];
 }
 
 /** Asks the daemon for everything, again and again, until `work` is done. */
@@ -50,6 +53,8 @@ async function observed(daemon: Daemon, seen: Meanwhile, work: () => Promise<unk
   while (!state.done) {
     seen.answers.push(await seconds(() => daemon.managedObjects()));
     seen.resident.push(await residentMB());
+    const worker = workerMostMB();
+    if (worker !== undefined) seen.worker.push(worker);
     await Promise.race([took, sleep(PAUSE_MILLISECONDS)]);
   }
   return await took;
@@ -77,7 +82,7 @@ async function main(): Promise<void> {
   const residentBefore = await residentMB();
   const idle: number[] = [];
   for (let index = 0; index < ANSWERS; index += 1) idle.push(await seconds(() => daemon.managedObjects()));
-  const seen: Meanwhile = { answers: [], resident: [] };
+  const seen: Meanwhile = { answers: [], resident: [], worker: [] };
   say("encryption in place");
   const encrypt = await observed(daemon, seen, () => daemon.encryptPool(pool, [KEY]));
   say("re-encryption");
@@ -105,6 +110,7 @@ async function main(): Promise<void> {
     answerMeanwhile: median(seen.answers),
     slowestAnswerMeanwhile: Math.max(...seen.answers),
     residentMost: Math.max(...seen.resident),
+    workerMost: seen.worker.length === 0 ? null : Math.max(...seen.worker),
   };
   process.stdout.write(`${JSON.stringify(measurements)}\n`);
 }

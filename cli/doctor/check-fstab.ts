@@ -6,6 +6,7 @@ import type { Check } from "./check";
 import type { DaemonView } from "./daemon-view";
 import { failure, note, ok, warning, type Finding } from "./findings";
 import { fstabLines, type FstabLine } from "./fstab";
+import { unlockingOfRunning, unlockingOfStopped, type Unlocking } from "./unlocking";
 
 const FSTAB = "/etc/fstab";
 const REQUIRES = "x-systemd.requires=";
@@ -21,14 +22,18 @@ interface KnownPool {
   readonly uuid: string;
   /** null: it is stopped. */
   readonly filesystems: ReadonlyMap<string, string> | null;
+  /** null: it is not known. */
+  readonly unlocking: Unlocking | null;
 }
 
 /** Pools by name, their filesystems by name with their UUIDs. */
 function knownPools({ objects, stoppedPools }: DaemonView): Map<string, KnownPool> {
   const known = new Map<string, KnownPool>();
   for (const [uuid, facts] of asDictionary(stoppedPools)) {
-    const name = asDictionary(facts).get("name");
-    if (name !== undefined) known.set(asText(name), { uuid, filesystems: null });
+    const pool = asDictionary(facts);
+    const name = pool.get("name");
+    if (name !== undefined)
+      known.set(asText(name), { uuid, filesystems: null, unlocking: unlockingOfStopped(pool) });
   }
   for (const pool of objects.all("pool")) {
     const filesystems = objects
@@ -40,6 +45,7 @@ function knownPools({ objects, stoppedPools }: DaemonView): Map<string, KnownPoo
     known.set(pool.get("Name", asText), {
       uuid: pool.get("Uuid", asText),
       filesystems: new Map(filesystems),
+      unlocking: unlockingOfRunning(pool),
     });
   }
   return known;
@@ -95,6 +101,43 @@ function daemonFindings({ options }: StratisLine): Finding[] {
   return findings;
 }
 
+/** The option, or options, by which a pool is set up early in the boot. */
+const setupOptions = (uuid: string, network: boolean): string =>
+  network
+    ? `_netdev,${REQUIRES}stratis-fstab-setup-with-network@${hyphenated(uuid)}.service`
+    : `${REQUIRES}stratis-fstab-setup@${hyphenated(uuid)}.service`;
+
+/** Whether the unit waits for the network where the pool needs it to be unlocked, and only there. */
+function networkFindings(unit: string, waits: boolean, { uuid, unlocking }: KnownPool): Finding[] {
+  if (unlocking?.networkNeeds == null) return [];
+  const { networkNeeds, passphrase } = unlocking;
+  if (waits && !networkNeeds.includes(true))
+    return [
+      note(
+        `requires ${unit}, and so waits for the network, which nothing that unlocks its pool needs`,
+        `Write ${setupOptions(uuid, false)} instead, without _netdev.`,
+      ),
+    ];
+  if (waits || networkNeeds.length === 0 || networkNeeds.includes(false)) return [];
+  const what = `requires ${unit}, which does not wait for the network, by which its pool is unlocked`;
+  const advice = `Write ${setupOptions(uuid, true)} instead.`;
+  return [
+    passphrase ? warning(`${what}: its passphrase is asked for at boot`, advice) : failure(what, advice),
+  ];
+}
+
+/** Of a line that waits for the daemon alone, which unlocks no pool by itself. */
+function lockedFindings({ uuid, unlocking }: KnownPool): Finding[] {
+  if (unlocking?.encrypted !== true) return [];
+  const network = unlocking.networkNeeds?.includes(true) === true;
+  return [
+    warning(
+      `waits only for ${DAEMON}, which does not unlock the encrypted pool by itself`,
+      `Write ${setupOptions(uuid, network)} instead.`,
+    ),
+  ];
+}
+
 function unitFindings(unit: string, line: StratisLine, pool: KnownPool | undefined): Finding[] {
   const { options } = line;
   if (unit === DAEMON) return daemonFindings(line);
@@ -117,6 +160,7 @@ function unitFindings(unit: string, line: StratisLine, pool: KnownPool | undefin
         `The UUID of its pool is ${hyphenated(pool.uuid)}.`,
       ),
     );
+  if (pool !== undefined) findings.push(...networkFindings(unit, network !== undefined, pool));
   return findings;
 }
 
@@ -129,6 +173,8 @@ function bootFindings(line: StratisLine, pool: KnownPool | undefined): Finding[]
     .map((option) => option.slice(option.indexOf("=") + 1))
     .filter((unit) => unit.startsWith("stratis"));
   const findings = units.flatMap((unit) => unitFindings(unit, line, pool));
+  if (pool !== undefined && units.length > 0 && units.every((unit) => unit === DAEMON))
+    findings.push(...lockedFindings(pool));
   if (units.length === 0)
     findings.push(
       warning(

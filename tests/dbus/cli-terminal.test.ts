@@ -202,10 +202,26 @@ test("titles and alerts have colours, unless the user wants none", async () => {
 test("a watched table is drawn over the one before", async () => {
   await harness().run(["--version"]);
   // Ctrl-C ends it.
-  const { code, screen } = await runOnTerminal(harness().address, ["pool", "list", "--watch"], {
-    after: "vault",
-    text: "\u0003",
-  });
+  const { code, screen } = await runOnTerminal(
+    harness().address,
+    ["pool", "list", "--watch"],
+    [{ after: "vault", text: "\u0003" }],
+  );
   assert.equal(code, 0);
   assert.match(screen, /ESC\[HESC\[JESC\[1mName/);
+});
+
+test("nothing of a passphrase is shown, even when it is typed at once", async () => {
+  await harness().run(["--version"], { answers: { SetKey: ok("(bb)", [true, false]) } });
+  const [first, second] = ["Enter passphrase followed by the return key: ", "Verify passphrase entered: "];
+  const { code, screen } = await runOnTerminal(
+    harness().address,
+    ["key", "set", "new", "--capture-key"],
+    [
+      { after: first, text: "sesame\n" },
+      { after: second, text: "sesame\n" },
+    ],
+  );
+  assert.deepEqual({ code, screen }, { code: 0, screen: `${first}\n${second}\n` });
+  assert.deepEqual(harness().fake.keys, ["sesame"]);
 });

@@ -14,9 +14,9 @@ async function ask(output: Output, verify: boolean): Promise<Buffer> {
   const lines = new Lines(process.stdin);
   const next = async (prompt: string): Promise<Buffer> => {
     output.out(prompt);
-    return process.stdin.isTTY ? await unseen(() => lines.next()) : await lines.next();
+    return await lines.next();
   };
-  try {
+  const asked = async (): Promise<Buffer> => {
     const passphrase = await next("Enter passphrase followed by return: ");
     if (verify) {
       const again = await next("Verify passphrase: ");
@@ -28,6 +28,9 @@ async function ask(output: Output, verify: boolean): Promise<Buffer> {
       }
     }
     return passphrase;
+  };
+  try {
+    return await unseen(asked);
   } finally {
     lines.release();
   }
