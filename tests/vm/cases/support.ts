@@ -172,14 +172,40 @@ export async function callStratis(
   return { code, message, result: reply[0] };
 }
 
-export function createPoolByBus(name: string, devices: string[]): Promise<Reply> {
+/** `keys`: descriptions of those that it is encrypted with. */
+export function createPoolByBus(name: string, devices: string[], keys: string[] = []): Promise<Reply> {
   return callStratis(
     STRATIS_TOP,
     "org.storage.stratis3.Manager.r9",
     "CreatePool",
     "sasa((bu)s)a((bu)ss)(bt)(bs)(bb)",
-    [name, devices, [], [], [false, 0n], [false, ""], [false, false]],
+    [name, devices, keys.map((key) => [[false, 0], key]), [], [false, 0n], [false, ""], [false, false]],
   );
+}
+
+/** Much faster than the command line is in a guest. `unlock`: by any method that the pool has. */
+export function startPoolByBus(
+  id: { name: string } | { uuid: string },
+  { unlock = false, removeCache = false } = {},
+): Promise<Reply> {
+  const [idType, text] = Object.entries(id)[0] as [string, string];
+  return callStratis(STRATIS_TOP, "org.storage.stratis3.Manager.r9", "StartPool", "ss(b(bu))(bh)b", [
+    text,
+    idType,
+    [unlock, [false, 0]],
+    [false, 0],
+    removeCache,
+  ]);
+}
+
+export const stopPoolByBus = (name: string): Promise<Reply> =>
+  callStratis(STRATIS_TOP, "org.storage.stratis3.Manager.r9", "StopPool", "ss", [name, "name"]);
+
+/** What a call that must succeed answered. */
+export async function succeeded(reply: Promise<Reply>): Promise<Reply> {
+  const { code, message } = await reply;
+  assert.equal(code, 0, message);
+  return reply;
 }
 
 /** A property of the daemon itself: "StoppedPools" of "r9". */

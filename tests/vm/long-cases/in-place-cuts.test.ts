@@ -20,7 +20,10 @@ import {
   mountPoint,
   mustRun,
   run,
+  startPoolByBus,
+  stopPoolByBus,
   stratis,
+  succeeded,
   stratisCommand,
   unmountAll,
 } from "../cases/support";
@@ -120,7 +123,7 @@ async function setUp(): Promise<boolean> {
   const refreshed = await callStratis(STRATIS_TOP, MANAGER, "RefreshState", "", []);
   assert.equal(refreshed.code, 0, refreshed.message);
   const waiting = await stoppedPools();
-  for (const uuid of waiting) await stratis("pool", "start", "--uuid", uuid, "--unlock-method", "any");
+  for (const uuid of waiting) await succeeded(startPoolByBus({ uuid }, { unlock: true }));
   return waiting.length === 0;
 }
 
@@ -138,7 +141,7 @@ async function tryCut(files: ReadonlyMap<string, string>, toTheEnd: boolean): Pr
   await verify(files);
   if (toTheEnd) {
     await reached("the end of the operation", async () => !(await isWorking()));
-    await stratis("pool", "stop", "--name", POOL);
+    await succeeded(stopPoolByBus(POOL));
     await setUp();
     await verify(files);
   }
@@ -197,7 +200,7 @@ test(
         failures.push(`after entry ${cut} of ${log.entries.length}: ${String(error)}\n${await daemonLog()}`);
       }
       await unmountAll();
-      if (await runs()) await stratis("pool", "stop", "--name", POOL);
+      if (await runs()) await succeeded(stopPoolByBus(POOL));
       await mustRun("dmsetup", ["remove", "--retry", REPLAYED]);
       await mustRun("udevadm", ["settle", "--timeout=60"]);
     }

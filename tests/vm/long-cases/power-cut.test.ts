@@ -23,7 +23,10 @@ import {
   mustRun,
   poolProperties,
   sha256,
+  startPoolByBus,
+  stopPoolByBus,
   stratis,
+  succeeded,
   unmountAll,
   until,
 } from "../cases/support";
@@ -169,7 +172,7 @@ const stoppedPools = async (): Promise<string[]> =>
 async function setUp(): Promise<Seen> {
   const refreshed = await callStratis(STRATIS_TOP, MANAGER, "RefreshState", "", []);
   assert.equal(refreshed.code, 0, refreshed.message);
-  for (const uuid of await stoppedPools()) await stratis("pool", "start", "--uuid", uuid);
+  for (const uuid of await stoppedPools()) await succeeded(startPoolByBus({ uuid }));
   const seen = await look();
   if (seen["pool"] === undefined) assert.deepEqual(await dmDevices(), [], "devices of no pool");
   return seen;
@@ -179,7 +182,7 @@ async function takeDown(): Promise<void> {
   await unmountAll();
   for (const interfaces of Object.values(await managedObjects())) {
     const name = interfaces[POOL_INTERFACE]?.["Name"];
-    if (typeof name === "string") await stratis("pool", "stop", "--name", name);
+    if (typeof name === "string") await succeeded(stopPoolByBus(name));
   }
 }
 

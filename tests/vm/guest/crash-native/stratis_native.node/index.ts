@@ -12,11 +12,24 @@ import { execFileSync } from "node:child_process";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import * as path from "node:path";
+import { inspect } from "node:util";
 import type { BlockFile, DmRequest, DmStep, NativeAddon } from "../../../../../src/native";
 
 const control = process.env["STRATIS_CRASH_CONTROL"] ?? "";
 /** "arm" changes but the daemon's own descriptor, which dies with it. */
 const CHANGES_NOTHING = new Set(["info", "list", "table", "status", "deps", "version", "arm"]);
+/** Functions about keys and encryption that change nothing outside of the process. */
+const READS = new Set([
+  ...[
+    "cryptLoad",
+    "cryptTest",
+    "cryptVolumeKey",
+    "cryptStatus",
+    "cryptGenerateVolumeKey",
+    "cryptHeaderBackup",
+  ],
+  ...["keyringHas", "keyringList", "volumeKeyHas", "volumeKeyUnset", "cryptLoadVolumeKey"],
+]);
 
 let token = "";
 let passed = 0;
@@ -90,7 +103,10 @@ async function openBlockFile(...args: Parameters<NativeAddon["openBlockFile"]>):
 const named =
   <A extends unknown[], R>(name: string, call: (...args: A) => R) =>
   (...args: A): R => {
-    step(`${name} ${args.map((arg) => (typeof arg === "string" ? arg : JSON.stringify(arg))).join(" ")}`);
+    const described = args.map((arg) =>
+      typeof arg === "string" ? arg : inspect(arg, { breakLength: Infinity }),
+    );
+    step(`${name} ${described.join(" ").replaceAll("\n", " ")}`);
     return call(...args);
   };
 
@@ -118,8 +134,11 @@ module.exports = new Proxy(addon, {
       case "unmount":
       case "run":
         return named(key, Reflect.get(target, key) as (...args: unknown[]) => unknown);
-      default:
-        return Reflect.get(target, key, target) as unknown;
+      default: {
+        const member = Reflect.get(target, key, target) as unknown;
+        const isStep = /^(crypt|keyring|volumeKey)/.test(String(key)) && !READS.has(String(key));
+        return isStep ? named(String(key), member as (...args: unknown[]) => unknown) : member;
+      }
     }
   },
 });

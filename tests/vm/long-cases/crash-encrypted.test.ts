@@ -1,0 +1,4 @@
+/** An encrypted pool, whose daemon is killed: see crash-support. */
+import { killedThroughout } from "./crash-support";
+
+killedThroughout({ version: 2, encrypted: true });
