@@ -9,6 +9,8 @@ export interface ServiceContext {
   readonly tree: ObjectTree;
   readonly announcer: Announcer;
   readonly log: Logger;
+  /** While the engine refreshes its state: settles, and never rejects, when it has. */
+  refreshing?: Promise<void> | undefined;
 }
 
 /** Where signals go to: the connection, or a list in a test. Must not throw. */

@@ -17,7 +17,7 @@ import { outcomeOf } from "./history/calls";
 import type { CallHandler, CallHead } from "./incoming";
 import { findInterface, interfaceCalled } from "./interfaces";
 import { ANCESTORS, standardInterfaces } from "./introspect";
-import { INTROSPECTABLE, OBJECT_MANAGER, PEER, PROPERTIES } from "./names";
+import { BASE_PATH, INTROSPECTABLE, OBJECT_MANAGER, PEER, PROPERTIES } from "./names";
 import { syncPool } from "./reconcile";
 import { outgoing } from "./signature";
 import { callPeer, callStandard } from "./standard";
@@ -41,6 +41,7 @@ export function examine({ interface: name, member }: CallHead): ReturnType<CallH
 export async function dispatch(service: ServiceContext, call: IncomingCall): Promise<Reply> {
   if (call.interface === undefined) throw failed("Missing interface");
   if (call.interface === PEER) return callPeer(call);
+  if (waitsForRefresh(service, call)) await service.refreshing;
   const entry = service.tree.at(call.path);
   if (entry === undefined && !ANCESTORS.includes(call.path)) throw unknownObject(call.path);
   if (standardInterfaces(call.path).includes(call.interface)) return callStandard(service, entry, call);
@@ -50,6 +51,16 @@ export async function dispatch(service: ServiceContext, call: IncomingCall): Pro
   if (method === undefined) throw unknownMethod(call.member);
   requireSignature(call, method.inSignature);
   return invoke(service, entry, derived, method, call);
+}
+
+/**
+ * A refresh puts new pools in the place of those it lets go of. What changes a pool waits for these, and what reads does
+ * while some are missing.
+ */
+function waitsForRefresh({ engine, tree, refreshing }: ServiceContext, call: IncomingCall): boolean {
+  if (refreshing === undefined) return false;
+  if (examine(call).hasEffect) return call.path !== BASE_PATH;
+  return tree.pools().some(({ uuid }) => engine.getPool(uuid) === undefined);
 }
 
 /** Runs a Stratis method. Its failure is a successful reply with return_code 1. */

@@ -116,9 +116,23 @@ export const getReport = ({ service }: MethodCall<"Report">, name: string): Prom
 
 /** The objects follow what was found anew, which upstream leaves undone (dbus-api.md §17). */
 export async function refreshState({ service }: Call): Promise<undefined> {
-  const changes = await service.engine.refreshState();
-  for (const change of changes) applyChange(service, change);
-  syncAll(service);
+  const refresh = service.engine.refreshState().then((found) => {
+    for (const change of found) applyChange(service, change);
+    syncAll(service);
+    return found;
+  });
+  const settled = refresh.then(
+    () => undefined,
+    () => undefined,
+  );
+  service.refreshing = settled;
+  let changes;
+  try {
+    changes = await refresh;
+  } finally {
+    // Another refresh may have begun meanwhile.
+    if (service.refreshing === settled) service.refreshing = undefined;
+  }
   service.log.info(`RefreshState: ${changes.length} changes`);
   return undefined;
 }

@@ -380,7 +380,7 @@ export class RealEngine implements Engine {
     const before = await this.#moves.all(() => Promise.resolve([...this.#pools.values()]));
     // Not while all moves are held up: who stops a pool holds that one's lock first.
     for (const pool of before)
-      await this.#leave(pool, "was let go of: the engine's state is being refreshed");
+      await this.#leave(pool, "was let go of", "the engine's state is being refreshed");
     return await this.#moves.all(async () => {
       for (const pool of before) if (this.#pools.byUuid(pool.uuid) === pool) this.#pools.remove(pool.uuid);
       this.#eventNumbers.clear();
@@ -461,7 +461,7 @@ export class RealEngine implements Engine {
     if (!this.#initialized) return;
     // A start that is running ends first.
     const pools = await this.#moves.all(() => Promise.resolve([...this.#pools.values()]));
-    for (const pool of pools) await this.#leave(pool, "is not served any more: stratisd is exiting");
+    for (const pool of pools) await this.#leave(pool, "is not served any more", "stratisd is exiting");
     await this.#moves.all(async () => {
       try {
         await unmountPrivateTmpfs();
@@ -472,11 +472,11 @@ export class RealEngine implements Engine {
   }
 
   /** The pool stays up, and is served no more by this object. */
-  async #leave(pool: RealPool, why: string): Promise<void> {
+  async #leave(pool: RealPool, how: string, why: string): Promise<void> {
     try {
       await pool.exclusive(async () => {
         await pool.core.inPlace?.end(why);
-        pool.retire(why);
+        pool.retire(`${how}: ${why}`);
         await pool.core.mdv.unmount();
       });
     } catch (error) {

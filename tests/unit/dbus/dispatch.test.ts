@@ -187,3 +187,32 @@ test("introspection of very many objects names them instead of nesting them", ()
   assert.equal(root.nodes.length, 3002);
   assert.ok(root.nodes.every(({ interfaces }) => Object.keys(interfaces).length === 0));
 });
+
+test("while the state is refreshed, what changes a pool waits for the new one, and what reads does not", async () => {
+  const { engine, service } = bench();
+  const before = engine.addPool("p", ["/dev/a"]);
+  const { path } = registerPool(service, before);
+  const gate = engine.script.gate("refreshState");
+  const manage = call("RefreshState", "", [], delivering());
+  const refreshed = dispatch(service, { ...manage, interface: `${BUS_NAME}.Manager.r2` });
+  await gate.entered;
+  const onPool = { ...call("SetName", "s", ["q"], delivering()), path, interface: `${BUS_NAME}.pool.r9` };
+  const renamed = dispatch(service, onPool);
+  const reading = { interface: "org.freedesktop.DBus.Properties", signature: "ss" };
+  const read = (property: string): Promise<{ body: unknown[] }> =>
+    dispatch(service, { ...onPool, ...reading, member: "Get", body: [`${BUS_NAME}.pool.r9`, property] });
+  assert.equal((await read("Name")).body.length, 1);
+
+  engine.running.delete(before.uuid);
+  const late = read("Name");
+  const after = engine.addPool("p", ["/dev/a"]);
+  engine.running.delete(after.uuid);
+  Object.defineProperty(after, "uuid", { value: before.uuid });
+  engine.running.set(before.uuid, after);
+  gate.release();
+  assert.deepEqual((await refreshed).body, [0, "Ok"]);
+  assert.deepEqual((await renamed).body.slice(1), [0, "Ok"]);
+  assert.equal((await late).body.length, 1);
+  assert.deepEqual([before.name, after.name], ["p", "q"]);
+  assert.equal(service.refreshing, undefined);
+});
