@@ -17,7 +17,8 @@ namespace stratis {
 namespace {
 
 constexpr uint64_t kBytesPerSector = 512;
-constexpr size_t kWipeBlockBytes = 4096;
+// As large as libcryptsetup itself takes: each block is one synchronous write.
+constexpr size_t kWipeBlockBytes = 1U << 20;
 // Far above what LUKS2 allows (4 MiB and 128 MiB): the library says what is wrong with a number.
 constexpr uint32_t kMostHeaderBytes = 1U << 30;
 
