@@ -183,19 +183,17 @@ export function createPoolByBus(name: string, devices: string[], keys: string[] 
   );
 }
 
-/** Much faster than the command line is in a guest. `unlock`: by any method that the pool has. */
+/**
+ * Much faster than the command line is in a guest; of the revision before those that want a descriptor. `unlock`: by any
+ * method that the pool has.
+ */
 export function startPoolByBus(
   id: { name: string } | { uuid: string },
-  { unlock = false, removeCache = false } = {},
+  { unlock = false } = {},
 ): Promise<Reply> {
   const [idType, text] = Object.entries(id)[0] as [string, string];
-  return callStratis(STRATIS_TOP, "org.storage.stratis3.Manager.r9", "StartPool", "ss(b(bu))(bh)b", [
-    text,
-    idType,
-    [unlock, [false, 0]],
-    [false, 0],
-    removeCache,
-  ]);
+  const body = [text, idType, [unlock, "any"]];
+  return callStratis(STRATIS_TOP, "org.storage.stratis3.Manager.r7", "StartPool", "ss(bs)", body);
 }
 
 export const stopPoolByBus = (name: string): Promise<Reply> =>

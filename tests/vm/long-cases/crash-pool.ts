@@ -153,8 +153,14 @@ export class CrashPool {
       await mustRun("dmsetup", ["remove", "--deferred", name]);
   }
 
-  startPool(removeCache = false): Promise<Reply> {
-    return startPoolByBus({ name: "crash" }, { unlock: this.kind.encrypted, removeCache });
+  /** Without the cache by the command line, which can send the descriptor that the method wants. */
+  async startPool(removeCache = false): Promise<Reply> {
+    const { encrypted } = this.kind;
+    if (!removeCache) return startPoolByBus({ name: "crash" }, { unlock: encrypted });
+    const unlock = encrypted ? ["--unlock-method", "any"] : [];
+    const options = ["--remove-cache", ...unlock, "--name", "crash"];
+    const { status, stderr } = await stratisCommand("pool", "start", ...options);
+    return { code: status ?? 1, message: stderr, result: null };
   }
 
   async create(): Promise<Reply> {

@@ -165,7 +165,7 @@ step(
   },
 );
 
-const tried = (units: readonly string[]): Promise<void> =>
+const tried = (units: readonly string[]): Promise<unknown> =>
   until(`! systemctl is-active ${units.join(" ")} | grep -q activating`, TRIED_SECONDS);
 
 /** Units of Stratis and of its filesystems that systemd shows as failed, because of which the system is "degraded". */
