@@ -29,6 +29,8 @@ const log = logger("stratisd::engine::crypt");
 /** In memory: a copy of a header that survived a boot would let in those who were shut out since. */
 const FOLDER = RUN_FOLDER;
 const PREFIX = "headers-";
+/** How paths of all of its folders begin. */
+export const HEADER_FOLDERS = path.join(FOLDER, PREFIX);
 const RECORD = "record.json";
 
 interface WithHeader {

@@ -1,7 +1,7 @@
 /** What libcryptsetup says of files that are LUKS2 devices, or none, as the log gets it. */
 import assert from "node:assert/strict";
 import { beforeEach, test, after } from "node:test";
-import { logLibraryMessages } from "../../../../../src/engine/real/crypt/library-log";
+import { levelOf, logLibraryMessages } from "../../../../../src/engine/real/crypt/library-log";
 import { setLogSink } from "../../../../../src/log";
 import { native } from "../../../../../src/native";
 import { COMPACT, diskFile, luksFile, passphrase } from "../../../../native/crypt-support";
@@ -32,4 +32,11 @@ test("what the library remarks is told, what it fails at is a warning, and neith
 test("a device without a header is no failure", async (context) => {
   assert.equal(await native().cryptLoad(diskFile(context, 1)), null);
   assert.deepEqual(lines, []);
+});
+
+test("that a header in a file has no data behind it is no warning", () => {
+  const said = (file: string): string =>
+    `Device ${file} is too small for activation, there is no remaining space for data.`;
+  assert.equal(levelOf("error", said("/run/stratisd/headers-Xa12Bc/header")), "debug");
+  assert.equal(levelOf("error", said("/dev/dm-3")), "warn");
 });
