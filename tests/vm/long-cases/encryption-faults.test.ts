@@ -109,6 +109,10 @@ test("tokens and keyslots of others stay, and their slots are not given away", a
   assert.match(refusal, /./);
   await stratis("pool", "unbind", "keyring", "--token-slot", "2", POOL);
   await stratis("key", "unset", "second");
+  assert.match(
+    await stratisFails("pool", "encryption", "reencrypt", "--in-place", "--name", POOL),
+    /keyslot 1 is none of its unlock methods, and would be lost by it/,
+  );
   const { tokens, keyslots } = await luksHeader(await container());
   assert.deepEqual(
     [tokens["1"], Object.keys(tokens), Object.keys(keyslots)],

@@ -7,6 +7,7 @@ import type { DeviceNumber } from "../../../dm/device-number";
 import {
   isNativeError,
   native,
+  type CryptHeader,
   type CryptReencryption,
   type CryptUnlock,
   type Secret,
@@ -67,7 +68,7 @@ export abstract class InPlaceDevice extends LuksDevice {
   async beginReencryption(): Promise<void> {
     const { header } = this;
     if (header === null) throw new EngineError(`${this.container} has no LUKS2 header`);
-    this.#requireNothingLost();
+    this.#requireNothingLost(header);
     const methods = this.tokens.map((token) => ({ token, old: requireKeyslot(token) }));
     await native().cryptSetToken(this.container, this.markSlot, reencryptionMark(header));
     const volumeKey = await native().cryptGenerateVolumeKey(header.volumeKeyBytes ?? undefined);
@@ -92,13 +93,20 @@ export abstract class InPlaceDevice extends LuksDevice {
     await this.refresh();
   }
 
-  /** Of tokens that can't be read nobody knows the secret for a keyslot of the new key. */
-  #requireNothingLost(): void {
+  /** Of tokens that can't be read, and of keyslots without a token, nobody knows the secret for the new key. */
+  #requireNothingLost(header: CryptHeader): void {
+    const refuse = (what: string): never => {
+      throw new EngineError(`${this.container} can't be re-encrypted while ${what}`);
+    };
     const lost = this.foreignTokens.find(({ keyslots }) => keyslots.length > 0);
     if (lost !== undefined)
-      throw new EngineError(
-        `${this.container} can't be re-encrypted while token slot ${lost.slot} has an unlock method that would be lost by ` +
-          `it: ${lost.reason}`,
+      refuse(`token slot ${lost.slot} has an unlock method that would be lost by it: ${lost.reason}`);
+    const ours = this.tokens.map(({ keyslot }) => keyslot);
+    const others = header.keyslots.filter(({ keyslot, unbound }) => !unbound && !ours.includes(keyslot));
+    if (others.length > 0)
+      refuse(
+        `keyslot ${others.map(({ keyslot }) => keyslot).join(", ")} is none of its unlock methods, and would be lost by ` +
+          "it; cryptsetup luksKillSlot removes it",
       );
   }
 
