@@ -1,55 +1,27 @@
 /** Which signals a call causes, in which order, and that its reply comes after them (dbus-api.md §11). */
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, test } from "node:test";
+import { test } from "node:test";
 import { Variant } from "dbus-next";
 import { BASE_PATH, BUS_NAME } from "../../src/dbus/names";
 import { EngineError } from "../../src/engine/errors";
 import { simpleUuid } from "../../src/uuid";
 import { bytes } from "../../src/units";
-import { plain, type CallOptions } from "./support/client";
-import { allRevisions, changedOn, startWorld, summary, type World } from "./support/world";
+import { changedOn, summary } from "./support/world";
 import { secretOf } from "../support/secrets";
+import {
+  at,
+  added,
+  removed,
+  world,
+  traced,
+  manager,
+  on,
+  createPool,
+  createFilesystem,
+  useWorlds,
+} from "./support/traced";
 
-const at = (number: number): string => `${BASE_PATH}/${number}`;
-const added = (number: number, kind: string): string => `added ${at(number)} ${allRevisions(kind)}`;
-const removed = (number: number, kind: string): string => `removed ${at(number)} ${allRevisions(kind)}`;
-
-let world: World;
-beforeEach(async () => {
-  world = await startWorld();
-});
-afterEach(() => world.end());
-
-/** The reply's body, and everything that was received from the call up to and with it. */
-async function traced(member: string, options: CallOptions): Promise<{ body: unknown[]; trace: string[] }> {
-  world.client.take();
-  const body = await world.client.call(member, options);
-  return { body: plain(body) as unknown[], trace: world.client.take().map(summary) };
-}
-
-const manager = (revision: number, signature: string, ...body: unknown[]): CallOptions => ({
-  interface: `${BUS_NAME}.Manager.r${revision}`,
-  signature,
-  body,
-});
-const on = (kind: string, number: number, revision: number, signature: string, ...body: unknown[]) => ({
-  path: at(number),
-  interface: `${BUS_NAME}.${kind}.r${revision}`,
-  signature,
-  body,
-});
-
-const CREATE_R9 = "sasa((bu)s)a((bu)ss)(bt)(bs)(bb)";
-const createPool = (name: string, devices: string[], keys: unknown[] = [], clevis: unknown[] = []) =>
-  traced(
-    "CreatePool",
-    manager(9, CREATE_R9, name, devices, keys, clevis, [false, 0n], [false, ""], [false, false]),
-  );
-const createFilesystem = (pool: number, name: string) =>
-  traced(
-    "CreateFilesystems",
-    on("pool", pool, 9, "a(s(bs)(bs))", [[name, [true, "1073741824"], [false, ""]]]),
-  );
+useWorlds();
 
 test("CreatePool: pool, then devices, then the reply; again: identity", async () => {
   const first = await createPool("p", ["/dev/a", "/dev/b"]);
@@ -213,14 +185,6 @@ test("devices, cache, growth", async () => {
   assert.match(String(bad.body[2]), /^Uuid error: /);
 });
 
-test("a cache on an encrypted pool is refused up to r4", async () => {
-  world.engine.keys.set("k", secretOf("x"));
-  await createPool("p", ["/dev/a"], [[[false, 0], "k"]]);
-  const old = await traced("InitCache", on("pool", 0, 4, "as", ["/dev/c"]));
-  assert.deepEqual(old.body, [[false, []], 1, "Use of a cache is not supported with an encrypted pool"]);
-  assert.equal((await traced("InitCache", on("pool", 0, 5, "as", ["/dev/c"]))).body[1], 0);
-});
-
 test("a pool's new name changes the links of its filesystems", async () => {
   await createPool("p", ["/dev/a"]);
   await createFilesystem(0, "f");
@@ -234,199 +198,6 @@ test("a pool's new name changes the links of its filesystems", async () => {
   assert.ok(uuid);
   assert.deepEqual(renamed.body, [[true, simpleUuid(uuid)], 0, "Ok"]);
   assert.deepEqual((await traced("SetName", on("pool", 0, 9, "s", "q"))).body, [[false, ""], 0, "Ok"]);
-});
-
-test("StopPool, StartPool, DestroyPool", async () => {
-  await createPool("p", ["/dev/a"]);
-  await createFilesystem(0, "f");
-  const uuid = world.engine.pools()[0]?.uuid;
-  assert.ok(uuid);
-  const busy = await traced("DestroyPool", manager(9, "o", at(0)));
-  assert.deepEqual(busy, { body: [[false, ""], 1, "filesystems remaining on pool"], trace: ["reply"] });
-  const stopped = await traced("StopPool", manager(9, "ss", "p", "name"));
-  assert.deepEqual(stopped.trace, [
-    removed(2, "filesystem"),
-    removed(1, "blockdev"),
-    removed(0, "pool"),
-    ...changedOn(BASE_PATH, "Manager", 2, 9, "StoppedPools"),
-    "reply",
-  ]);
-  assert.deepEqual(stopped.body, [[true, simpleUuid(uuid)], 0, "Ok"]);
-  assert.deepEqual((await traced("StopPool", manager(6, "ss", uuid, "uuid"))).body, [[false, ""], 0, "Ok"]);
-  assert.deepEqual((await traced("StopPool", manager(5, "o", at(0)))).body, [
-    [false, ""],
-    1,
-    `No pool found in engine associated with object path ${at(0)}`,
-  ]);
-  const started = await traced("StartPool", manager(2, "s(bs)", simpleUuid(uuid).toUpperCase(), [false, ""]));
-  assert.deepEqual(started.trace, [
-    added(3, "pool"),
-    added(4, "filesystem"),
-    added(5, "blockdev"),
-    ...changedOn(BASE_PATH, "Manager", 2, 9, "StoppedPools"),
-    "reply",
-  ]);
-  assert.deepEqual(started.body, [[true, [at(3), [at(5)], [at(4)]]], 0, "Ok"]);
-  assert.deepEqual((await traced("StartPool", manager(4, "ss(bs)", "p", "name", [false, "any"]))).body, [
-    [false, ["/", [], []]],
-    0,
-    "Ok",
-  ]);
-  await traced("DestroyFilesystems", on("pool", 3, 9, "ao", [at(4)]));
-  const destroyed = await traced("DestroyPool", manager(9, "o", at(3)));
-  assert.deepEqual(destroyed.trace, [removed(5, "blockdev"), removed(3, "pool"), "reply"]);
-  assert.deepEqual(destroyed.body, [[true, uuid], 0, "Ok"]);
-  assert.deepEqual((await traced("DestroyPool", manager(9, "o", at(3)))).body, [
-    [false, ""],
-    1,
-    `Object path ${at(3)} not associated with pool`,
-  ]);
-});
-
-test("a pool that leaves devices behind is stopped, and the call says so", async () => {
-  await createPool("p", ["/dev/a"]);
-  const [pool] = world.engine.pools();
-  assert.ok(pool);
-  pool.leavesDevices = true;
-  const stopped = await traced("StopPool", manager(5, "o", at(0)));
-  assert.deepEqual(stopped.body, [
-    [false, ""],
-    1,
-    "Pool was stopped, but some component devices were not torn down",
-  ]);
-  assert.deepEqual(stopped.trace.slice(0, 3), [
-    removed(1, "blockdev"),
-    removed(0, "pool"),
-    `changed ${BASE_PATH} Manager.r2 StoppedPools`,
-  ]);
-});
-
-test("StartPool: words of the old revisions, slots of the new ones, descriptors only where wanted", async () => {
-  world.engine.keys.set("k", secretOf("x"));
-  await createPool("p", ["/dev/a"], [[[false, 0], "k"]]);
-  await traced("StopPool", manager(9, "ss", "p", "name"));
-  const word = async (text: string) =>
-    (await traced("StartPool", manager(4, "ss(bs)", "p", "name", [true, text]))).body;
-  assert.deepEqual(await word("nonsense"), [
-    [false, ["/", [], []]],
-    1,
-    "nonsense is an invalid unlock method",
-  ]);
-  assert.equal((await word("keyring"))[1], 0);
-  for (const other of ["Clevis", "ANY"]) {
-    await traced("StopPool", manager(9, "ss", "p", "name"));
-    assert.equal((await word(other))[1], 0);
-  }
-  await traced("StopPool", manager(9, "ss", "p", "name"));
-  const indices = (unlock: unknown, fd: unknown) =>
-    world.client.callWithIndices("StartPool", {
-      ...manager(9, "ss(b(bu))(bh)b", "p", "name", unlock, fd, false),
-      signature: "ss(b(bu))(bh)b",
-    });
-  const wanted = await indices([true, [false, 0]], [true, 0]);
-  assert.deepEqual(wanted.body[1], 1);
-  assert.match(String(wanted.body[2]), /^Could not read the key from file descriptor 0 of the message: /);
-  world.client.take();
-  const unwanted = await indices([true, [true, 0]], [false, 4294967295]);
-  assert.deepEqual(unwanted.body.slice(1), [0, "Ok"]);
-  const trace = world.client.take().map(summary);
-  assert.deepEqual(trace.slice(2), [
-    ...changedOn(BASE_PATH, "Manager", 0, 1, "LockedPools"),
-    ...changedOn(BASE_PATH, "Manager", 2, 9, "StoppedPools"),
-    "reply",
-  ]);
-  const type = await traced("StopPool", manager(9, "ss", "p", "label"));
-  assert.deepEqual(type.body, [[false, ""], 1, "ID type label not recognized"]);
-});
-
-test("SetKey without a descriptor says so", async () => {
-  const reply = await world.client.callWithIndices("SetKey", {
-    ...manager(0, "sh", "k", 7),
-    signature: "sh",
-  });
-  assert.deepEqual(reply.body, [
-    [false, false],
-    1,
-    "Could not read the key from file descriptor 7 of the message: no file descriptor came with it",
-  ]);
-});
-
-test("UnlockPool starts a pool, registers it and says so", async () => {
-  await createPool("p", ["/dev/a"]);
-  const uuid = world.engine.pools()[0]?.uuid;
-  assert.ok(uuid);
-  const unlock = (word: string) => traced("UnlockPool", manager(1, "ss", uuid, word));
-  assert.equal((await unlock("any")).body[1], 1);
-  await traced("StopPool", manager(9, "ss", "p", "name"));
-  const started = await unlock("any");
-  assert.deepEqual(started.body, [[true, []], 0, "Ok"]);
-  assert.deepEqual(started.trace, [
-    added(2, "pool"),
-    added(3, "blockdev"),
-    ...changedOn(BASE_PATH, "Manager", 2, 9, "StoppedPools"),
-    "reply",
-  ]);
-});
-
-test("bindings: both halves, and the count of free slots", async () => {
-  world.engine.keys.set("k", secretOf("x"));
-  await createPool("p", ["/dev/a"], [[[false, 0], "k"]]);
-  const keyHalf = changedOn(at(0), "pool", 0, 7, "KeyDescription");
-  const keysHalf = changedOn(at(0), "pool", 8, 9, "KeyDescriptions");
-  const clevisHalf = changedOn(at(0), "pool", 0, 7, "ClevisInfo");
-  const clevisesHalf = changedOn(at(0), "pool", 8, 9, "ClevisInfos");
-  const free = changedOn(at(0), "pool", 8, 9, "FreeTokenSlots");
-  const first = await traced("BindClevis", on("pool", 0, 7, "ss", "tang", "{}"));
-  assert.deepEqual(first, {
-    body: [true, 0, "Ok"],
-    trace: [...clevisHalf, ...clevisesHalf, ...free, "reply"],
-  });
-  // Not the lowest slot: the single binding of r0 to r7 stays what it was.
-  const second = await traced("BindClevis", on("pool", 0, 9, "ss(bu)", "tang", "{}", [false, 0]));
-  assert.deepEqual(second, { body: [true, 0, "Ok"], trace: [...clevisesHalf, ...free, "reply"] });
-  const same = await traced("BindKeyring", on("pool", 0, 8, "s(bu)", "k", [false, 0]));
-  assert.deepEqual(same, { body: [false, 0, "Ok"], trace: ["reply"] });
-  const rebound = await traced("RebindKeyring", on("pool", 0, 8, "s(bu)", "k2", [true, 0]));
-  assert.deepEqual(rebound, { body: [true, 0, "Ok"], trace: [...keyHalf, ...keysHalf, "reply"] });
-  const again = await traced("RebindClevis", on("pool", 0, 0, ""));
-  assert.deepEqual(again, { body: [true, 0, "Ok"], trace: [...clevisHalf, ...clevisesHalf, "reply"] });
-  const unbound = await traced("UnbindKeyring", on("pool", 0, 9, "(bu)", [false, 0]));
-  assert.deepEqual(unbound, { body: [true, 0, "Ok"], trace: [...keyHalf, ...keysHalf, ...free, "reply"] });
-  const none = await traced("UnbindKeyring", on("pool", 0, 2, ""));
-  assert.deepEqual(none, { body: [false, 0, "Ok"], trace: ["reply"] });
-  const nothing = await traced("RebindKeyring", on("pool", 0, 2, "s", "k3"));
-  assert.match(String(nothing.body[2]), /is not currently bound to a keyring passphrase$/);
-});
-
-test("EncryptPool, ReencryptPool, DecryptPool", async () => {
-  await createPool("p", ["/dev/a"]);
-  const r9 = (signature: string, ...body: unknown[]) => on("pool", 0, 9, signature, ...body);
-  const none = await traced("EncryptPool", r9("a((bu)s)a((bu)ss)", [], []));
-  assert.deepEqual(none.body, [false, 1, "No unlock methods provided"]);
-  const bindings = [
-    ...changedOn(at(0), "pool", 0, 7, "KeyDescription"),
-    ...changedOn(at(0), "pool", 8, 9, "KeyDescriptions"),
-    ...changedOn(at(0), "pool", 0, 7, "ClevisInfo"),
-    ...changedOn(at(0), "pool", 8, 9, "ClevisInfos"),
-    ...changedOn(at(0), "pool", 9, 9, "Encrypted"),
-    ...changedOn(at(0), "pool", 8, 9, "FreeTokenSlots"),
-  ];
-  const time = changedOn(at(0), "pool", 9, 9, "LastReencryptedTimestamp");
-  const encrypt = () => traced("EncryptPool", r9("a((bu)s)a((bu)ss)", [[[false, 0], "k"]], []));
-  assert.deepEqual(await encrypt(), { body: [true, 0, "Ok"], trace: [...bindings, "reply"] });
-  assert.deepEqual(await encrypt(), { body: [false, 0, "Ok"], trace: ["reply"] });
-  assert.deepEqual(await traced("ReencryptPool", r9("")), {
-    body: [true, 0, "Ok"],
-    trace: [...time, "reply"],
-  });
-  assert.deepEqual(await world.client.get(at(0), `${BUS_NAME}.pool.r9`, "LastReencryptedTimestamp"), [
-    true,
-    "2026-02-01T00:00:00Z",
-  ]);
-  assert.deepEqual(await traced("DecryptPool", r9("")), {
-    body: [true, 0, "Ok"],
-    trace: [...bindings, ...time, "reply"],
-  });
 });
 
 test("Set: announced everywhere on change, on the addressed interface otherwise", async () => {
@@ -519,23 +290,6 @@ test("an operation that fails midway leaves no objects of what is gone, and tell
   assert.deepEqual(destroyed.trace, [
     removed(2, "filesystem"),
     ...changedOn(at(4), "filesystem", 7, 9, "Origin"),
-    "reply",
-  ]);
-});
-
-test("a start that fails tells when there are other stopped pools afterwards, and only then", async () => {
-  await createPool("p", ["/dev/a"]);
-  await traced("StopPool", manager(9, "ss", "p", "name"));
-  const start = () => traced("StartPool", manager(4, "ss(bs)", "p", "name", [false, "any"]));
-  world.engine.script.begin = () => Promise.reject(new EngineError("a device is missing"));
-  assert.deepEqual((await start()).trace, ["reply"]);
-  world.engine.script.begin = () => {
-    world.engine.stopped.clear();
-    return Promise.reject(new EngineError("it was interrupted while being made, and is gone"));
-  };
-  assert.deepEqual((await start()).trace, [
-    ...changedOn(BASE_PATH, "Manager", 2, 9, "StoppedPools"),
-    ...changedOn(BASE_PATH, "Manager", 0, 1, "LockedPools"),
     "reply",
   ]);
 });
