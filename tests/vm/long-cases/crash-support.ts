@@ -3,14 +3,14 @@
  * device-mapper that is not accounted for, data intact, and everything can be done again. What a step is, the addon's
  * stand-in knows (guest/crash-native): every call that changes something.
  *
- * STRATIS_CRASH_POINTS: how many points for each operation, or "all" (npm run test:long). Left out: one point for each
- * of a few operations, drawn anew each time. STRATIS_CRASH_OPERATIONS: a regular expression that chooses operations by
+ * STRATIS_CRASH_POINTS: how many points for each operation, or "all" (npm run test:long), or "at:N,N" for those. Left
+ * out: one point for each of a few operations, drawn anew each time. STRATIS_CRASH_OPERATIONS: a regular expression that chooses operations by
  * their names. How many points there were and how long they took is in the report.
  */
 import assert from "node:assert/strict";
 import { after, before, test, type TestContext } from "node:test";
 import { countSteps, startCountedDaemon, stepsSoFar } from "../guest/crash-points";
-import { killDaemon } from "../guest/daemon";
+import { daemonLog, killDaemon } from "../guest/daemon";
 import { closeBus, succeeded } from "../cases/support";
 import { type Operation, operationsOf } from "./crash-operations";
 import { CrashPool, type CrashPoolKind } from "./crash-pool";
@@ -23,6 +23,7 @@ const LIMIT_MILLISECONDS = 3 * 3600_000;
 /** The steps to die at, of `count`. */
 function pointsOf(count: number): number[] {
   if (WANTED === "all") return Array.from({ length: count }, (_, index) => index + 1);
+  if (WANTED?.startsWith("at:") === true) return WANTED.slice(3).split(",").map(Number);
   const points = Number(WANTED ?? 1);
   return Array.from(
     { length: points },
@@ -66,7 +67,7 @@ async function crashThroughout(
       await timed("verify", pool.verifyData());
     } catch (error) {
       throw new Error(
-        `after dying at step ${point} of ${steps.length}, behind "${died}" (answered: ${JSON.stringify(answered)})`,
+        `after dying at step ${point} of ${steps.length}, behind "${died}" (answered: ${JSON.stringify(answered)})\n${await daemonLog()}`,
         { cause: error },
       );
     }
