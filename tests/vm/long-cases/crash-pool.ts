@@ -30,9 +30,10 @@ export const MANAGER = "org.storage.stratis3.Manager.r9";
 export const POOL = "org.storage.stratis3.pool.r9";
 export const FILESYSTEM = "org.storage.stratis3.filesystem.r9";
 export const BLOCKDEV = "org.storage.stratis3.blockdev.r9";
-/** Beside the devices of encryption. */
+/** By version of the metadata, beside the devices of encryption. */
 const POOL_DEVICES = { 1: 5, 2: 6 };
-const CACHE_DEVICES = 2;
+/** V2 always has the device itself. */
+const CACHE_DEVICES = { 1: 3, 2: 2 };
 const DEVICE = "case-crash";
 const ROOMY = "case-roomy";
 const ROOMY_PATH = `/dev/mapper/${ROOMY}`;
@@ -106,11 +107,6 @@ async function set(
 
 async function withoutAnyFilesystem(): Promise<void> {
   for (const name of (await objects(FILESYSTEM)).keys()) await succeeded(destroyFilesystem(name));
-}
-
-async function dataDevices(): Promise<number> {
-  const devices = [...(await objects(BLOCKDEV)).values()];
-  return devices.filter(({ properties }) => properties["Tier"] === 0).length;
 }
 
 export class CrashPool {
@@ -324,8 +320,9 @@ export class CrashPool {
   async requireNothingLeft(): Promise<void> {
     let expected = (await objects(FILESYSTEM)).size;
     for (const { properties } of (await objects(POOL)).values()) {
-      expected += POOL_DEVICES[this.kind.version] + (properties["HasCache"] === true ? CACHE_DEVICES : 0);
-      if (this.kind.encrypted) expected += this.kind.version === 2 ? 1 : await dataDevices();
+      const { version, encrypted } = this.kind;
+      expected += POOL_DEVICES[version] + (properties["HasCache"] === true ? CACHE_DEVICES[version] : 0);
+      if (encrypted) expected += version === 2 ? 1 : (await objects(BLOCKDEV)).size;
     }
     const live = await dmDevices();
     assert.equal(live.length, expected, live.join(" "));

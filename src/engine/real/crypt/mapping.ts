@@ -27,13 +27,11 @@ import {
   type DmTargetLine,
 } from "../../../native";
 import { logger } from "../../../log";
-import { bytes, bytesToSectors, sectors } from "../../../units";
+import { bytes, bytesToSectors, SECTOR_BYTES, sectors } from "../../../units";
 import { EngineError } from "../../errors";
 import { withBlockFile } from "../block-file";
 
 const log = logger("stratisd::engine::crypt");
-
-const SECTOR_BYTES = 512n;
 
 /** What libcryptsetup reads and writes pieces through; named by the process that made it. */
 const TEMPORARY = /^temporary-cryptsetup-\d+-\d+$/;

@@ -8,6 +8,7 @@ import * as names from "../../../dm/names";
 import { dmPath } from "../../../dm/operations";
 import { native } from "../../../native";
 import { logger } from "../../../log";
+import { SECTOR_BYTES } from "../../../units";
 import type { PoolUuid } from "../../../uuid";
 import { EngineError, errorText } from "../../errors";
 import { CRYPT_META_SECTORS } from "../backstore/layout";
@@ -117,6 +118,7 @@ export class PoolCrypt extends InPlaceDevice {
     if (live !== null) {
       await this.mend(container, { method: method ?? "any", passphrase });
       if (this.pending === null) await this.loadVolumeKey();
+      await this.#followContainer(container);
       return live;
     }
     if (method === null) throw new EngineError("No unlock mechanism was provided");
@@ -130,6 +132,18 @@ export class PoolCrypt extends InPlaceDevice {
     // What was interrupted in the middle of a piece was recovered by that.
     await this.refresh();
     return await this.requireMapping();
+  }
+
+  /** A growth that was interrupted when its record was saved, and what is below had grown, goes on. */
+  async #followContainer(container: DeviceNumber): Promise<void> {
+    const { dataOffsetSectors } = this.header ?? FORMAT;
+    const room = (await liveLength(names.physicalCache(this.pool))) - dataOffsetSectors;
+    const missing = room - (await liveLength(this.mapping));
+    if (missing * SECTOR_BYTES < BigInt(this.sectorSize)) return;
+    log.info(
+      `The encrypted device of pool ${this.pool} grows by ${missing} sectors, as what is below it has`,
+    );
+    await this.resize(container);
   }
 
   /** The mapping of a header that was just written onto a device that others use as it is. */
