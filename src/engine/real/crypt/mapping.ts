@@ -227,8 +227,9 @@ export async function mendMapping(device: MappedDevice): Promise<void> {
     if (hotzone === null) throw new EngineError(`${overlayName} is there without ${hotzoneName}`);
     await settleOverlay(device, overlay, hotzone);
     await reloadMapping(device, tableLength(live.table));
-  } else if (live.inactive) {
-    await native().dmCall({ op: "clear", name: mapping });
+  } else {
+    if (live.inactive) await native().dmCall({ op: "clear", name: mapping });
+    if (live.suspended) await native().dmCall({ op: "resume", name: mapping });
   }
   const names = await listDmDevices();
   for (const name of cryptHelpers(mapping)) if (names.has(name)) await removeDmDevice(name);
