@@ -18,6 +18,8 @@ const DROP_INS = "/etc/systemd/system/tangd.socket.d";
 /** A server on this machine stands for one in the network: it has to be there when the network is. */
 const AS_IN_THE_NETWORK = "[Unit]\\nDefaultDependencies=no\\nBefore=network-online.target\\n";
 const MOUNTED_SECONDS = 300;
+/** Longer than the unlocking takes; when that has failed the job of the device goes on waiting alone. */
+const DEVICE_SECONDS = 400;
 
 async function setUpTang(): Promise<void> {
   await sh(`mkdir -p ${DROP_INS} && printf '${AS_IN_THE_NETWORK}' > ${DROP_INS}/early.conf`);
@@ -44,9 +46,8 @@ export function unlockingSteps(): void {
       "mount /dev/stratis/bound/fs /mnt && echo sealed > /mnt/name && umount /mnt && mkdir -p /data/bound",
     );
     unit = `stratis-fstab-setup-with-network@${await uuidOf("bound")}.service`;
-    await addToFstab([
-      `/dev/stratis/bound/fs /data/bound xfs defaults,_netdev,x-systemd.requires=${unit} 0 2`,
-    ]);
+    const options = `defaults,_netdev,x-systemd.device-timeout=${DEVICE_SECONDS},x-systemd.requires=${unit}`;
+    await addToFstab([`/dev/stratis/bound/fs /data/bound xfs ${options} 0 2`]);
     await sh("stratis pool stop --name=bound");
     await reboot();
     assert.equal(
