@@ -1,5 +1,6 @@
 /** Devices of which a part can't be read or written: in the metadata area, in thin metadata, in what a pool grows into. */
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
@@ -59,6 +60,8 @@ async function remapCopy(copy: 0 | 1): Promise<void> {
 async function findAnew(): Promise<void> {
   await stopDaemon();
   await mustRun("blockdev", ["--flushbufs", `/dev/mapper/${DEVICE}`]);
+  // Flushing keeps what somebody was just reading.
+  await writeFile("/proc/sys/vm/drop_caches", "1");
   await mustRun("udevadm", ["trigger", "--action=add", "--settle", `/dev/mapper/${DEVICE}`]);
   await startDaemon();
 }

@@ -114,13 +114,23 @@ export async function identifyLuks({
   }
 }
 
+/** By device and copy, when mending it failed, in milliseconds of the process. */
+const notMended = new Map<string, number>();
+/** A device that was open for writing is an event, for which it is looked at again. */
+const MENDED_AGAIN_MS = 600_000;
+
 async function mend(path: string, header: StaticHeader, copy: 0 | 1): Promise<void> {
+  const which = `${header.devUuid} ${copy}`;
+  const failed = notMended.get(which);
+  if (failed !== undefined && performance.now() - failed < MENDED_AGAIN_MS) return;
+  notMended.delete(which);
   try {
     await withBlockFile(path, { write: true }, async (file) => {
       await repairStaticHeader(file, header, copy);
     });
     log.info(`Mended copy ${copy + 1} of the Stratis header of ${path}`);
   } catch (error) {
+    notMended.set(which, performance.now());
     log.warn(
       `Copy ${copy + 1} of the Stratis header of ${path} is damaged and could not be mended: ${errorText(error)}`,
     );
