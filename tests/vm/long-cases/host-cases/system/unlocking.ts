@@ -39,8 +39,9 @@ export function unlockingSteps(): void {
   step("a pool that is bound to a tang server is unlocked and mounted at boot", async () => {
     await setUpTang();
     await machine().plug({ serial: "bound", sizeBytes: 12 * GIB });
+    // In an emulated guest longer than the two minutes that clients wait.
     await sh(
-      `stratis pool create --clevis tang --tang-url ${TANG} --trust-url bound ${DEVICE}-bound && stratis filesystem create bound fs`,
+      `export STRATIS_DBUS_TIMEOUT=600000 && stratis pool create --clevis tang --tang-url ${TANG} --trust-url bound ${DEVICE}-bound && stratis filesystem create bound fs`,
     );
     await sh(
       "mount /dev/stratis/bound/fs /mnt && echo sealed > /mnt/name && umount /mnt && mkdir -p /data/bound",
