@@ -49,11 +49,10 @@ export class Daemon {
     await this.bus.mustCall(STRATIS_TOP, MANAGER, "StopPool", "ss", [name, "name"]);
   }
 
-  /** An encrypted pool, by any of its methods. */
+  /** An encrypted pool, by any of its methods. Of the last revision that wants no descriptor. */
   async startEncryptedPool(name: string): Promise<void> {
-    await this.bus.mustCall(STRATIS_TOP, MANAGER, "StartPool", "ss(b(bu))(bh)b", [
-      ...[name, "name", [true, [false, 0]], [false, 0], false],
-    ]);
+    const body = [name, "name", [true, "Any"]];
+    await this.bus.mustCall(STRATIS_TOP, "org.storage.stratis3.Manager.r7", "StartPool", "ss(bs)", body);
   }
 
   async addData(pool: string, devices: string[]): Promise<void> {
