@@ -81,11 +81,15 @@ async function spaceOf(work: () => Promise<unknown>): Promise<number> {
   return space.after - space.before;
 }
 
+/** Until udev has seen that a destroyed pool's disk is blank: stratisd asks it. */
+const seenByUdev = (): Promise<unknown> => run("udevadm", ["settle", "--timeout=60"]);
+
 async function measurePools(daemon: Daemon, device: string): Promise<[number, number]> {
   const creations: number[] = [];
   const destructions: number[] = [];
   for (let index = 0; index < RUNS; index++) {
     let pool = "";
+    await seenByUdev();
     creations.push(await seconds(async () => (pool = await daemon.createPool("bench", [device]))));
     destructions.push(await seconds(() => daemon.destroyPool(pool)));
   }
@@ -104,6 +108,7 @@ async function measureEncryptedPools(daemon: Daemon, device: string): Promise<En
   const starts: number[] = [];
   const destructions: number[] = [];
   for (let index = 0; index < ENCRYPTED_RUNS; index++) {
+    await seenByUdev();
     creations.push(await seconds(() => daemon.createPool("sealed", [device], [KEY])));
     await daemon.stopPool("sealed");
     starts.push(await seconds(() => daemon.startEncryptedPool("sealed")));
