@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
-import { STRATIS_TOP } from "../guest/bus";
 import {
   callStratis,
   closeBus,
@@ -11,13 +10,13 @@ import {
   dmDevices,
   managedObjects,
   run,
+  stopPoolByBus,
   stratis,
   stratisCommand,
   type Reply,
 } from "../cases/support";
 
 const DISKS = ["d0", "d1", "d2"];
-const MANAGER = "org.storage.stratis3.Manager.r6";
 const POOL = "org.storage.stratis3.pool.r9";
 
 before(async () => {
@@ -29,8 +28,6 @@ after(async () => {
   for (const serial of DISKS) await wipeDisk(await disk(serial));
 });
 
-const stop = (name: string): Promise<Reply> =>
-  callStratis(STRATIS_TOP, MANAGER, "StopPool", "ss", [name, "name"]);
 const createFilesystem = (pool: string): Promise<Reply> =>
   callStratis(pool, POOL, "CreateFilesystems", "a(s(bs)(bs))", [
     [["f", [true, String(2n ** 29n)], [false, ""]]],
@@ -76,7 +73,7 @@ test("a pool that is started while another of its name is made: one of them runs
     }),
   ).then((found) => [found.find((it) => it.made)?.made, found.find((it) => it.free)?.free]);
   assert.ok(made !== undefined && free !== undefined);
-  assert.equal((await stop("same")).code, 0);
+  assert.equal((await stopPoolByBus("same")).code, 0);
   const [started, created] = await Promise.all([
     stratisCommand("pool", "start", "--name", "same"),
     createPoolByBus("same", [free]),
@@ -100,7 +97,7 @@ test("a pool that is started while another of its name is made: one of them runs
 });
 
 test("a pool that is stopped twice at once is stopped once, and the other call finds that done", async () => {
-  const replies = await Promise.all([stop("same"), stop("same"), stop("other")]);
+  const replies = await Promise.all([stopPoolByBus("same"), stopPoolByBus("same"), stopPoolByBus("other")]);
   assert.deepEqual(
     replies.map(({ code, message }) => [code, message]),
     replies.map(() => [0, "Ok"]),

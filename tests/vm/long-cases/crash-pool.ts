@@ -105,10 +105,6 @@ async function set(
   return { code: 0, message: "", result: null };
 }
 
-async function withoutAnyFilesystem(): Promise<void> {
-  for (const name of (await objects(FILESYSTEM)).keys()) await succeeded(destroyFilesystem(name));
-}
-
 export class CrashPool {
   /** In GiB. */
   #sizeOfDevice = 4;
@@ -201,7 +197,7 @@ export class CrashPool {
 
   async withoutAnyFilesystem(): Promise<void> {
     await this.ensureRunning();
-    await withoutAnyFilesystem();
+    for (const name of (await objects(FILESYSTEM)).keys()) await succeeded(destroyFilesystem(name));
   }
 
   async withCache(): Promise<void> {
@@ -229,7 +225,7 @@ export class CrashPool {
   /** All space of its devices that is taken beforehand is in use, and `more` is not one of them. */
   async full(): Promise<void> {
     await this.withoutCache();
-    if ((await objects(BLOCKDEV)).has(this.more)) await this.destroyAll();
+    if (await this.hasDevice(this.more)) await this.destroyAll();
     await this.ensurePool();
     // With metadata of version 1 thin data grow with what is written, from little on.
     if (this.kind.version === 1) return;

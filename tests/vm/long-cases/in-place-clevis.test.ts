@@ -14,6 +14,7 @@ import {
   run,
   stratis,
   stratisFails,
+  succeeded,
   unmountAll,
   until,
 } from "../cases/support";
@@ -37,8 +38,7 @@ before(async () => {
   await tang.makeKeys();
   await tang.start();
   await startDaemon();
-  const { code, message } = await createPoolByBus(POOL, [`/dev/mapper/${DEVICE}`]);
-  assert.equal(code, 0, message);
+  await succeeded(createPoolByBus(POOL, [`/dev/mapper/${DEVICE}`]));
   await stratis("pool", "init-cache", POOL, await disk("d1"));
   await stratis("filesystem", "create", POOL, "home", "--size", "600MiB");
   await kept.write(20);

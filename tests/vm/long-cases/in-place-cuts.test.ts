@@ -95,8 +95,7 @@ test(
   async () => {
     const table = `0 ${SIZE} log-writes ${await disk("d0")} ${await disk("d1")}`;
     await mustRun("dmsetup", ["create", LOGGED, "--table", table]);
-    const { code, message } = await createPoolByBus(POOL, [`/dev/mapper/${LOGGED}`]);
-    assert.equal(code, 0, message);
+    await succeeded(createPoolByBus(POOL, [`/dev/mapper/${LOGGED}`]));
     await stratis("filesystem", "create", POOL, "fs", "--size", "600MiB");
     const at = await mountPoint("recorded");
     await mustRun("mount", [`/dev/stratis/${POOL}/fs`, at]);

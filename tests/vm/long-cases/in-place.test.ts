@@ -22,6 +22,7 @@ import {
   stratis,
   stratisCommand,
   stratisFails,
+  succeeded,
   unmountAll,
   type Reply,
 } from "../cases/support";
@@ -48,8 +49,7 @@ before(async () => {
   await startDaemon();
   await stratis("key", "set", "--keyfile-path", "/run/case-key", "one");
   await stratis("key", "set", "--keyfile-path", "/run/case-key", "two");
-  const { code, message } = await createPoolByBus(POOL, [`/dev/mapper/${DEVICE}`]);
-  assert.equal(code, 0, message);
+  await succeeded(createPoolByBus(POOL, [`/dev/mapper/${DEVICE}`]));
   await stratis("filesystem", "create", POOL, "home", "--size", "1GiB");
   const at = await mountPoint("home");
   await mustRun("mount", [`/dev/stratis/${POOL}/home`, at]);
