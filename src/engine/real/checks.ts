@@ -11,7 +11,7 @@ import { native } from "../../native";
 import { logger } from "../../log";
 import { minSectors, sectors, type Sectors } from "../../units";
 import type { EngineChange, FilesystemProperty, PoolProperty } from "../engine";
-import { errorText, RollbackError } from "../errors";
+import { errorText, RollbackError, UndoFailedError } from "../errors";
 import { allocatedSize } from "./backstore/allocation";
 import { growFilesystem } from "./commands";
 import type { PoolCore } from "./core";
@@ -106,6 +106,16 @@ async function growth(
   return sectors(extension < 0n ? 0n : extension);
 }
 
+/** Throws UndoFailedError when it can't be told, because XFS that has grown would lose its end with a smaller device. */
+async function hasGrown(mountPoint: string, oldBlocks: bigint, failed: unknown): Promise<boolean> {
+  try {
+    const { blocks } = await native().statFs(mountPoint);
+    return blocks > oldBlocks;
+  } catch (error) {
+    throw new UndoFailedError(`Whether ${mountPoint} has grown is unknown`, [failed, error]);
+  }
+}
+
 /**
  * Record first, then thin device, then XFS: a crash in between leaves a device that is larger than its XFS, never the
  * other way round, and the next growth covers both. So does a device that can't be made smaller again, of which the
@@ -127,12 +137,21 @@ async function growMounted(
     const name = names.thinFilesystem(core.uuid, filesystem.uuid);
     const resize = (from: FilesystemRecord, to: FilesystemRecord): Promise<unknown> =>
       runDmSteps(reloadSteps({ name, table: table(to), udevFlags: PUBLIC_DEVICE }, table(from)));
+    const { blocks } = await native().statFs(mountPoint);
     await resize(old, grown);
     try {
       await growFilesystem(mountPoint);
     } catch (error) {
-      await resize(grown, old);
-      throw error;
+      if (!(await hasGrown(mountPoint, blocks, error))) {
+        await resize(grown, old).catch((undo: unknown) => {
+          throw new UndoFailedError("The device of the filesystem can't be made smaller again", [
+            error,
+            undo,
+          ]);
+        });
+        throw error;
+      }
+      log.warn(`${mountPoint} has grown although the command for it failed: ${errorText(error)}`);
     }
   } catch (error) {
     if (!wasTakenBack(error)) throw new RollbackError(error, "its device stays larger", "no_pool_changes");
@@ -151,11 +170,13 @@ async function checkFilesystem(
   room: Sectors | null,
 ): Promise<{ properties: FilesystemProperty[]; taken: Sectors }> {
   const before = { size: filesystem.record.size, used: filesystem.mapped };
-  // A freeze for the swap of tables would wait for ever in a pool that can't write.
+  // A freeze for the swap of tables would wait for ever in a pool that can't write. In one whose last growth could not
+  // be taken back, each further try would double the record's size.
   const writable = core.status?.kind === "working" && core.status.mode === "rw";
+  const growable = writable && core.availability === "fully_operational";
   let taken = sectors(0n);
   try {
-    if (mountPoint !== undefined && writable) {
+    if (mountPoint !== undefined && growable) {
       const by = await growth(filesystem, mountPoint, room);
       if (by > 0n) {
         await measuringGrowth("filesystem", () => growMounted(core, filesystem, mountPoint, by));

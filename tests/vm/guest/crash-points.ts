@@ -34,6 +34,9 @@ export function failStep(number: number): void {
   order(-number);
 }
 
+/** For the shell of a program that the daemon runs: the daemon's next step fails. */
+export const FAIL_NEXT_STEP = `echo "-1 of-a-program" > ${CONTROL}`;
+
 /** From now on steps are counted, and before the first one whose name matches the command is run. */
 export function beforeStep(name: RegExp, command: string): void {
   order(0, name.source, command);
