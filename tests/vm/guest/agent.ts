@@ -1,12 +1,13 @@
 /**
- * Runs commands in the guest for the host, over a virtio-serial port; one process for the guest's whole life, because
- * starting Node takes more than a second in an emulated machine. A single file without imports of the project's: it is
- * copied into the guest, so that the project can be unmounted while the agent runs.
+ * Runs commands in the guest for the host, over a virtio-serial port, or over the serial port that the kernel's command
+ * line names as stratis.agent; one process for the guest's whole life, because starting Node takes more than a second
+ * in an emulated machine. A single file without imports of the project's: it is copied into the guest, so that the
+ * project can be unmounted while the agent runs.
  *
  * Lines of JSON. From the host: AgentRequest, or {id, kill} to end a command. To the host: {hello} once, {id, out} and
  * {id, err} with text as it comes, {id, status, signal, timedOut} at the end, {id, error} when nothing could be run.
  */
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import * as fs from "node:fs";
 import { StringDecoder } from "node:string_decoder";
 
@@ -34,6 +35,11 @@ const IDLE_MILLISECONDS = 100;
 const DRAIN_MILLISECONDS = 500;
 
 function portPath(): string {
+  const given = /(?:^|\s)stratis\.agent=(\S+)/.exec(fs.readFileSync("/proc/cmdline", "utf8"))?.[1];
+  if (given !== undefined) {
+    execFileSync("stty", ["-F", given, "raw", "-echo"]);
+    return given;
+  }
   const ports = "/sys/class/virtio-ports";
   for (const port of fs.readdirSync(ports))
     if (fs.readFileSync(`${ports}/${port}/name`, "utf8").trim() === PORT_NAME) return `/dev/${port}`;

@@ -2,7 +2,7 @@
  * A guest: a machine with a real kernel, systemd, udev and D-Bus, run by QEMU. It dies with this process, whatever way
  * this process ends.
  */
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { execFileSync, type ChildProcess } from "node:child_process";
 import {
   closeSync,
   existsSync,
@@ -16,6 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { AgentClient, type ExecOptions, type ExecResult } from "./agent-client";
+import { spawnGuest } from "./children";
 import { ensureImage, type GuestImage } from "./image";
 import { connectTo } from "./lines";
 import {
@@ -53,7 +54,7 @@ export interface BootOptions {
 const BOOT_MILLISECONDS = 600_000;
 const HOTPLUG_MILLISECONDS = 30_000;
 const POWEROFF_MILLISECONDS = 300_000;
-const CONSOLE_LINES_SHOWN = 60;
+export const CONSOLE_LINES_SHOWN = 60;
 /**
  * A kernel that patches its own code puts a breakpoint there for a moment. Emulation of several processors now and then
  * runs into one that is no longer there, and the kernel panics; no more of the guest has run by then than its boot.
@@ -62,16 +63,6 @@ const EMULATION_PANIC = "Oops: int3";
 const BOOT_ATTEMPTS = 3;
 export const MIB = 1024 * 1024;
 export const GIB = 1024 * MIB;
-
-/** Guests that run now: killed when this process exits. */
-const alive = new Set<ChildProcess>();
-process.on("exit", () => {
-  for (const qemu of alive) qemu.kill("SIGKILL");
-});
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-  process.once(signal, () => {
-    process.exit(130);
-  });
 
 export class Guest {
   #qemu: ChildProcess | null = null;
@@ -177,34 +168,24 @@ export class Guest {
   }
 
   #start(kernelArguments: string): void {
-    // The kernel kills QEMU even when this process gets SIGKILL.
-    const qemu = spawn(
-      "setpriv",
-      ["--pdeathsig", "KILL", "--", "qemu-system-x86_64", ...qemuArguments(this.machine, kernelArguments)],
-      { stdio: ["ignore", "ignore", "pipe"] },
-    );
     let complaint = "";
-    qemu.stderr.on("data", (chunk: Buffer) => (complaint += chunk.toString()));
-    this.#qemu = qemu;
-    alive.add(qemu);
     this.#exited = new Promise((resolve) => {
-      const end = (reason: string): void => {
-        this.#ended ??= `QEMU ended (${reason}) ${complaint}`.trimEnd();
-        alive.delete(qemu);
-        this.#qemu = null;
-        clearTimeout(this.#limit);
-        resolve();
-      };
-      qemu.on("error", (error) => {
-        end(error.message);
-      });
-      qemu.on("close", (status, signal) => {
-        end(`status ${status ?? signal ?? "unknown"}`);
-      });
+      this.#qemu = spawnGuest(
+        "qemu-system-x86_64",
+        qemuArguments(this.machine, kernelArguments),
+        ["ignore", "ignore", "pipe"],
+        (reason) => {
+          this.#ended ??= `QEMU ended (${reason}) ${complaint}`.trimEnd();
+          this.#qemu = null;
+          clearTimeout(this.#limit);
+          resolve();
+        },
+      );
     });
+    this.#qemu?.stderr?.on("data", (chunk: Buffer) => (complaint += chunk.toString()));
     this.#limit = setTimeout(() => {
       this.#ended = `the guest reached its limit of ${this.limitSeconds} s and was killed`;
-      qemu.kill("SIGKILL");
+      this.#qemu?.kill("SIGKILL");
     }, this.limitSeconds * 1000);
     this.#limit.unref();
   }
@@ -338,7 +319,8 @@ export class Guest {
   }
 }
 
-function withFile(disk: DiskSpec, work: string): DiskSpec & { file: string } {
+/** A disk that has no file yet gets a sparse one in `work`. */
+export function withFile(disk: DiskSpec, work: string): DiskSpec & { file: string } {
   if (disk.file !== undefined) return { ...disk, file: disk.file };
   const file = path.join(work, `${disk.serial}.img`);
   const descriptor = openSync(file, "wx");

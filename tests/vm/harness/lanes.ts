@@ -8,6 +8,7 @@ import type { AgentClient } from "./agent-client";
 import { CASE_SECONDS, printNow, runCase, type CaseResult, type Place, type Print } from "./cases";
 import { CASE_DISKS, Guest } from "./guest";
 import { PROJECT } from "./image";
+import { inUserMode, UserModeGuest } from "./user-mode";
 
 /** For all files that a guest is given; never less than one of them may take. */
 const GUEST_LIMIT_SECONDS = Math.max(3600, 2 * CASE_SECONDS);
@@ -22,6 +23,22 @@ export const inGuest = (agent: AgentClient | Guest): Place => ({
   disks: Object.fromEntries(CASE_DISKS.map(({ serial }) => [serial, `/dev/disk/by-id/virtio-${serial}`])),
   exec: (command, options) => agent.exec(command, options),
 });
+
+interface CaseGuest {
+  place: Place;
+  consoleTail(): string;
+  shutdown(): Promise<void>;
+}
+
+async function bootForCases(): Promise<CaseGuest> {
+  if (inUserMode()) return await UserModeGuest.boot(GUEST_LIMIT_SECONDS);
+  const guest = await Guest.boot({ disks: CASE_DISKS, limitSeconds: GUEST_LIMIT_SECONDS });
+  return {
+    place: inGuest(guest),
+    consoleTail: () => guest.consoleTail(),
+    shutdown: () => guest.shutdown(),
+  };
+}
 
 /** Cases that drive guests of their own run here, under a test runner of their own. */
 async function runHostCase(file: string, print: Print): Promise<CaseResult> {
@@ -72,15 +89,15 @@ async function runLane(
   results: Map<string, CaseResult>,
   alone: boolean,
 ): Promise<void> {
-  let guest: Guest | null = null;
+  let guest: CaseGuest | null = null;
   try {
     for (let file = take(); file !== undefined; file = take()) {
       const { print, flush } = alone ? { print: printNow, flush: () => undefined } : collector();
       if (drivesGuests(file)) {
         results.set(file, await runHostCase(file, print));
       } else {
-        guest ??= await Guest.boot({ disks: CASE_DISKS, limitSeconds: GUEST_LIMIT_SECONDS });
-        const result = await runCase(inGuest(guest), file, print);
+        guest ??= await bootForCases();
+        const result = await runCase(guest.place, file, print);
         if (result.problem !== null) print(`-- the end of the guest's console:\n${guest.consoleTail()}\n`);
         results.set(file, result);
       }

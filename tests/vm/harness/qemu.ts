@@ -41,13 +41,13 @@ export const CONSOLE_LOG = "console.log";
 
 /**
  * KVM only where the processor says that it can: some sandboxes offer a /dev/kvm on which a stock guest hangs.
- * STRATIS_VM_ACCEL forces either.
+ * STRATIS_VM_ACCEL forces either; "user-mode" is about other guests (user-mode.ts).
  */
 export function accelerator(): "kvm" | "tcg" {
   const forced = process.env["STRATIS_VM_ACCEL"];
   if (forced === "kvm" || forced === "tcg") return forced;
-  if (forced !== undefined && forced !== "")
-    throw new Error(`STRATIS_VM_ACCEL must be kvm or tcg, it is "${forced}"`);
+  if (forced !== undefined && forced !== "" && forced !== "user-mode")
+    throw new Error(`STRATIS_VM_ACCEL must be kvm, tcg or user-mode, it is "${forced}"`);
   if (!/^flags\s*:.*\b(vmx|svm)\b/m.test(readFileSync("/proc/cpuinfo", "utf8"))) return "tcg";
   try {
     closeSync(openSync("/dev/kvm", constants.O_RDWR));

@@ -205,6 +205,8 @@ async function tryCuts(context: TestContext, log: WriteLog, cuts: readonly numbe
     await mustRun("dmsetup", ["remove", "--retry", REPLAYED]);
     await mustRun("udevadm", ["settle", "--timeout=60"]);
   }
+  // udev looks at a disk that is no longer open for writing: the daemon would find the last moment's pool on it.
+  await wipeDisk(await disk("d2"));
   await target.close();
   const seconds = Math.round((Date.now() - started) / 1000);
   context.diagnostic(`${JSON.stringify(counts)} of ${log.entries.length} entries, ${seconds} s`);
