@@ -9,6 +9,7 @@ import { cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "../../src/native";
 import { Guest } from "../vm/harness/guest";
+import { inUserMode, UserModeGuest } from "../vm/harness/user-mode";
 import { NotRunError } from "./not-run";
 import { pythonProgram } from "./python";
 import { stratisdFolder } from "./sources";
@@ -87,7 +88,7 @@ function prepare(): void {
     cpSync(join(packages, name), join(shared, "python", name), { recursive: true });
 }
 
-async function runOne(guest: Guest, { test, version }: Run): Promise<boolean> {
+async function runOne(guest: CommandGuest, { test, version }: Run): Promise<boolean> {
   const folder = `/project/${SHARED}`;
   const env: Record<string, string> = {
     HOME: "/root",
@@ -110,9 +111,13 @@ async function runOne(guest: Guest, { test, version }: Run): Promise<boolean> {
   return passed;
 }
 
+type CommandGuest = Pick<Guest, "exec" | "mustExec" | "shutdown">;
+
 /** A guest with a tang server. */
-async function bootGuest(): Promise<Guest> {
-  const guest = await Guest.boot({ limitSeconds: LIMIT_SECONDS });
+async function bootGuest(): Promise<CommandGuest> {
+  const guest: CommandGuest = inUserMode()
+    ? await UserModeGuest.boot(LIMIT_SECONDS)
+    : await Guest.boot({ limitSeconds: LIMIT_SECONDS });
   await guest.mustExec(
     `mkdir -p /run/tang && /usr/libexec/tangd-keygen /run/tang && systemd-run --quiet /usr/libexec/tangd -l -p ${TANG_PORT} /run/tang`,
   );
@@ -122,7 +127,7 @@ async function bootGuest(): Promise<Guest> {
 /** A failed test may leave anything behind: the next one gets a fresh guest. */
 async function runAll(runs: readonly Run[]): Promise<Run[]> {
   const failed: Run[] = [];
-  let guest: Guest | null = null;
+  let guest: CommandGuest | null = null;
   try {
     for (const run of runs) {
       guest ??= await bootGuest();

@@ -19,7 +19,7 @@ const BUILD_MILLISECONDS = 90 * 60_000;
 const BOOT_MILLISECONDS = 120_000;
 const MEMORY_MIB = Number(process.env["STRATIS_VM_MEMORY"] ?? 1536);
 
-/** Whether STRATIS_VM_ACCEL asks for it, where no disk needs to be pulled. */
+/** Whether STRATIS_VM_ACCEL asks for it, where neither disks are pulled nor the machine boots again. */
 export const inUserMode = (): boolean => process.env["STRATIS_VM_ACCEL"] === "user-mode";
 
 /** Builds the kernel unless it is in the cache; the folder that holds it. */
@@ -134,6 +134,11 @@ export class UserModeGuest {
   async exec(command: string[] | string, options?: ExecOptions): Promise<ExecResult> {
     if (this.#ended !== null) throw new Error(this.#ended);
     return await this.#agent.exec(command, options);
+  }
+
+  async mustExec(command: string[] | string, options?: ExecOptions): Promise<string> {
+    if (this.#ended !== null) throw new Error(this.#ended);
+    return await this.#agent.mustExec(command, options);
   }
 
   /** For cases. */
