@@ -20,6 +20,7 @@ import {
   PROJECT,
   requireBlank,
   run,
+  startPoolByBus,
   stratis,
   stratisCommand,
   stratisFails,
@@ -315,4 +316,37 @@ test("destroyed, nothing of it is left on the disks", async () => {
   await stratis("pool", "destroy", POOL);
   assert.deepEqual(await dmDevices(), []);
   for (const device of [larger(), await disk("d1"), await disk("d2")]) await requireBlank(device);
+});
+
+/** As at a boot: no device of Stratis is there. */
+async function removeMappings(): Promise<void> {
+  for (let pass = 0; pass < 10; pass += 1)
+    for (const name of await dmDevices()) await run("dmsetup", ["remove", name]);
+  assert.deepEqual(await dmDevices(), []);
+}
+
+const makeTwin = async (path: string): Promise<unknown> =>
+  mustRun("sh", [
+    "-c",
+    `echo Yes | ${process.execPath} ${PROJECT}/dist/bin/stratis-legacy-pool.js twin ${path} --key-desc two`,
+  ]);
+
+test("unlocked while another one has its name, it is set up when that is free", async () => {
+  const [first, second] = [await disk("d1"), await disk("d2")];
+  for (const path of [first, second]) await wipeDisk(path);
+  await stopDaemon();
+  await makeTwin(first);
+  await removeMappings();
+  await makeTwin(second);
+  await startDaemon();
+  await stratis("pool", "list", "--name", "twin");
+  const [uuid = ""] = Object.keys((await managerProperty("r9", "StoppedPools")) as object);
+  const answer = await startPoolByBus({ uuid }, { unlock: true });
+  assert.match(answer.message, /name twin already exists/);
+  assert.equal((await mappings()).length, 2);
+  await stratis("pool", "rename", "twin", "other");
+  await mustRun("udevadm", ["trigger", "--action=change", "--settle", "--subsystem-match=block"]);
+  await until("both run", async () => (await stratisCommand("pool", "list", "--name", "twin")).status === 0);
+  for (const name of ["twin", "other"]) await stratis("pool", "destroy", name);
+  for (const path of [first, second]) await requireBlank(path);
 });

@@ -123,7 +123,13 @@ async function decide(
     pool.partiallyConstructed = await leftoversExist(pool);
     return { outcome: "waits" };
   }
-  options.claimName(record.name);
+  try {
+    options.claimName(record.name);
+  } catch (error) {
+    // What was unlocked on request stays open, as upstream leaves it: the pool can be set up when the name is free.
+    undo.commit();
+    throw error;
+  }
   const removesCache = options.removeCache === true && record.cacheTier !== null;
   const found: FoundPool = {
     uuid: pool.uuid,
