@@ -1,5 +1,18 @@
 import { DIST_NAME } from "../tests/vm/harness/image";
-import type { Guest } from "../tests/vm/harness/guest";
+import { Guest, type DiskSpec } from "../tests/vm/harness/guest";
+import { inUserMode, UserModeGuest } from "../tests/vm/harness/user-mode";
+
+export type MeasuredGuest = Pick<Guest, "exec" | "mustExec" | "shutdown"> &
+  Partial<Pick<UserModeGuest, "disks">>;
+
+/** A guest to measure in, with these disks. */
+export async function bootToMeasure(
+  disks: readonly DiskSpec[],
+  limitSeconds: number,
+): Promise<MeasuredGuest> {
+  if (inUserMode()) return await UserModeGuest.boot(limitSeconds, disks);
+  return await Guest.boot({ disks, limitSeconds });
+}
 
 export interface GuestProgram {
   /** Of bench/guest, without its ending. */
@@ -12,11 +25,14 @@ export interface GuestProgram {
 
 /** Runs one of the programs that measure in the guest; its progress is shown here. Returns what it prints. */
 export async function runInGuest(
-  guest: Guest,
+  guest: MeasuredGuest,
   { name, args = [], daemon = null, timeoutMs }: GuestProgram,
 ): Promise<string> {
   return await guest.mustExec(["node", `/project/${DIST_NAME}/bench/guest/${name}.js`, ...args], {
-    env: daemon === null ? {} : { STRATIS_BENCH_DAEMON: daemon },
+    env: {
+      ...(daemon === null ? {} : { STRATIS_BENCH_DAEMON: daemon }),
+      ...(guest.disks === undefined ? {} : { STRATIS_CASE_DISKS: JSON.stringify(guest.disks) }),
+    },
     timeoutMs,
     onOutput: (text, stream) => {
       if (stream === "err") process.stderr.write(text);

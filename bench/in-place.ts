@@ -1,7 +1,7 @@
 /** Encryption, re-encryption and decryption in place in a guest, beside `cryptsetup reencrypt`. */
-import { GIB, Guest } from "../tests/vm/harness/guest";
+import { GIB } from "../tests/vm/harness/guest";
 import type { InPlace } from "./guest/in-place";
-import { runInGuest } from "./in-guest";
+import { bootToMeasure, runInGuest } from "./in-guest";
 import { runProgram } from "./program";
 
 const MEASURE_MILLISECONDS = 100 * 60_000;
@@ -33,10 +33,7 @@ function print(found: InPlace): void {
 }
 
 async function main(): Promise<void> {
-  const guest = await Guest.boot({
-    disks: [{ serial: "small", sizeBytes: 2 * GIB }],
-    limitSeconds: LIMIT_SECONDS,
-  });
+  const guest = await bootToMeasure([{ serial: "small", sizeBytes: 2 * GIB }], LIMIT_SECONDS);
   try {
     const printed = await runInGuest(guest, { name: "in-place", timeoutMs: MEASURE_MILLISECONDS });
     print(JSON.parse(printed) as InPlace);

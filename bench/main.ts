@@ -2,9 +2,9 @@
  * Boots a guest, measures in it, prints the table: ours, and stratisd 3.9.2 in the same guest where STRATIS_UPSTREAM
  * names the folder of its sources, built for Debian 13.
  */
-import { GIB, Guest } from "../tests/vm/harness/guest";
+import { GIB } from "../tests/vm/harness/guest";
 import type { Measurements } from "./guest/operations";
-import { runInGuest } from "./in-guest";
+import { bootToMeasure, runInGuest, type MeasuredGuest } from "./in-guest";
 import { runProgram } from "./program";
 import { heading, row, type Unit } from "./table";
 import { stageUpstream, upstreamSources } from "../tests/vm/harness/upstream";
@@ -71,7 +71,7 @@ function print(ours: Measurements, measured: Measurements | null): void {
 }
 
 /** `daemon`: another one than ours. */
-const measure = async (guest: Guest, daemon: string | null): Promise<Measurements> =>
+const measure = async (guest: MeasuredGuest, daemon: string | null): Promise<Measurements> =>
   JSON.parse(
     await runInGuest(guest, { name: "operations", daemon, timeoutMs: MEASURE_MILLISECONDS }),
   ) as Measurements;
@@ -79,14 +79,14 @@ const measure = async (guest: Guest, daemon: string | null): Promise<Measurement
 async function main(): Promise<void> {
   const sources = upstreamSources();
   process.stderr.write("Booting the guest…\n");
-  const guest = await Guest.boot({
-    disks: [
+  const guest = await bootToMeasure(
+    [
       { serial: "bench", sizeBytes: 40 * GIB },
       { serial: "first", sizeBytes: 16.5 * GIB },
       { serial: "second", sizeBytes: 12 * GIB },
     ],
-    limitSeconds: LIMIT_SECONDS,
-  });
+    LIMIT_SECONDS,
+  );
   try {
     const ours = await measure(guest, null);
     print(ours, sources === null ? null : await measure(guest, stageUpstream(sources)));

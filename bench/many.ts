@@ -2,8 +2,8 @@
  * How the start of a pool grows with its filesystems: ours makes them, and both daemons start the same pool, stratisd 3.9.2
  * where STRATIS_UPSTREAM names the folder of its sources, built for Debian 13.
  */
-import { GIB, Guest } from "../tests/vm/harness/guest";
-import { runInGuest } from "./in-guest";
+import { GIB } from "../tests/vm/harness/guest";
+import { bootToMeasure, runInGuest, type MeasuredGuest } from "./in-guest";
 import { median } from "./median";
 import { runProgram } from "./program";
 import { heading, row } from "./table";
@@ -15,7 +15,7 @@ const STEP_MILLISECONDS = 60 * 60_000;
 const LIMIT_SECONDS = 3 * 3600;
 
 const inGuest = (
-  guest: Guest,
+  guest: MeasuredGuest,
   what: "make" | "start",
   count: number,
   daemon: string | null,
@@ -25,7 +25,7 @@ const inGuest = (
 /** The devices of a pool stay when a daemon ends: what is measured begins without them, as a boot does. */
 const TAKE_DOWN = "dmsetup remove_all --retry && udevadm settle --timeout=300";
 
-async function starts(guest: Guest, count: number, program: string | null): Promise<number> {
+async function starts(guest: MeasuredGuest, count: number, program: string | null): Promise<number> {
   const times: number[] = [];
   for (let index = 0; index < RUNS; index += 1) {
     await guest.mustExec(TAKE_DOWN, { timeoutMs: STEP_MILLISECONDS });
@@ -37,10 +37,7 @@ async function starts(guest: Guest, count: number, program: string | null): Prom
 async function main(): Promise<void> {
   const sources = upstreamSources();
   const program = sources === null ? null : stageUpstream(sources);
-  const guest = await Guest.boot({
-    disks: [{ serial: "bench", sizeBytes: 400 * GIB }],
-    limitSeconds: LIMIT_SECONDS,
-  });
+  const guest = await bootToMeasure([{ serial: "bench", sizeBytes: 400 * GIB }], LIMIT_SECONDS);
   const lines: string[] = [];
   try {
     for (const count of COUNTS) {

@@ -8,7 +8,7 @@ export interface Place {
   project: string;
   node: string;
   /** The disks that cases may use, by serial. */
-  disks: Record<string, string>;
+  disks: Readonly<Record<string, string>>;
   exec(command: string[] | string, options?: ExecOptions): Promise<ExecResult>;
 }
 

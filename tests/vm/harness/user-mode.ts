@@ -11,7 +11,7 @@ import * as path from "node:path";
 import { AgentClient, type ExecOptions, type ExecResult } from "./agent-client";
 import type { Place } from "./cases";
 import { spawnGuest } from "./children";
-import { CASE_DISKS, CONSOLE_LINES_SHOWN, withFile } from "./guest";
+import { CASE_DISKS, CONSOLE_LINES_SHOWN, withFile, type DiskSpec } from "./guest";
 import { DIST_NAME, ensureImage, PROJECT } from "./image";
 import { CONSOLE_LOG } from "./qemu";
 
@@ -48,12 +48,14 @@ export class UserModeGuest {
 
   private constructor(
     private readonly work: string,
-    kernel: string,
+    /** Device nodes of its disks, by serial. */
+    readonly disks: Readonly<Record<string, string>>,
+    program: string,
     args: readonly string[],
     limitSeconds: number,
   ) {
     const log = openSync(this.#consoleLog, "a");
-    const child = spawnGuest(path.join(kernel, "linux"), args, ["ignore", log, log, "pipe"], (reason) => {
+    const child = spawnGuest(program, args, ["ignore", log, log, "pipe"], (reason) => {
       this.#ended ??= `the kernel ended (${reason})`;
       clearTimeout(limit);
       this.#agent.close();
@@ -70,8 +72,8 @@ export class UserModeGuest {
     this.#agent = new AgentClient(child.stdio[3] as Socket);
   }
 
-  /** Boots a guest with the disks of cases and resolves when it takes commands. */
-  static async boot(limitSeconds: number): Promise<UserModeGuest> {
+  /** Boots a guest, with the disks of cases unless told, and resolves when it takes commands. */
+  static async boot(limitSeconds: number, specs: readonly DiskSpec[] = CASE_DISKS): Promise<UserModeGuest> {
     if (/[\s,]/.test(PROJECT)) throw new Error(`The kernel's command line can't carry the path ${PROJECT}`);
     const image = await ensureImage({ ownNode: true });
     const kernel = await ensureKernel();
@@ -79,7 +81,8 @@ export class UserModeGuest {
     process.on("exit", () => {
       rmSync(work, { recursive: true, force: true });
     });
-    const disks = UserModeGuest.disks.map((disk) => withFile(disk, work));
+    const possible = specs.filter(({ sectorBytes }) => sectorBytes === undefined);
+    const disks = possible.map((disk) => withFile(disk, work));
     const args = [
       ...[`mem=${MEMORY_MIB}M`, "seccomp=off", `uml_dir=${work}`, `initrd=${path.join(kernel, "initrd")}`],
       `ubd0r=${path.join(image.folder, "root.img")}`,
@@ -88,7 +91,8 @@ export class UserModeGuest {
       ...["quiet", "panic=-1", "systemd.show_status=0"],
       ...["stratis.agent=/dev/ttyS0", `stratis.dist=${DIST_NAME}`, `stratis.project=${PROJECT}`],
     ];
-    const guest = new UserModeGuest(work, kernel, args, limitSeconds);
+    const nodes = Object.fromEntries(disks.map(({ serial }, index) => [serial, deviceOf(index)]));
+    const guest = new UserModeGuest(work, nodes, path.join(kernel, "linux"), args, limitSeconds);
     try {
       await guest.#booted();
     } catch (error) {
@@ -98,8 +102,6 @@ export class UserModeGuest {
     }
     return guest;
   }
-
-  static readonly disks = CASE_DISKS.filter(({ sectorBytes }) => sectorBytes === undefined);
 
   async #booted(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
@@ -146,7 +148,7 @@ export class UserModeGuest {
     return {
       project: "/project",
       node: "/usr/bin/node",
-      disks: Object.fromEntries(UserModeGuest.disks.map(({ serial }, index) => [serial, deviceOf(index)])),
+      disks: this.disks,
       exec: (command, options) => this.exec(command, options),
     };
   }
