@@ -54,7 +54,7 @@ export interface BootOptions {
 const BOOT_MILLISECONDS = 600_000;
 const HOTPLUG_MILLISECONDS = 30_000;
 const POWEROFF_MILLISECONDS = 300_000;
-export const CONSOLE_LINES_SHOWN = 60;
+const CONSOLE_LINES_SHOWN = 60;
 /**
  * A kernel that patches its own code puts a breakpoint there for a moment. Emulation of several processors now and then
  * runs into one that is no longer there, and the kernel panics; no more of the guest has run by then than its boot.
@@ -63,6 +63,17 @@ const EMULATION_PANIC = "Oops: int3";
 const BOOT_ATTEMPTS = 3;
 export const MIB = 1024 * 1024;
 export const GIB = 1024 * MIB;
+
+/** What a guest's console showed, at all of its boots. */
+const consoleText = (log: string): string => (existsSync(log) ? readFileSync(log, "utf8") : "");
+
+/** The end of what a guest's console showed. */
+export function endOfConsole(log: string): string {
+  const shown = consoleText(log).trimEnd();
+  return shown === ""
+    ? "(the console showed nothing)"
+    : shown.split(/\r?\n/).slice(-CONSOLE_LINES_SHOWN).join("\n");
+}
 
 export class Guest {
   #qemu: ChildProcess | null = null;
@@ -123,17 +134,9 @@ export class Guest {
     return this.#disk(serial).file;
   }
 
-  /** What the guest's console showed, at all of its boots. */
-  #console(): string {
-    return existsSync(this.consoleLog) ? readFileSync(this.consoleLog, "utf8") : "";
-  }
-
   /** The end of what the guest's console showed. */
   consoleTail(): string {
-    const shown = this.#console().trimEnd();
-    return shown === ""
-      ? "(the console showed nothing)"
-      : shown.split(/\r?\n/).slice(-CONSOLE_LINES_SHOWN).join("\n");
+    return endOfConsole(this.consoleLog);
   }
 
   /**
@@ -142,12 +145,13 @@ export class Guest {
   async bootAgain({ kernelArguments = "" } = {}): Promise<void> {
     if (this.#qemu !== null) throw new Error("The guest is running; it can't boot again before it has ended");
     for (let attempt = 1; ; attempt += 1) {
-      const seen = this.#console().length;
+      const seen = consoleText(this.consoleLog).length;
       try {
         await this.#boot(kernelArguments);
         return;
       } catch (error) {
-        if (attempt === BOOT_ATTEMPTS || !this.#console().slice(seen).includes(EMULATION_PANIC)) throw error;
+        if (attempt === BOOT_ATTEMPTS || !consoleText(this.consoleLog).slice(seen).includes(EMULATION_PANIC))
+          throw error;
         process.stderr.write(`The emulator ran into "${EMULATION_PANIC}" at boot: the guest boots again\n`);
       }
     }

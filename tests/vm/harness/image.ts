@@ -14,24 +14,23 @@ export interface GuestImage {
   nodeFolder: string | null;
 }
 
-/**
- * Builds the image unless it is in the cache. The builder reports on standard error. `ownNode`: with the distribution's
- * Node in it, whatever this machine has.
- */
-export async function ensureImage({ ownNode = false } = {}): Promise<GuestImage> {
-  const script = path.join(PROJECT, "tests", "vm", "image", "build.sh");
-  const child = spawn("sh", [script, process.execPath, ...(ownNode ? ["own"] : [])], {
-    stdio: ["ignore", "pipe", "inherit"],
-    timeout: BUILD_MILLISECONDS,
-  });
+/** Runs a script that builds what is not in the cache yet, and reports on standard error. What it printed, by lines. */
+export async function build(script: string, args: readonly string[], timeout: number): Promise<string[]> {
+  const child = spawn("sh", [script, ...args], { stdio: ["ignore", "pipe", "inherit"], timeout });
   let printed = "";
   child.stdout.on("data", (chunk: Buffer) => (printed += chunk.toString()));
   const status = await new Promise<number | null>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", resolve);
   });
-  if (status !== 0)
-    throw new Error(`Building the guest's image with ${script} failed, status ${status ?? "none"}`);
-  const [folder = "", node = ""] = printed.split("\n");
+  if (status !== 0) throw new Error(`Building with ${script} failed, status ${status ?? "none"}`);
+  return printed.split("\n");
+}
+
+/** Builds the image unless it is in the cache. `ownNode`: with the distribution's Node in it, whatever this machine has. */
+export async function ensureImage({ ownNode = false } = {}): Promise<GuestImage> {
+  const script = path.join(PROJECT, "tests", "vm", "image", "build.sh");
+  const args = [process.execPath, ...(ownNode ? ["own"] : [])];
+  const [folder = "", node = ""] = await build(script, args, BUILD_MILLISECONDS);
   return { folder, nodeFolder: node === "" ? null : node };
 }

@@ -3,16 +3,15 @@
  * that cases take a fraction of the time that they take in an emulated machine; but its disks can't be pulled, grown
  * or have other sectors than 512 bytes, there is no TPM, and it has one processor.
  */
-import { spawn } from "node:child_process";
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { AgentClient, type ExecOptions, type ExecResult } from "./agent-client";
 import type { Place } from "./cases";
 import { spawnGuest } from "./children";
-import { CASE_DISKS, CONSOLE_LINES_SHOWN, withFile, type DiskSpec } from "./guest";
-import { DIST_NAME, ensureImage, PROJECT } from "./image";
+import { CASE_DISKS, endOfConsole, withFile, type DiskSpec } from "./guest";
+import { build, DIST_NAME, ensureImage, PROJECT } from "./image";
 import { CONSOLE_LOG } from "./qemu";
 
 const BUILD_MILLISECONDS = 90 * 60_000;
@@ -25,15 +24,8 @@ export const inUserMode = (): boolean => process.env["STRATIS_VM_ACCEL"] === "us
 /** Builds the kernel unless it is in the cache; the folder that holds it. */
 async function ensureKernel(): Promise<string> {
   const script = path.join(PROJECT, "tests", "vm", "user-mode", "build.sh");
-  const child = spawn("sh", [script], { stdio: ["ignore", "pipe", "inherit"], timeout: BUILD_MILLISECONDS });
-  let printed = "";
-  child.stdout.on("data", (chunk: Buffer) => (printed += chunk.toString()));
-  const status = await new Promise<number | null>((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", resolve);
-  });
-  if (status !== 0) throw new Error(`Building a kernel with ${script} failed, status ${status ?? "none"}`);
-  return printed.trim();
+  const [folder = ""] = await build(script, [], BUILD_MILLISECONDS);
+  return folder;
 }
 
 /** Device nodes are ubda (the image), ubdb, … in the order of the command line. */
@@ -127,10 +119,7 @@ export class UserModeGuest {
 
   /** The end of what the guest's console showed. */
   consoleTail(): string {
-    const shown = existsSync(this.#consoleLog) ? readFileSync(this.#consoleLog, "utf8").trimEnd() : "";
-    return shown === ""
-      ? "(the console showed nothing)"
-      : shown.split(/\r?\n/).slice(-CONSOLE_LINES_SHOWN).join("\n");
+    return endOfConsole(this.#consoleLog);
   }
 
   async exec(command: string[] | string, options?: ExecOptions): Promise<ExecResult> {
