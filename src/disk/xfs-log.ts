@@ -11,10 +11,12 @@ export const LOG_BLOCK_BYTES = 512;
 const RECORD_MAGIC = 0xfeedbabe;
 /** sizeof(struct xlog_rec_header) on 64-bit machines: the part of the header block that the checksum covers. */
 const CHECKED_HEADER_BYTES = 328;
-/** Records up to this size have one header block. */
-const MAX_RECORD_BYTES = 32 * 1024;
-/** Header and data. */
-const MAX_RECORD_BLOCKS = 1 + MAX_RECORD_BYTES / LOG_BLOCK_BYTES;
+/** sizeof(struct xlog_rec_ext_header), of a further header block: the part that the checksum covers. */
+const CHECKED_EXTENSION_BYTES = 260;
+/** A record has as many header blocks as its buffer has parts of this size (XLOG_HEADER_CYCLE_SIZE). */
+const HEADER_BLOCK_COVERS_BYTES = 32 * 1024;
+/** The largest buffer of a record, and so the largest record, header blocks included. */
+const MAX_BUFFER_BYTES = 256 * 1024;
 /**
  * The kernel has up to eight buffers of 256 KiB in flight, so after a crash blocks may be missing as far as this in
  * front of what looks like the head (XLOG_TOTAL_REC_SHIFT).
@@ -91,7 +93,9 @@ export interface UnmountRecord {
   block: number;
   /** That block as it is. */
   header: Buffer;
-  /** The data behind it, whole blocks. */
+  /** The header's further blocks, of a log whose records may be larger than 32 KiB. */
+  extensions: Buffer;
+  /** The data behind them, whole blocks. */
   data: Buffer;
 }
 
@@ -104,23 +108,30 @@ export async function readUnmountRecord(
   { head, cycle }: { head: number; cycle: number },
   uuids: readonly string[],
 ): Promise<UnmountRecord> {
-  const span = Math.min(head, MAX_RECORD_BLOCKS);
-  const data = await read(head - span, span);
+  const span = Math.min(head, MAX_BUFFER_BYTES / LOG_BLOCK_BYTES);
+  const blocks = await read(head - span, span);
   let index = span - 1;
-  while (index >= 0 && blockAt(data, index).readUInt32BE(0) !== RECORD_MAGIC) index -= 1;
+  while (index >= 0 && blockAt(blocks, index).readUInt32BE(0) !== RECORD_MAGIC) index -= 1;
   if (index < 0) throw new DiskFormatError("no record of the log begins in the blocks before its head");
+  const header = blockAt(blocks, index);
+  const further = headerBlocks(header) - 1;
   const record = {
     block: head - span + index,
-    header: blockAt(data, index),
-    data: data.subarray((index + 1) * LOG_BLOCK_BYTES),
+    header,
+    extensions: blocks.subarray((index + 1) * LOG_BLOCK_BYTES, (index + 1 + further) * LOG_BLOCK_BYTES),
+    data: blocks.subarray((index + 1 + further) * LOG_BLOCK_BYTES),
   };
   checkUnmountRecord(record, cycle, uuids);
   return record;
 }
 
+/** mkfs.xfs may leave the size of the buffer out. */
+const headerBlocks = (header: Buffer): number =>
+  Math.max(1, Math.ceil(header.readUInt32BE(OFFSET.bufferSize) / HEADER_BLOCK_COVERS_BYTES));
+
 /** `record.data` must be what lies between the header and the head. */
 export function checkUnmountRecord(record: UnmountRecord, cycle: number, uuids: readonly string[]): void {
-  const { header, data, block } = record;
+  const { header, extensions, data, block } = record;
   const fail = (why: string): never => {
     throw new DiskFormatError(`the last record of the log, at its block ${block}, ${why}`);
   };
@@ -128,8 +139,10 @@ export function checkUnmountRecord(record: UnmountRecord, cycle: number, uuids: 
   if (version !== SUPPORTED_VERSION) fail(`has version ${version} instead of ${SUPPORTED_VERSION}`);
   const length = header.readUInt32BE(OFFSET.length);
   const bufferSize = header.readUInt32BE(OFFSET.bufferSize);
-  if (length > MAX_RECORD_BYTES || bufferSize > MAX_RECORD_BYTES)
-    fail(`is of a log with records of up to ${bufferSize} bytes, whose headers have several blocks`);
+  if (length > MAX_BUFFER_BYTES || bufferSize > MAX_BUFFER_BYTES)
+    fail(`has ${length} bytes of up to ${bufferSize}, of ${MAX_BUFFER_BYTES} that are possible`);
+  if (extensions.length / LOG_BLOCK_BYTES !== headerBlocks(header) - 1)
+    fail(`has a header of ${headerBlocks(header)} blocks, which reaches beyond the head`);
   if (Math.ceil(length / LOG_BLOCK_BYTES) * LOG_BLOCK_BYTES !== data.length)
     fail(`has ${length} bytes where ${data.length} lie before the head`);
   const lsn = header.readBigUInt64BE(OFFSET.lsn);
@@ -146,23 +159,26 @@ export function checkUnmountRecord(record: UnmountRecord, cycle: number, uuids: 
   if (!uuids.includes(found)) fail(`is of filesystem ${found} instead of ${uuids.join(" or ")}`);
   const stored = header.readUInt32LE(OFFSET.crc);
   // The record that mkfs.xfs writes has no checksum; the kernel takes zero as none.
-  if (stored !== 0 && stored !== checksum(header, data, length)) fail("has a wrong checksum");
+  if (stored !== 0 && stored !== checksum(record)) fail("has a wrong checksum");
 }
 
 const recordUuid = (header: Buffer): string =>
   hyphenated(header.toString("hex", OFFSET.uuid, OFFSET.uuid + UUID_BYTES));
 
-function checksum(header: Buffer, data: Buffer, length: number): number {
+function checksum({ header, extensions, data }: Omit<UnmountRecord, "block">): number {
   const checked = Buffer.from(header.subarray(0, CHECKED_HEADER_BYTES));
   checked.writeUInt32LE(0, OFFSET.crc);
-  return crc32c(data.subarray(0, length), crc32c(checked));
+  let sum = crc32c(checked);
+  for (let index = 0; index < extensions.length / LOG_BLOCK_BYTES; index += 1)
+    sum = crc32c(blockAt(extensions, index).subarray(0, CHECKED_EXTENSION_BYTES), sum);
+  return crc32c(data.subarray(0, header.readUInt32BE(OFFSET.length)), sum);
 }
 
 /** The header block of the record with another UUID. A record without checksum stays without one. */
-export function recordHeaderWithUuid({ header, data }: UnmountRecord, uuid: string): Buffer {
-  const changed = Buffer.from(header);
+export function recordHeaderWithUuid(record: UnmountRecord, uuid: string): Buffer {
+  const changed = Buffer.from(record.header);
   changed.write(uuid.replaceAll("-", ""), OFFSET.uuid, "hex");
-  if (header.readUInt32LE(OFFSET.crc) !== 0)
-    changed.writeUInt32LE(checksum(changed, data, header.readUInt32BE(OFFSET.length)), OFFSET.crc);
+  if (changed.readUInt32LE(OFFSET.crc) !== 0)
+    changed.writeUInt32LE(checksum({ ...record, header: changed }), OFFSET.crc);
   return changed;
 }

@@ -269,13 +269,22 @@ const DECLINED: [string, (image: MemoryBlockFile) => void, RegExp][] = [
     /version 1/,
   ],
   [
-    "record of large buffers",
+    "record of larger buffers than there are",
+    (image) => {
+      editRecord(image, (header) => {
+        header.writeUInt32BE(262145, 320);
+      });
+    },
+    /262144 that are possible/,
+  ],
+  [
+    "record of other buffers, whose header has more blocks",
     (image) => {
       editRecord(image, (header) => {
         header.writeUInt32BE(65536, 320);
       });
     },
-    /several blocks/,
+    /lie before the head|reaches beyond the head/,
   ],
   [
     "record of another length",

@@ -16,6 +16,8 @@ const MADE: [string, number, string[]][] = [
   ["1 TiB, 8 groups", 1024 * GIB, ["-d", "agcount=8", "-l", "size=64m"]],
   ["2 GiB, as mkfs.xfs likes it", 2 * GIB, []],
   ["1 GiB, 4 KiB sectors, stripe hints", GIB, ["-s", "size=4096", "-d", "su=1m,sw=1", "-b", "size=4096"]],
+  ["1 GiB, records of 64 KiB", GIB, ["-l", "su=64k"]],
+  ["1 GiB, records of 256 KiB", GIB, ["-l", "su=256k"]],
   ["600 MiB, 1 KiB blocks", 600 * 1024 ** 2, ["-b", "size=1024"]],
 ];
 
