@@ -22,5 +22,11 @@ export function parseDeviceNumber(text: string): DeviceNumber {
   return number;
 }
 
+/** Of a device's st_rdev, which goes on with a minor number's upper bits above the major number. */
+export const deviceNumberOf = (rdev: bigint): DeviceNumber => ({
+  major: Number((rdev >> 8n) & 0xfffn),
+  minor: Number((rdev & 0xffn) | ((rdev >> 12n) & 0xfff00n)),
+});
+
 export const deviceNumbersEqual = (a: DeviceNumber, b: DeviceNumber): boolean =>
   a.major === b.major && a.minor === b.minor;

@@ -36,7 +36,7 @@ import { wasTakenBack } from "./taken-back";
 import type { MetadataVolume } from "./thinpool/mdv";
 import type { PoolStack, StackNumbers } from "./thinpool/stack";
 import type { ThinDevices } from "./thinpool/thin-devices";
-import type { LinkNotifier } from "./uevent";
+import { isLinked, type LinkNotifier } from "./uevent";
 
 const log = logger("stratisd::engine::pool");
 
@@ -284,8 +284,12 @@ export class PoolCore {
     await this.links.announce(filesystem.device, filesystem.uuid, this.name, filesystem.name);
   }
 
-  /** Asks udev for all links of the pool at once. */
+  /** Asks udev at once for all links of the pool that are not there. */
   async announceLinks(): Promise<void> {
-    await Promise.all([...this.filesystems.values()].map((filesystem) => this.announceLink(filesystem)));
+    const announceMissing = async (filesystem: RealFilesystem): Promise<void> => {
+      if (!(await isLinked(filesystem.device, this.name, filesystem.name)))
+        await this.announceLink(filesystem);
+    };
+    await Promise.all([...this.filesystems.values()].map(announceMissing));
   }
 }

@@ -7,7 +7,7 @@ import {
   requireUniformSectorSizes,
   type RequestedDevices,
 } from "./discovery/requested";
-import { searchLuks, searchStratis } from "./discovery/search";
+import { knownDevices, searchLuks, searchStratis } from "./discovery/search";
 import { trySetUp, visibleFeatures, type SetUpOptions } from "./discovery/setup";
 import { forgetClosed, unreadableMapping } from "./discovery/unlock";
 import type { DeviceNumber } from "../../dm/device-number";
@@ -108,12 +108,13 @@ export class RealEngine implements Engine {
     // At a refresh there may be pools that were made meanwhile, or are being made.
     const waits = (pool: PoolUuid): boolean => wanted(pool) && this.#pools.byUuid(pool) === undefined;
     const unreadable: DeviceNumber[] = [];
-    for await (const device of searchLuks(waits)) {
+    const devices = await knownDevices();
+    for await (const device of searchLuks(devices, waits)) {
       this.#liminal.addLuks(device);
       const mapping = await unreadableMapping(device);
       if (mapping !== null) unreadable.push(mapping);
     }
-    for await (const device of searchStratis(waits, unreadable)) {
+    for await (const device of searchStratis(devices, waits, unreadable)) {
       const { path, header } = device;
       log.debug(`Stratis block device ${path} identified: device ${header.devUuid} of ${header.poolUuid}`);
       this.#liminal.add(device);

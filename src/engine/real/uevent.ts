@@ -3,10 +3,10 @@
  * rule makes the link, and the event comes back on the monitor when all rules have run: only then is an operation
  * finished, so that the link is there when its reply arrives (system.md §15.2, §15.3).
  */
-import { writeFile } from "node:fs/promises";
+import { stat, writeFile } from "node:fs/promises";
 import type { DeviceNumber } from "../../dm/device-number";
-import { formatDeviceNumber } from "../../dm/device-number";
-import type { UdevDevice } from "../../native";
+import { deviceNumberOf, deviceNumbersEqual, formatDeviceNumber } from "../../dm/device-number";
+import { native, type UdevDevice } from "../../native";
 import { logger } from "../../log";
 import type { FilesystemUuid } from "../../uuid";
 import { errorText } from "../errors";
@@ -45,6 +45,23 @@ export async function requestUdevChange(device: DeviceNumber): Promise<void> {
     await writeFile(file, "change");
   } catch (error) {
     log.warn(`Could not make udev look at a device again by writing to ${file}: ${errorText(error)}`);
+  }
+}
+
+/**
+ * Whether a filesystem has its link, and udev knows the names that it keeps it by, as they are when nothing but the daemon
+ * was started anew. What can't be told is as if it were not so.
+ */
+export async function isLinked(device: DeviceNumber, pool: string, filesystem: string): Promise<boolean> {
+  try {
+    const { rdev } = await stat(`/dev/stratis/${pool}/${filesystem}`, { bigint: true });
+    if (!deviceNumbersEqual(deviceNumberOf(rdev), device)) return false;
+    const known = await native().udevBlockDevice(device.major, device.minor);
+    return (
+      known?.properties["STRATIS_POOL_NAME"] === pool && known.properties["STRATIS_FS_NAME"] === filesystem
+    );
+  } catch {
+    return false;
   }
 }
 

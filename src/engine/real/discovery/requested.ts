@@ -6,7 +6,7 @@ import { realpath, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readStaticHeader } from "../../../disk/bda";
 import type { StaticHeader } from "../../../disk/static-header";
-import { formatDeviceNumber, type DeviceNumber } from "../../../dm/device-number";
+import { deviceNumberOf, formatDeviceNumber, type DeviceNumber } from "../../../dm/device-number";
 import {
   isNativeError,
   native,
@@ -64,9 +64,7 @@ async function canonicalPaths(paths: readonly string[]): Promise<string[]> {
 async function deviceNumber(path: string): Promise<DeviceNumber> {
   const status = await stat(path, { bigint: true });
   if (!status.isBlockDevice()) throw new EngineError(`${path} is not a block device`);
-  const { rdev } = status;
-  // The kernel's "huge" encoding of device numbers: minors above 255 continue above the major.
-  return { major: Number((rdev >> 8n) & 0xfffn), minor: Number((rdev & 0xffn) | ((rdev >> 12n) & 0xfff00n)) };
+  return deviceNumberOf(status.rdev);
 }
 
 /**

@@ -7,19 +7,24 @@ import { isClaimed } from "../members";
 import { classify, type Ownership } from "./classify";
 import { identify, identifyLuks, identifyUnnamed, type FoundDevice } from "./found";
 
-/** `properties`: that devices have, by which libudev narrows down what it reads. */
-async function enumerate(ownership: Ownership, properties?: Record<string, string>): Promise<UdevDevice[]> {
-  const filter = { subsystem: "block", ...(properties === undefined ? {} : { properties }) };
-  const devices = await native().udevEnumerate(filter);
-  return devices.filter((device) => device.initialized && classify(device) === ownership);
+/** All block devices that udev has seen, which is one pass over its database for all that they are searched for. */
+export async function knownDevices(): Promise<UdevDevice[]> {
+  const devices = await native().udevEnumerate({ subsystem: "block" });
+  return devices.filter((device) => device.initialized);
 }
+
+const owned = (devices: readonly UdevDevice[], ownership: Ownership): UdevDevice[] =>
+  devices.filter((device) => classify(device) === ownership);
 
 /**
  * LUKS2 devices of V1 pools that are wanted, but for those that an operation of this daemon is making. `wanted` is asked
  * when the device has been read, right before it is given out.
  */
-export async function* searchLuks(wanted: (pool: PoolUuid) => boolean): AsyncGenerator<DeviceCrypt> {
-  for (const device of await enumerate("luks", { ID_FS_TYPE: "crypto_LUKS" })) {
+export async function* searchLuks(
+  devices: readonly UdevDevice[],
+  wanted: (pool: PoolUuid) => boolean,
+): AsyncGenerator<DeviceCrypt> {
+  for (const device of owned(devices, "luks")) {
     const luks = await identifyLuks(device);
     if (luks !== null && wanted(luks.poolUuid) && !isClaimed(luks.container)) yield luks;
   }
@@ -30,6 +35,7 @@ export async function* searchLuks(wanted: (pool: PoolUuid) => boolean): AsyncGen
  * waits in the kernel.
  */
 export async function* searchStratis(
+  devices: readonly UdevDevice[],
   wanted: (pool: PoolUuid) => boolean,
   unreadable: readonly DeviceNumber[],
 ): AsyncGenerator<FoundDevice> {
@@ -37,11 +43,11 @@ export async function* searchStratis(
     !unreadable.some((number) => number.major === major && number.minor === minor);
   const isWanted = (device: FoundDevice | null): device is FoundDevice =>
     device !== null && wanted(device.header.poolUuid) && !isClaimed(device.path);
-  for (const device of await enumerate("stratis", { ID_FS_TYPE: "stratis" })) {
+  for (const device of owned(devices, "stratis")) {
     const stratis = isReadable(device) ? await identify(device) : null;
     if (isWanted(stratis)) yield stratis;
   }
-  for (const device of await enumerate("unowned")) {
+  for (const device of owned(devices, "unowned")) {
     const unnamed = await identifyUnnamed(device);
     if (isWanted(unnamed)) yield unnamed;
   }
