@@ -98,10 +98,8 @@ async function main(): Promise<void> {
     );
     await waitLonger();
     const ours = await measure("this");
-    if (sources === null) {
-      print(ours, null);
-      return;
-    }
+    print(ours, null);
+    if (sources === null) return;
     await installUpstream(sources);
     print(ours, await measure("3.9.2"));
   } finally {

@@ -82,7 +82,7 @@ async function main(): Promise<void> {
   const guest = await bootToMeasure(
     [
       { serial: "bench", sizeBytes: 40 * GIB },
-      { serial: "first", sizeBytes: 16.5 * GIB },
+      { serial: "first", sizeBytes: 33 * GIB },
       { serial: "second", sizeBytes: 12 * GIB },
     ],
     LIMIT_SECONDS,

@@ -1,5 +1,6 @@
 /** A pool that grows under a writer. */
 import { execFile } from "node:child_process";
+import { open } from "node:fs/promises";
 import * as path from "node:path";
 import { promisify } from "node:util";
 import type { Daemon } from "./daemon";
@@ -7,9 +8,14 @@ import { seconds } from "./seconds";
 import { thinPool } from "./thin-pool";
 import type { Writes } from "./writer";
 
-/** Fills the pool of the disk "first" to below its low-water mark. */
-const FILL_MIB = 900;
+/** MiB below which the kernel raises its event, in a pool of twice that size at least. */
+const LOW_WATER_MIB = 15_360;
+/** From where the writer starts, and how much it writes: it passes the mark in the middle. */
+const ABOVE_MIB = 300;
+const WRITTEN_MIB = 700;
+const EVENT_MILLISECONDS = 600_000;
 const GROWTH_MILLISECONDS = 60_000;
+const MIB = 1024 * 1024;
 
 const run = promisify(execFile);
 
@@ -23,7 +29,21 @@ export interface Growth {
   middleWrite: number;
 }
 
-/** Mounts a filesystem at the folder `mount`, on two disks. */
+/** Has the pool map all but `free` of its blocks, with little data: some bytes of each block are enough for it. */
+async function mapAllBut(free: number, file: string): Promise<void> {
+  const { used, all } = await thinPool();
+  const blocks = all - used - free;
+  await run("fallocate", ["--length", String(blocks * MIB), file]);
+  const handle = await open(file, "r+");
+  try {
+    for (let block = 0; block < blocks; block++) await handle.write("mapped", block * MIB);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Mounts a filesystem at the folder `mount`, on two disks: the first of 2 * LOW_WATER_MIB at least. */
 export async function measureGrowth(
   daemon: Daemon,
   first: string,
@@ -35,14 +55,15 @@ export async function measureGrowth(
   await daemon.addData(pool, [second]);
   const { stdout } = await run("dmsetup", ["ls", "--target", "thin-pool"]);
   const name = stdout.split(/\s/)[0] ?? "";
-  const { all } = await thinPool();
   await run("mount", ["/dev/stratis/low/fill", mount]);
+  await mapAllBut(LOW_WATER_MIB + ABOVE_MIB, path.join(mount, "mapped"));
+  const { all } = await thinPool();
   const events = (await run("dmsetup", ["info", "-c", "--noheadings", "-o", "events", name])).stdout.trim();
-  const event = run("dmsetup", ["wait", name, events], { timeout: 10 * GROWTH_MILLISECONDS });
+  const event = run("dmsetup", ["wait", name, events], { timeout: EVENT_MILLISECONDS });
   const written = run(process.execPath, [
     path.join(__dirname, "writer.js"),
     path.join(mount, "fill"),
-    String(FILL_MIB),
+    String(WRITTEN_MIB),
   ]);
   await event;
   const lowWaterToResumed = await seconds(async () => {

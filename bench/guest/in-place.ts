@@ -7,27 +7,37 @@ import { writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { closeBus, stratis } from "../../tests/vm/cases/support";
-import { SystemBus } from "../../tests/vm/guest/bus";
+import { SystemBus, type ManagedObjects } from "../../tests/vm/guest/bus";
 import { disk } from "../../tests/vm/guest/disks";
 import { median } from "../median";
 import { Daemon } from "./daemon";
-import { residentMB, workerMostMB } from "./resident";
+import { residentMB } from "./resident";
 import { say, seconds } from "./seconds";
+
+/** Of one operation. */
+export interface InPlaceSpeed {
+  /** From the call to its answer, key derivation included: MiB/s. */
+  whole: number;
+  /** While data were worked on: MiB/s. */
+  data: number;
+}
 
 /** Times in seconds, memory in MB. */
 export interface InPlace {
   mebibytes: number;
-  encrypt: number;
-  reencrypt: number;
-  decrypt: number;
-  cryptsetup: number;
+  encrypt: InPlaceSpeed;
+  reencrypt: InPlaceSpeed;
+  decrypt: InPlaceSpeed;
+  cryptsetup: InPlaceSpeed;
   answerIdle: number;
+  /** While data were worked on, as all that follows. */
   answerMeanwhile: number;
   slowestAnswerMeanwhile: number;
-  residentBefore: number;
+  /** While keys were derived, which takes a processor. */
+  slowestAnswerOfKeys: number;
+  residentFirst: number;
+  residentLast: number;
   residentMost: number;
-  /** Of the process that works on the data; null: none was seen. */
-  workerMost: number | null;
 }
 
 const run = promisify(execFile);
@@ -35,29 +45,67 @@ const POOL = "inplace";
 const KEY = "bench";
 const KEY_FILE = "/run/stratis-bench-key";
 const ANSWERS = 20;
-const PAUSE_MILLISECONDS = 500;
+const PAUSE_MILLISECONDS = 200;
 const OPERATION_MILLISECONDS = 60 * 60_000;
+const MIB = 1024 * 1024;
 
-interface Meanwhile {
-  answers: number[];
-  resident: number[];
-  worker: number[];
+/** What was seen at one moment of an operation; times in seconds. */
+interface Sample {
+  readonly time: number;
+  readonly doneBytes: number;
+  readonly answer: number;
+  readonly residentMB: number;
 }
 
+const now = (): number => performance.now() / 1000;
+
+function doneBytes(objects: ManagedObjects): number {
+  for (const interfaces of Object.values(objects))
+    for (const properties of Object.values(interfaces))
+      if ("DoneBytes" in properties) return Number(properties["DoneBytes"]);
+  return 0;
+}
+
+/** MiB/s between the first moment and the last. */
+function speedOf(moments: readonly Pick<Sample, "time" | "doneBytes">[]): number {
+  const [first, last] = [moments[0], moments.at(-1)];
+  if (first === undefined || last === undefined || last.time <= first.time)
+    throw new Error("The device is too small to tell how fast it is worked on");
+  return (last.doneBytes - first.doneBytes) / MIB / (last.time - first.time);
+}
+
+const atData = (samples: readonly Sample[]): Sample[] => samples.filter((sample) => sample.doneBytes > 0);
+
 /** Asks the daemon for everything, again and again, until `work` is done. */
-async function observed(daemon: Daemon, seen: Meanwhile, work: () => Promise<unknown>): Promise<number> {
+async function observed(
+  daemon: Daemon,
+  work: () => Promise<unknown>,
+): Promise<{ seconds: number; samples: Sample[] }> {
+  const samples: Sample[] = [];
   const state = { done: false };
   const took = seconds(work).finally(() => {
     state.done = true;
   });
   while (!state.done) {
-    seen.answers.push(await seconds(() => daemon.managedObjects()));
-    seen.resident.push(await residentMB());
-    const worker = workerMostMB();
-    if (worker !== undefined) seen.worker.push(worker);
+    const begin = now();
+    const objects = await daemon.managedObjects();
+    const time = now();
+    samples.push({
+      ...{ time, doneBytes: doneBytes(objects), answer: time - begin },
+      residentMB: await residentMB(),
+    });
     await Promise.race([took, sleep(PAUSE_MILLISECONDS)]);
   }
-  return await took;
+  return { seconds: await took, samples };
+}
+
+/** Lines of `cryptsetup --progress-json`; the others say what it does. */
+function cryptsetupMoments(output: string): Pick<Sample, "time" | "doneBytes">[] {
+  const lines = output.split(/[\r\n]+/).filter((line) => line.startsWith("{"));
+  return lines.map((line) => {
+    const { device_bytes: done, time_ms: time } = JSON.parse(line) as Record<string, string>;
+    return { time: Number(time) / 1000, doneBytes: Number(done) };
+  });
 }
 
 /** The names and the size of the device that is encrypted. */
@@ -79,38 +127,48 @@ async function main(): Promise<void> {
   await stratis("key", "set", "--keyfile-path", KEY_FILE, KEY);
   const pool = await daemon.createPool(POOL, [await disk("small")]);
   const filesystem = await daemon.createFilesystem(pool, "fs");
-  const residentBefore = await residentMB();
   const idle: number[] = [];
   for (let index = 0; index < ANSWERS; index += 1) idle.push(await seconds(() => daemon.managedObjects()));
-  const seen: Meanwhile = { answers: [], resident: [], worker: [] };
   say("encryption in place");
-  const encrypt = await observed(daemon, seen, () => daemon.encryptPool(pool, [KEY]));
+  const encrypt = await observed(daemon, () => daemon.encryptPool(pool, [KEY]));
   say("re-encryption");
-  const reencrypt = await observed(daemon, seen, () => daemon.reencryptPool(pool));
+  const reencrypt = await observed(daemon, () => daemon.reencryptPool(pool));
   const { container, active, mebibytes } = await cryptDevice();
   say("decryption");
-  const decrypt = await observed(daemon, seen, () => daemon.decryptPool(pool));
+  const decrypt = await observed(daemon, () => daemon.decryptPool(pool));
   say("cryptsetup reencrypt");
   await daemon.encryptPool(pool, [KEY]);
-  const options = ["--key-file", KEY_FILE, "--batch-mode", "--active-name", active];
-  const cryptsetup = await seconds(() =>
-    run("cryptsetup", ["reencrypt", ...options, `/dev/mapper/${container}`], {
-      timeout: OPERATION_MILLISECONDS,
-    }),
-  );
+  const options = ["--key-file", KEY_FILE, "--batch-mode", "--active-name", active, "--progress-json"];
+  let output = "";
+  const cryptsetup = await seconds(async () => {
+    const command = ["reencrypt", ...options, "--progress-frequency", "1", `/dev/mapper/${container}`];
+    output = (await run("cryptsetup", command, { timeout: OPERATION_MILLISECONDS })).stdout;
+  });
   await daemon.destroyFilesystems(pool, [filesystem]);
   await daemon.destroyPool(pool);
   await stratis("key", "unset", KEY);
   await daemon.stop();
   await closeBus();
   await bus.close();
+  const samples = [encrypt, reencrypt, decrypt].flatMap((operation) => operation.samples);
+  const meanwhile = atData(samples);
+  const answers = meanwhile.map(({ answer }) => answer);
+  const speed = (operation: { seconds: number; samples: Sample[] }): InPlaceSpeed => ({
+    whole: mebibytes / operation.seconds,
+    data: speedOf(atData(operation.samples)),
+  });
   const measurements: InPlace = {
-    ...{ mebibytes, encrypt, reencrypt, decrypt, cryptsetup, residentBefore },
+    ...{ mebibytes, encrypt: speed(encrypt), reencrypt: speed(reencrypt), decrypt: speed(decrypt) },
+    cryptsetup: { whole: mebibytes / cryptsetup, data: speedOf(cryptsetupMoments(output)) },
     answerIdle: median(idle),
-    answerMeanwhile: median(seen.answers),
-    slowestAnswerMeanwhile: Math.max(...seen.answers),
-    residentMost: Math.max(...seen.resident),
-    workerMost: seen.worker.length === 0 ? null : Math.max(...seen.worker),
+    answerMeanwhile: median(answers),
+    slowestAnswerMeanwhile: Math.max(...answers),
+    slowestAnswerOfKeys: Math.max(
+      ...samples.filter((sample) => sample.doneBytes === 0).map(({ answer }) => answer),
+    ),
+    residentFirst: meanwhile[0]?.residentMB ?? Number.NaN,
+    residentLast: meanwhile.at(-1)?.residentMB ?? Number.NaN,
+    residentMost: Math.max(...meanwhile.map((sample) => sample.residentMB)),
   };
   process.stdout.write(`${JSON.stringify(measurements)}\n`);
 }

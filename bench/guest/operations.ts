@@ -178,6 +178,7 @@ async function main(): Promise<void> {
   say("encrypted pools");
   const encrypted = await measureEncryptedPools(daemon, device);
   say("filesystems");
+  await seenByUdev();
   const pool = await daemon.createPool("bench", [device]);
   const filesystems = await measureFilesystems(daemon, pool);
   say(`${MANY} filesystems`);

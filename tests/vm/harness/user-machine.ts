@@ -89,11 +89,16 @@ export const active = async (unit: string): Promise<string> =>
 export const uuidOf = async (pool: string): Promise<string> =>
   (await sh(`stratis pool list --no-header --columns=name,uuid | awk '$1 == "${pool}" { print $2 }'`)).trim();
 
+/** What units are waited for, and what the daemon and the devices of pools are at. */
+const SITUATION =
+  "systemctl list-jobs --no-pager; systemctl --no-pager status stratisd.service; " +
+  "journalctl -b -u stratisd.service --no-pager | tail -n 40; ls -lR /dev/stratis";
+
 /** Until nothing starts any more. Throws when the boot has ended in emergency mode. */
 export async function settled(): Promise<void> {
   await sh(
     `for i in $(seq ${JOBS_SECONDS}); do systemctl is-active -q emergency.target && exit 0; ` +
-      "systemctl list-jobs --no-legend | grep -q . || exit 0; sleep 1; done; systemctl list-jobs; exit 1",
+      `systemctl list-jobs --no-legend | grep -q . || exit 0; sleep 1; done; { ${SITUATION}; } >&2; exit 1`,
   );
   assert.equal(await active("emergency.target"), "inactive", "the boot ended in emergency mode");
 }
