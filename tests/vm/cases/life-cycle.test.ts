@@ -1,7 +1,7 @@
 /** A pool's whole life, by the command line and by D-Bus, with the real engine. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readFile, readlink, realpath, writeFile } from "node:fs/promises";
+import { readFile, readlink, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { startDaemon, stopDaemon, killDaemon, daemonPid } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
@@ -139,6 +139,24 @@ test("after kill -9 the next daemon takes over what is there, with mounts undist
   assert.deepEqual(await dmDevices(), before);
   assert.match(await stratis("filesystem", "list", "life"), /home/);
   assert.equal(await readFile(`${await mountPoint("home")}/meanwhile`, "utf8"), "written without a daemon\n");
+});
+
+test("a start leaves links that are there to udev, and makes those that are gone or lead elsewhere", async () => {
+  const target = await readlink(FS);
+  const restarted = async (): Promise<void> => {
+    await stopDaemon();
+    await startDaemon();
+    assert.equal(await readlink(FS), target);
+    // What any other event of the device leaves of it.
+    await mustRun("udevadm", ["trigger", "--action=change", "--settle", FS]);
+    assert.equal(await readlink(FS), target);
+  };
+  await restarted();
+  await rm(FS);
+  await restarted();
+  await rm(FS);
+  await symlink("../../null", FS);
+  await restarted();
 });
 
 test("a pool with a mounted filesystem does not stop, and stays as it was", async () => {
