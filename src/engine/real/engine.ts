@@ -8,6 +8,7 @@ import {
   type RequestedDevices,
 } from "./discovery/requested";
 import { knownDevices, searchLuks, searchStratis } from "./discovery/search";
+import { NameTurns, type NameTurn } from "./discovery/name-turns";
 import { trySetUp, visibleFeatures, type SetUpOptions } from "./discovery/setup";
 import { forgetClosed, unreadableMapping } from "./discovery/unlock";
 import type { DeviceNumber } from "../../dm/device-number";
@@ -58,6 +59,10 @@ const log = logger("stratisd::engine");
 /** Of what happens without anybody asking for it. */
 const NO_UNLOCK: Unlock = { method: null, passphrase: null };
 
+interface SetUpRequest extends Partial<Omit<SetUpOptions, "claimName">> {
+  nameTurn?: NameTurn;
+}
+
 export class RealEngine implements Engine {
   readonly isSimulator = false;
   readonly #pools = new NamedTable<PoolUuid, RealPool>();
@@ -97,10 +102,17 @@ export class RealEngine implements Engine {
   async #discover(): Promise<EngineChange[]> {
     log.info("Beginning initial search for Stratis block devices");
     await this.#findDevices(() => true);
-    const changes: EngineChange[] = [];
-    for (const pool of this.#liminal.values())
-      changes.push(...(await this.#trySetUp(pool, { allSeen: true })).changes);
-    return changes;
+    const turns = new NameTurns();
+    // What fails beyond trySetUp() is a defect, of which all others must not be left running unseen.
+    const found = await Promise.allSettled(
+      [...this.#liminal.values()].map((pool) =>
+        turns.take((nameTurn) => this.#trySetUp(pool, { allSeen: true, nameTurn })),
+      ),
+    );
+    return found.flatMap((result) => {
+      if (result.status === "rejected") throw result.reason;
+      return result.value.changes;
+    });
   }
 
   /** Adds the devices of pools that are wanted, and that do not run, to those that wait: LUKS2 devices first. */
@@ -123,13 +135,14 @@ export class RealEngine implements Engine {
 
   async #trySetUp(
     pool: LiminalPool,
-    { start = false, allSeen = false, removeCache = false, unlock = NO_UNLOCK }: Partial<SetUpOptions> = {},
+    { start = false, allSeen = false, removeCache = false, unlock = NO_UNLOCK, nameTurn }: SetUpRequest = {},
   ): Promise<{ pool: RealPool | null; changes: EngineChange[] }> {
     let release = (): void => undefined;
     try {
       const result = await trySetUp(pool, this.#links, {
         ...{ start, allSeen, removeCache, unlock },
-        claimName: (name) => {
+        claimName: async (name) => {
+          await nameTurn?.(name);
           release = this.#claimName(name);
         },
       });

@@ -54,8 +54,8 @@ export interface SetUpOptions {
   removeCache?: boolean;
   /** How an encrypted pool is opened. */
   unlock: Unlock;
-  /** Takes the name for the pool. Throws when a running pool has it, or is about to. */
-  claimName: (name: string) => void;
+  /** Takes the name for the pool, in its turn. Throws when a running pool has it, or is about to. */
+  claimName: (name: string) => void | Promise<void>;
 }
 
 /** Never throws: what goes wrong is the reason why the pool waits. */
@@ -124,7 +124,7 @@ async function decide(
     return { outcome: "waits" };
   }
   try {
-    options.claimName(record.name);
+    await options.claimName(record.name);
   } catch (error) {
     // What was unlocked on request stays open, as upstream leaves it: the pool can be set up when the name is free.
     undo.commit();
