@@ -5,7 +5,7 @@
 #                              and, only when they are named: boot (until the filesystems of /etc/fstab are mounted)
 #                              many (a start with up to 300 filesystems)
 #                              in-place (encryption in place, beside cryptsetup's)
-# STRATIS_VM_ACCEL=user-mode: the guests of guest, many and in-place are kernels in user mode (guest does not end there).
+# STRATIS_VM_ACCEL=user-mode: the guests of guest, many and in-place are kernels in user mode.
 # STRATIS_UPSTREAM: folder of the sources of stratisd 3.9.2, built for Debian 13, to measure beside ours in the guests.
 set -eu
 cd "$(dirname "$0")/.."

@@ -1,5 +1,8 @@
 #include "crypt_reencrypt.h"
 
+#include <sys/sysinfo.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <exception>
 #include <optional>
@@ -12,9 +15,19 @@ namespace {
 
 constexpr const char* kInit = "crypt_reencrypt_init_by_passphrase";
 
-// 64 MiB. The piece that is being worked on is in memory twice, users of the device wait for it, and so does everybody
-// else who wants to use the library; the library's own limit is 1 GiB.
-constexpr uint64_t kUsualHotzoneSectors = 131072;
+constexpr uint64_t kMiB = 1024 * 1024;
+// The piece that is being worked on is in memory twice, users of the device wait for it, and so does everybody else who
+// wants to use the library; but each costs several changes of the header and of device-mapper's tables, too, which small
+// pieces make a third of all. Left to itself the library takes what it has room for the checksums of, 262 MiB here.
+constexpr uint64_t kLargestUsualPiece = 192 * kMiB;
+constexpr uint64_t kMemoryShare = 8;
+
+uint64_t UsualHotzoneSectors() {
+  struct sysinfo info = {};
+  if (sysinfo(&info) != 0) throw NativeError(errno, "sysinfo", "the memory of this machine");
+  const uint64_t share = static_cast<uint64_t>(info.totalram) * info.mem_unit / kMemoryShare;
+  return std::max(kMiB, std::min(kLargestUsualPiece, share / kMiB * kMiB)) / 512;
+}
 
 crypt_params_reencrypt Params(const ReencryptRequest& request, crypt_reencrypt_mode_info mode, uint32_t flags) {
   crypt_params_reencrypt params = {};
@@ -78,7 +91,7 @@ void ReencryptRequest::Read(const Napi::Value& pathValue, const Napi::Value& val
   unlock = Unlock::FromJs(options.Get("unlock"), options.Name("unlock"));
   resilience = options.OptionalText("resilience", "checksum", 32);
   hash = options.OptionalText("hash", "sha256", 32);
-  mostHotzoneSectors = options.OptionalUint64("mostHotzoneSectors", kUsualHotzoneSectors, INT64_MAX / 512);
+  mostHotzoneSectors = options.OptionalUint64("mostHotzoneSectors", UsualHotzoneSectors(), INT64_MAX / 512);
   if (options.Has("mostPieces")) mostPieces = options.OptionalUint32("mostPieces", 0, UINT32_MAX);
 }
 

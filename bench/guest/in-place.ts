@@ -45,7 +45,7 @@ const POOL = "inplace";
 const KEY = "bench";
 const KEY_FILE = "/run/stratis-bench-key";
 const ANSWERS = 20;
-const PAUSE_MILLISECONDS = 200;
+const PAUSE_MILLISECONDS = 500;
 const OPERATION_MILLISECONDS = 60 * 60_000;
 const MIB = 1024 * 1024;
 
@@ -140,7 +140,7 @@ async function main(): Promise<void> {
   await daemon.encryptPool(pool, [KEY]);
   const options = ["--key-file", KEY_FILE, "--batch-mode", "--active-name", active, "--progress-json"];
   let output = "";
-  const cryptsetup = await seconds(async () => {
+  const cryptsetup = await observed(daemon, async () => {
     const command = ["reencrypt", ...options, "--progress-frequency", "1", `/dev/mapper/${container}`];
     output = (await run("cryptsetup", command, { timeout: OPERATION_MILLISECONDS })).stdout;
   });
@@ -159,7 +159,7 @@ async function main(): Promise<void> {
   });
   const measurements: InPlace = {
     ...{ mebibytes, encrypt: speed(encrypt), reencrypt: speed(reencrypt), decrypt: speed(decrypt) },
-    cryptsetup: { whole: mebibytes / cryptsetup, data: speedOf(cryptsetupMoments(output)) },
+    cryptsetup: { whole: mebibytes / cryptsetup.seconds, data: speedOf(cryptsetupMoments(output)) },
     answerIdle: median(idle),
     answerMeanwhile: median(answers),
     slowestAnswerMeanwhile: Math.max(...answers),

@@ -178,7 +178,10 @@ export interface CryptReencryptOptions {
   resilience?: string;
   /** Of the checksums; default "sha256". */
   hash?: string;
-  /** Of one piece; default 131072 (64 MiB), 0: whatever libcryptsetup takes, up to 1 GiB in memory. */
+  /**
+   * Of one piece, which is in memory twice; default 393216 (192 MiB) or an eighth of the machine's memory, whichever is
+   * less; 0: whatever libcryptsetup takes, up to 1 GiB.
+   */
   mostHotzoneSectors?: bigint;
   /** Stops after so many pieces; 0: when what a crash left of one is recovered. */
   mostPieces?: number;
