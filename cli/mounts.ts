@@ -1,6 +1,6 @@
 /** Where devices are mounted, as this process sees it (proc(5), mountinfo). */
 import { readFile, stat } from "node:fs/promises";
-import { deviceNumber } from "./device-number";
+import { deviceNumberOf, formatDeviceNumber } from "../src/dm/device-number";
 
 const MOUNTINFO = "/proc/self/mountinfo";
 
@@ -29,6 +29,6 @@ export async function mountPoints(): Promise<(device: string) => Promise<string[
   const points = mountPointsIn(await readFile(MOUNTINFO, "utf8"));
   return async (device) => {
     const facts = await stat(device, { bigint: true }).catch(() => null);
-    return facts === null ? undefined : (points.get(deviceNumber(facts.rdev)) ?? []);
+    return facts === null ? undefined : (points.get(formatDeviceNumber(deviceNumberOf(facts.rdev))) ?? []);
   };
 }

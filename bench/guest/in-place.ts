@@ -76,11 +76,13 @@ function speedOf(moments: readonly Pick<Sample, "time" | "doneBytes">[]): number
 
 const atData = (samples: readonly Sample[]): Sample[] => samples.filter((sample) => sample.doneBytes > 0);
 
+interface Observed {
+  readonly seconds: number;
+  readonly samples: readonly Sample[];
+}
+
 /** Asks the daemon for everything, again and again, until `work` is done. */
-async function observed(
-  daemon: Daemon,
-  work: () => Promise<unknown>,
-): Promise<{ seconds: number; samples: Sample[] }> {
+async function observed(daemon: Daemon, work: () => Promise<unknown>): Promise<Observed> {
   const samples: Sample[] = [];
   const state = { done: false };
   const took = seconds(work).finally(() => {
@@ -108,6 +110,12 @@ function cryptsetupMoments(output: string): Pick<Sample, "time" | "doneBytes">[]
   });
 }
 
+/** How many times 4 MiB. */
+async function blocksOf(device: string): Promise<number> {
+  const { stdout } = await run("blockdev", ["--getsize64", device]);
+  return Math.floor(Number(stdout) / (4 * MIB));
+}
+
 /** The names and the size of the device that is encrypted. */
 async function cryptDevice(): Promise<{ container: string; active: string; mebibytes: number }> {
   const { stdout } = await run("dmsetup", ["table"]);
@@ -125,7 +133,17 @@ async function main(): Promise<void> {
   await daemon.start();
   writeFileSync(KEY_FILE, "a key for measurements");
   await stratis("key", "set", "--keyfile-path", KEY_FILE, KEY);
-  const pool = await daemon.createPool(POOL, [await disk("small")]);
+  const device = await disk("small");
+  // The disk is a sparse file, which whoever writes first would have to wait for.
+  say("the disk's blocks");
+  await run("dd", [
+    "if=/dev/zero",
+    `of=${device}`,
+    "bs=4M",
+    "oflag=direct",
+    `count=${await blocksOf(device)}`,
+  ]);
+  const pool = await daemon.createPool(POOL, [device]);
   const filesystem = await daemon.createFilesystem(pool, "fs");
   const idle: number[] = [];
   for (let index = 0; index < ANSWERS; index += 1) idle.push(await seconds(() => daemon.managedObjects()));
@@ -153,7 +171,7 @@ async function main(): Promise<void> {
   const samples = [encrypt, reencrypt, decrypt].flatMap((operation) => operation.samples);
   const meanwhile = atData(samples);
   const answers = meanwhile.map(({ answer }) => answer);
-  const speed = (operation: { seconds: number; samples: Sample[] }): InPlaceSpeed => ({
+  const speed = (operation: Observed): InPlaceSpeed => ({
     whole: mebibytes / operation.seconds,
     data: speedOf(atData(operation.samples)),
   });

@@ -1,7 +1,7 @@
 /** The debug commands of every level (cli.md §3.8, §12.9). */
 import { stat, writeFile } from "node:fs/promises";
 import type { Action, Context } from "../context";
-import { deviceNumber } from "../device-number";
+import { deviceNumberOf, formatDeviceNumber } from "../../src/dm/device-number";
 import { NotFoundError, SynthUeventError, UnintendedCommandError } from "../errors";
 import { jsonText } from "../format/json";
 import { pythonList } from "../format/python-literal";
@@ -30,7 +30,7 @@ async function ueventFile(path: string): Promise<string> {
     const facts = await stat(path, { bigint: true });
     if (!facts.isBlockDevice()) throw new Error(`${path} is not a block device`);
     // Not the name: names with a slash, and links, have others in sysfs.
-    return `/sys/dev/block/${deviceNumber(facts.rdev)}/uevent`;
+    return `/sys/dev/block/${formatDeviceNumber(deviceNumberOf(facts.rdev))}/uevent`;
   } catch (error) {
     throw new SynthUeventError(error instanceof Error ? error : new Error(String(error)));
   }

@@ -4,7 +4,7 @@
  */
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { deviceNumber } from "../device-number";
+import { deviceNumberOf, formatDeviceNumber } from "../../src/dm/device-number";
 import { messageOf, UnintendedCommandError } from "../errors";
 import { formatSize } from "../format/size";
 import type { ManagedObject } from "../managed-objects";
@@ -22,7 +22,7 @@ async function numberAt(path: string): Promise<string> {
     throw new UnintendedCommandError(why, { cause: error });
   });
   if (!facts.isBlockDevice()) throw new UnintendedCommandError(`${path} is not a block device`);
-  return deviceNumber(facts.rdev);
+  return formatDeviceNumber(deviceNumberOf(facts.rdev));
 }
 
 /** What speaks against a device; null if nothing does. */

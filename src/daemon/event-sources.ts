@@ -70,11 +70,13 @@ export function watchUdev({ engine, emit, fail }: EventTarget): EventSource {
   };
 }
 
+const TYPES_OF_OURS: readonly (string | undefined)[] = ["crypto_LUKS", "stratis"];
+
 async function allStratisDevices(): Promise<UdevDevice[]> {
-  const devices: UdevDevice[] = [];
-  for (const ID_FS_TYPE of ["crypto_LUKS", "stratis"])
-    devices.push(...(await native().udevEnumerate({ subsystem: "block", properties: { ID_FS_TYPE } })));
-  return devices.map((device) => ({ ...device, action: "change" }));
+  const devices = await native().udevEnumerate({ subsystem: "block" });
+  return devices
+    .filter(({ properties }) => TYPES_OF_OURS.includes(properties["ID_FS_TYPE"]))
+    .map((device) => ({ ...device, action: "change" }));
 }
 
 /** Listens for device-mapper events. The first round looks at every pool. */

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { deviceNumbersEqual, formatDeviceNumber, parseDeviceNumber } from "../../../src/dm/device-number";
+import {
+  deviceNumberOf,
+  deviceNumbersEqual,
+  formatDeviceNumber,
+  parseDeviceNumber,
+} from "../../../src/dm/device-number";
 import { anyDevice, dmError } from "./lines";
 
 test("both ways", () => {
@@ -12,6 +17,12 @@ test("both ways", () => {
       assert.deepEqual(parseDeviceNumber(formatDeviceNumber(device)), device);
     }),
   );
+});
+
+test("of what stat gives: eight bits of the minor number below the major one, the others above it", () => {
+  assert.deepEqual(deviceNumberOf(0x0805n), { major: 8, minor: 5 });
+  assert.deepEqual(deviceNumberOf(0xfed01n), { major: 0xfed, minor: 1 });
+  assert.deepEqual(deviceNumberOf(0xabcffd12n), { major: 0xffd, minor: 0xabc12 });
 });
 
 test("equality", () => {

@@ -17,6 +17,8 @@ export interface Operation {
   /** Brings the state about from which the operation starts; called after each crash too. */
   prepare: () => Promise<void>;
   perform: () => Promise<Reply>;
+  /** Dying in it may leave a pool that nobody unlocks at the start, with devices that a stop clears away. */
+  leavesLockedPool?: boolean;
 }
 
 const onFilesystems = (pool: CrashPool): Record<string, Operation> => ({
@@ -132,6 +134,8 @@ const onWholePools = (pool: CrashPool): Record<string, Operation> => ({
   "destruction of a pool": {
     prepare: () => pool.withoutAnyFilesystem(),
     perform: destroyPool,
+    // Of version 1 each device is unlocked by itself.
+    leavesLockedPool: pool.kind.encrypted && pool.kind.version === 2,
   },
   "a higher filesystem limit, for which thin metadata grows": {
     prepare: () => pool.ensureRoomy(),

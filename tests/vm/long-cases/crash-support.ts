@@ -34,7 +34,7 @@ function pointsOf(count: number): number[] {
 async function crashThroughout(
   context: TestContext,
   pool: CrashPool,
-  { prepare, perform }: Operation,
+  { prepare, perform, leavesLockedPool }: Operation,
 ): Promise<void> {
   const started = Date.now();
   await prepare();
@@ -63,6 +63,7 @@ async function crashThroughout(
     await killDaemon();
     await timed("restart", startCountedDaemon());
     try {
+      if (leavesLockedPool === true) await pool.stopLockedPool();
       await timed("verify", pool.requireNothingLeft());
       await timed("verify", pool.verifyData());
     } catch (error) {
