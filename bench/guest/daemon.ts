@@ -1,5 +1,6 @@
 /** The daemon that is measured, as its clients on the bus see it. */
-import { STRATIS_TOP, type ManagedObjects, type SystemBus } from "../../tests/vm/guest/bus";
+import { setTimeout as sleep } from "node:timers/promises";
+import { STRATIS_TOP, SystemBus, type ManagedObjects } from "../../tests/vm/guest/bus";
 import { startDaemon, stopDaemon } from "../../tests/vm/guest/daemon";
 
 const MANAGER = "org.storage.stratis3.Manager.r9";
@@ -9,12 +10,37 @@ export const FILESYSTEM = "org.storage.stratis3.filesystem.r9";
 /** The program; left out: ours. */
 const PROGRAM = process.env["STRATIS_BENCH_DAEMON"];
 
+const ASK_AGAIN_MILLISECONDS = 50;
+const ANSWER_MILLISECONDS = 5000;
+const FIRST_ANSWER_MILLISECONDS = 240_000;
+
+/** stratisd owns its name before it can answer, and a call that comes too soon is lost: asks until it answers. */
+async function firstAnswer(): Promise<void> {
+  const bus = await SystemBus.open(ANSWER_MILLISECONDS);
+  const end = Date.now() + FIRST_ANSWER_MILLISECONDS;
+  const state = { answered: false };
+  while (!state.answered) {
+    if (Date.now() > end) throw new Error("The daemon owns its name and does not answer");
+    const answer = bus.get(STRATIS_TOP, MANAGER, "Version").then(
+      () => {
+        state.answered = true;
+      },
+      // Not there yet, or lost; the next one tells.
+      () => sleep(ASK_AGAIN_MILLISECONDS),
+    );
+    await Promise.race([answer, sleep(ASK_AGAIN_MILLISECONDS)]);
+  }
+  await bus.close();
+}
+
 export class Daemon {
   constructor(private readonly bus: SystemBus) {}
 
-  /** Returns when it owns its name. */
-  async start(): Promise<void> {
+  /** Returns when it answers. `onNamed`: it owns its name, which may be sooner. */
+  async start(onNamed: () => void = () => undefined): Promise<void> {
     await startDaemon({ direct: true, ...(PROGRAM === undefined ? {} : { program: PROGRAM }) });
+    onNamed();
+    await firstAnswer();
   }
 
   async stop(): Promise<void> {

@@ -1,19 +1,10 @@
-/**
- * The daemon's log: winston, one line per message on stderr, in the form that operators of stratisd know; or entries of
- * the journal, where stderr leads there.
- */
-import { createWriteStream } from "node:fs";
-import * as winston from "winston";
+/** The daemon's log: lines on stderr, or entries of the journal, where stderr leads there. */
 import type { Engine } from "../engine/engine";
-import { LOG_LEVELS, setLogSink, type LogLevel } from "../log";
+import { setLogSink, type LogLevel } from "../log";
 import { leadsToJournal, writeToJournal, type Field } from "./journal";
 import { defaultFilter, isWanted, levelFilter, parseFilter, type LogFilter } from "./log-filter";
-import { formatLine } from "./log-line";
+import type { LineLog } from "./line-log";
 import { subjectsOf } from "./log-subjects";
-
-const STDERR = 2;
-/** How long an exit waits for a reader of the log that has stopped reading. */
-const FLUSH_MILLISECONDS = 1000;
 
 export function chooseFilter(logLevel: LogLevel | null, environment: NodeJS.ProcessEnv): LogFilter {
   if (logLevel !== null) return levelFilter(logLevel);
@@ -29,60 +20,34 @@ export interface Logging {
   flush(): Promise<void>;
 }
 
-/**
- * Starts logging, in the name of `program`.
- *
- * The stream writes on libuv's threads: a reader that has stopped reading holds up the log, not the daemon.
- */
+/** Loaded with the first line: a daemon whose log is the journal has no use for it, and starts sooner without. */
+function startLineLog(onClosed: () => void): LineLog {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- import() would be answered after the message
+  const { startLines } = require("./line-log") as typeof import("./line-log");
+  return startLines(onClosed);
+}
+
+/** Starts logging, in the name of `program`. */
 export function startLogging(program: string, filter: LogFilter, environment: NodeJS.ProcessEnv): Logging {
-  const colored = process.stderr.isTTY;
   const toJournal = leadsToJournal(environment);
   let known: Engine | null = null;
-  const lines = startLines();
+  let lines: LineLog | null = null;
   setLogSink((level, target, message) => {
     if (!isWanted(filter, level, target, message)) return;
     const fields = (): Field[] => (known === null ? [] : subjectsOf(message, known));
     if (toJournal && writeToJournal(program, level, target, message, fields())) return;
-    lines.write(level, formatLine(new Date(), level, target, message, colored));
+    lines ??= startLineLog(() => {
+      // Nobody is left to be told when stderr is closed.
+      setLogSink(() => undefined);
+    });
+    lines.write(level, target, message);
   });
   return {
     follow: (engine) => {
       known = engine;
     },
-    flush: () => lines.flush(),
+    flush: async () => {
+      await lines?.flush();
+    },
   };
-}
-
-interface Lines {
-  write(level: LogLevel, line: string): void;
-  flush(): Promise<void>;
-}
-
-function startLines(): Lines {
-  const stream = createWriteStream("", { fd: STDERR, autoClose: false });
-  const levels = Object.fromEntries(LOG_LEVELS.map((level, index) => [level, index]));
-  const line = winston.format.printf(({ message }) => String(message));
-  const log = winston.createLogger({
-    levels,
-    level: "trace",
-    format: line,
-    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston's typings give its transports as interfaces
-    transports: [new winston.transports.Stream({ stream, eol: "\n" })],
-  });
-  // Nobody is left to be told when stderr is closed.
-  stream.on("error", () => {
-    setLogSink(() => undefined);
-  });
-  const flush = (): Promise<void> =>
-    new Promise((resolve) => {
-      const timer = setTimeout(resolve, FLUSH_MILLISECONDS);
-      log.once("finish", () => {
-        stream.end(() => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
-      log.end();
-    });
-  return { write: (level, text) => void log.log(level, text), flush };
 }
