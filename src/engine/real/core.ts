@@ -87,6 +87,8 @@ export class PoolCore {
   status: ThinPoolStatus | null = null;
   /** Thin metadata could not grow; not tried again until space may have come. */
   outOfMetadataSpace = false;
+  /** Its devices are being closed or wiped: that they go is no news. */
+  isEnding = false;
   /** The operation in place that is running. */
   inPlace: InPlaceRun | null = null;
   #record: PoolRecord;

@@ -128,7 +128,7 @@ export class DeviceEvents {
   #runningPoolOf({ major, minor }: UdevDevice): { pool: RealPool; device: RealBlockDev } | undefined {
     const isIt = (number: DeviceNumber): boolean => number.major === major && number.minor === minor;
     for (const pool of this.pools.values())
-      for (const device of pool.core.devices.values())
+      for (const device of pool.core.isEnding ? [] : pool.core.devices.values())
         if (device.present && (isIt(device.number) || isIt(device.physicalNumber))) return { pool, device };
     return undefined;
   }

@@ -11,8 +11,6 @@
  * decryption: header, data, flex devices, record, no header. A header that has nothing encrypted any more, which only
  *   libcryptsetup's end of a decryption makes, is one to be taken away at a start.
  */
-import { writeFile } from "node:fs/promises";
-import * as path from "node:path";
 import * as names from "../../dm/names";
 import { dmPath, listDmDevices, removeDmDevice } from "../../dm/operations";
 import { native } from "../../native";
@@ -22,7 +20,7 @@ import { withUndo } from "../undo";
 import { encryptedRecord, plainRecord } from "./backstore/allocation";
 import { withBlockFile } from "./block-file";
 import type { PoolCore } from "./core";
-import { keepingHeaders, withHeaderFolder } from "./crypt/header-backup";
+import { keepingHeaders, withHeaderFile } from "./crypt/header-backup";
 import { DeviceCrypts } from "./crypt/device-crypts";
 import { describeDisagreement } from "./crypt/legacy-info";
 import { PoolCrypt } from "./crypt/pool-crypt";
@@ -60,9 +58,7 @@ export async function beginEncryption(core: PoolCore, request: AcceptedRequest):
   const { container } = core.numbers;
   const { logicalSectorSize } = await withBlockFile(dmPath(container), {}, (file) => file.info());
   const begun = withUndo(async (undo) => {
-    const crypt = await withHeaderFolder(async (folder) => {
-      const file = path.join(folder, "header");
-      await writeFile(file, new Uint8Array(4096), { mode: 0o600 });
+    const crypt = await withHeaderFile(async (file) => {
       await PoolCrypt.prepare(core.uuid, file, request, logicalSectorSize);
       undo.push("wipe the LUKS2 header", () =>
         native()

@@ -4,7 +4,7 @@
  */
 import { checkPoolRecord, memberRecords, type PoolRecord } from "../../disk/pool-record";
 import type { Timestamp } from "../../disk/mda";
-import { SIGBLOCK_FLAG } from "../../disk/static-header";
+import { SIGBLOCK_FLAG, type StaticHeader } from "../../disk/static-header";
 import type { DeviceNumber } from "../../dm/device-number";
 import * as names from "../../dm/names";
 import { dmPath, listDmDevices, removeDmDevice } from "../../dm/operations";
@@ -56,10 +56,7 @@ export async function setUpPool(
   const { record } = found;
   const headers = new Map([...found.devices].map(([uuid, device]) => [uuid, device.header]));
   const layout = layoutOf(headers);
-  checkPoolRecord(record, layout.version);
-  // Throws for segments that overlap or reach beyond their device.
-  for (const device of memberRecords(record)) deviceAllocator(record, headers, device);
-  if (record.cacheTier !== null) requireAllTaken(record.cacheTier, headers);
+  requireSound(record, headers);
   const core = await withUndo(async (undo) => {
     const assembled = await assemble(found, layout, links, undo);
     if (formerCache.length > 0) await recordWithoutCache(assembled, formerCache);
@@ -68,6 +65,14 @@ export async function setUpPool(
   await releaseCache(core, formerCache);
   await completeSetUp(core, found);
   return core;
+}
+
+/** Before any device is made by the record's numbers: throws where they can't be those of a pool on these devices. */
+export function requireSound(record: PoolRecord, headers: ReadonlyMap<DevUuid, StaticHeader>): void {
+  checkPoolRecord(record, layoutOf(headers).version);
+  // Throws for segments that overlap or reach beyond their device.
+  for (const device of memberRecords(record)) deviceAllocator(record, headers, device);
+  if (record.cacheTier !== null) requireAllTaken(record.cacheTier, headers);
 }
 
 /**

@@ -41,9 +41,9 @@ async function removeUpperLayers(core: PoolCore): Promise<void> {
 }
 
 async function removeLowerLayers(core: PoolCore, beforeBackstore: () => Promise<void>): Promise<void> {
-  await core.stack.removeThinLayers();
+  await core.stack.removeThinPool();
   await core.mdv.unmount();
-  await core.stack.removeMdv();
+  await core.stack.removeFlexDevices();
   await beforeBackstore();
   await core.stack.removeBackstore();
   await core.crypt?.forgetVolumeKey();
@@ -70,6 +70,7 @@ export async function stop(core: PoolCore): Promise<{ left: "nothing" } | { left
   await removeUpperLayers(core);
   try {
     await removeLowerLayers(core, () => saveStopped(core));
+    core.isEnding = true;
     for (const device of core.deviceCrypts()) await device.close();
     return { left: "nothing" };
   } catch (error) {
@@ -79,19 +80,24 @@ export async function stop(core: PoolCore): Promise<{ left: "nothing" } | { left
 }
 
 /**
- * Destroys a pool without filesystems. Its end is recorded on one device before any is wiped, so that an interruption
- * is finished at the next start.
+ * Destroys a pool without filesystems. Its end is recorded on one device before anything is wiped, so that an
+ * interruption is finished at the next start.
  */
 export async function destroy(core: PoolCore): Promise<void> {
   await core.inPlace?.end("the pool was destroyed");
+  const [marked, ...others] = [...core.dataDevices(), ...core.cacheDevices()];
+  const mark = async (): Promise<void> => {
+    await marked?.writeFlags(SIGBLOCK_FLAG.destroying);
+  };
   await removeLowerLayers(core, async () => {
     if (core.crypt === null) return;
     await removeCryptDevices(core);
+    await mark();
     await core.crypt.wipe();
   });
-  const [marked, ...others] = [...core.dataDevices(), ...core.cacheDevices()];
   if (marked === undefined) return;
-  await marked.writeFlags(SIGBLOCK_FLAG.destroying);
+  if (core.crypt === null) await mark();
+  core.isEnding = true;
   const failures: string[] = [];
   for (const device of [...others, marked]) {
     // The mark stays while another device still claims to belong to the pool.

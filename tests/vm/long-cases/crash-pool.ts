@@ -23,7 +23,7 @@ import {
 } from "../cases/support";
 import { STRATIS_NAME, STRATIS_TOP } from "../guest/bus";
 import { startCountedDaemon } from "../guest/crash-points";
-import { stopDaemon } from "../guest/daemon";
+import { daemonLog, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 
 export const MANAGER = "org.storage.stratis3.Manager.r9";
@@ -314,8 +314,9 @@ export class CrashPool {
     await this.ensurePool();
   }
 
-  /** Stops a pool that is listed as stopped, and has devices all the same. */
-  async stopLockedPool(): Promise<void> {
+  /** After an interrupted destruction: a pool that is locked, and has devices all the same, is stopped. */
+  async settleDestruction(): Promise<void> {
+    assert.doesNotMatch(await daemonLog(), /Could not wipe the LUKS2 header/);
     if ((await poolName()) === undefined && (await dmDevices()).length > 0) await succeeded(stopPool());
   }
 

@@ -59,11 +59,15 @@ async function crashThroughout(
       "perform",
       perform().catch(() => null),
     );
+    assert.ok(
+      answered === null || answered.code === 0,
+      `point ${point}: refused: ${answered?.message ?? ""}`,
+    );
     const died = stepsSoFar().at(-1) ?? "the first";
     await killDaemon();
     await timed("restart", startCountedDaemon());
     try {
-      if (leavesLockedPool === true) await pool.stopLockedPool();
+      if (leavesLockedPool === true) await pool.settleDestruction();
       await timed("verify", pool.requireNothingLeft());
       await timed("verify", pool.verifyData());
     } catch (error) {

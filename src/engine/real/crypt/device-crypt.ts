@@ -8,6 +8,7 @@ import type { DevUuid, PoolUuid } from "../../../uuid";
 import { ChainedError, EngineError } from "../../errors";
 import { sectorSizesOf, withBlockFile, type SectorSizes } from "../block-file";
 import { requestUdevChange } from "../uevent";
+import { withHeaderFile } from "./header-backup";
 import { InPlaceDevice } from "./in-place-device";
 import { rawTokensOf, type HeaderFormat } from "./luks-device";
 import { liveLength } from "./mapping";
@@ -73,15 +74,31 @@ export class DeviceCrypt extends InPlaceDevice {
     sectorSize: number | null,
   ): Promise<DeviceCrypt> {
     const crypt = new DeviceCrypt(path, number, sectorSizes, token);
-    await crypt.format(sectorSize === null ? FORMAT : { ...FORMAT, sectorSize }, request);
-    try {
-      await native().cryptSetToken(path, STRATIS_SLOT, printStratisToken(token));
+    const orWipe = async (work: () => Promise<unknown>): Promise<void> => {
+      try {
+        await work();
+      } catch (error) {
+        await crypt.wipe();
+        throw new ChainedError(`Failed to open ${path}, which was just encrypted`, error);
+      }
+    };
+    const setToken = (container: string): Promise<unknown> =>
+      native().cryptSetToken(container, STRATIS_SLOT, printStratisToken(token));
+    if (sectorSize === null) {
+      await crypt.format(FORMAT, request);
+      await orWipe(() => setToken(path));
+    } else
+      // Whole from the first moment on, so that what an interruption leaves can be told from somebody else's.
+      await withHeaderFile(async (file) => {
+        await new DeviceCrypt(file, number, sectorSizes, token).format({ ...FORMAT, sectorSize }, request);
+        await setToken(file);
+        await orWipe(() => native().cryptHeaderRestore(path, file));
+      });
+    await orWipe(async () => {
+      await crypt.refresh();
       await crypt.open({ method: "any", passphrase: null });
-      return crypt;
-    } catch (error) {
-      await crypt.wipe();
-      throw new ChainedError(`Failed to open ${path}, which was just encrypted`, error);
-    }
+    });
+    return crypt;
   }
 
   get poolUuid(): PoolUuid {

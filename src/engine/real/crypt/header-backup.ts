@@ -167,11 +167,13 @@ async function makeFolder(parent: string): Promise<string> {
   return await mkdtemp(path.join(parent, PREFIX));
 }
 
-/** A folder in memory, for the time of `work`, for files that hold headers. */
-export async function withHeaderFolder<T>(work: (folder: string) => Promise<T>, parent = FOLDER): Promise<T> {
-  const folder = await makeFolder(parent);
+/** A file in memory, for the time of `work`, to make a header in. */
+export async function withHeaderFile<T>(work: (file: string) => Promise<T>): Promise<T> {
+  const folder = await makeFolder(FOLDER);
   try {
-    return await work(folder);
+    const file = path.join(folder, "header");
+    await writeFile(file, new Uint8Array(4096), { mode: 0o600 });
+    return await work(file);
   } finally {
     await removeFolder(folder);
   }

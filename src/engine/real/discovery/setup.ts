@@ -2,10 +2,8 @@
  * Deciding what becomes of a pool whose devices are known: it is set up, it waits, or it is the remains of an
  * interrupted creation or destruction, which are cleared away (engine.md §9).
  */
-import { memberRecords, type DeviceRecord, type PoolRecord } from "../../../disk/pool-record";
+import type { PoolRecord } from "../../../disk/pool-record";
 import { logger } from "../../../log";
-import type { DevUuid } from "../../../uuid";
-import type { BlockDevTier } from "../../engine";
 import { EngineError, errorText } from "../../errors";
 import { withUndo, type UndoStack } from "../../undo";
 import { RealBlockDev } from "../blockdev";
@@ -15,9 +13,11 @@ import type { PoolCore } from "../core";
 import { setUpPool, type FoundPool } from "../pool-setup";
 import { hasLeftovers, removeLeftovers } from "../thinpool/stack";
 import type { LinkNotifier } from "../uevent";
-import { newestRecord, type FoundDevice } from "./found";
-import { describePool, type LiminalPool } from "./liminal";
-import { dropUncommitted, hasFlag, wipe } from "./uncommitted";
+import { clearAway } from "./clear-away";
+import { newestRecord } from "./found";
+import { describePool, lockedDevices, type LiminalPool } from "./liminal";
+import { members, recordedDevices } from "./recorded";
+import { dropUncommitted, hasFlag } from "./uncommitted";
 import { forgetClosed, unlockDevices } from "./unlock";
 
 const log = logger("stratisd::engine::discovery");
@@ -27,8 +27,6 @@ const log = logger("stratisd::engine::discovery");
  */
 export type SetUpOutcome =
   { outcome: "running"; core: PoolCore } | { outcome: "waits" } | { outcome: "gone" };
-
-const recordedDevices = (record: PoolRecord): DevUuid[] => memberRecords(record).map(({ uuid }) => uuid);
 
 const FEATURE_NAMES = {
   Encryption: "encryption",
@@ -97,13 +95,11 @@ async function decide(
   undo: UndoStack,
 ): Promise<SetUpOutcome> {
   await recoverHeaders([...pool.luks.values()]);
+  if (await endDestruction(pool, options)) return { outcome: "gone" };
+  if (!options.start) await finishPartialStop(pool);
   await unlockDevices(pool, options, undo);
+  if (await endDestruction(pool, options)) return { outcome: "gone" };
   const devices = [...pool.devices.values()];
-  if (devices.some(({ header }) => hasFlag(header, "destroying"))) {
-    requireAllSeen("destruction", options);
-    await clearAway(pool, devices, "destruction");
-    return { outcome: "gone" };
-  }
   const newest = await newestRecord(devices);
   if (newest === null) {
     if (devices.every(({ header }) => hasFlag(header, "creating"))) {
@@ -141,6 +137,22 @@ async function decide(
   const formerCache = removesCache ? [...members(pool, record).values()].filter(isOfCache) : [];
   if (removesCache) await requireNoCacheLive(pool, record);
   return { outcome: "running", core: await setUpPool(found, links, formerCache) };
+}
+
+/** False: none of the devices that are open tells of one. */
+async function endDestruction(pool: LiminalPool, options: SetUpOptions): Promise<boolean> {
+  const devices = [...pool.devices.values()];
+  if (!devices.some(({ header }) => hasFlag(header, "destroying"))) return false;
+  requireAllSeen("destruction", options);
+  await clearAway(pool, devices, "destruction");
+  return true;
+}
+
+/** The same as finishStop() where some of the encrypted devices of a pool are closed, and others are not. */
+async function finishPartialStop(pool: LiminalPool): Promise<void> {
+  if (pool.devices.size === 0 || lockedDevices(pool).length === 0) return;
+  const newest = await newestRecord([...pool.devices.values()]);
+  if (newest?.record.started === false) await finishStop(pool, newest.record.name);
 }
 
 /** Devices of a pool that is recorded as stopped are left from a stop, or from a start, that was interrupted. */
@@ -181,48 +193,4 @@ function requireExactDevices(pool: LiminalPool, record: PoolRecord): void {
     throw new EngineError(
       `${strangers.map(([, { path }]) => path).join(", ")} carries the pool's UUID but is not in its metadata`,
     );
-}
-
-function members(pool: LiminalPool, record: PoolRecord): Map<DevUuid, RealBlockDev> {
-  const ofTier = (tier: BlockDevTier, entries: readonly DeviceRecord[]): [DevUuid, RealBlockDev][] =>
-    entries.map((entry) => {
-      const device = pool.devices.get(entry.uuid);
-      if (device === undefined) throw new EngineError(`device ${entry.uuid} is missing`);
-      if (device.size < device.header.deviceSize)
-        throw new EngineError(
-          `${device.path} has ${device.size} sectors, less than the ${device.header.deviceSize} sectors recorded on it`,
-        );
-      return [
-        entry.uuid,
-        new RealBlockDev(
-          device.path,
-          device.number,
-          device.sectorSizes,
-          device.header,
-          entry,
-          tier,
-          pool.luks.get(entry.uuid) ?? null,
-        ),
-      ];
-    });
-  return new Map([
-    ...ofTier("data", record.dataTier.devices),
-    ...ofTier("cache", record.cacheTier?.devices ?? []),
-  ]);
-}
-
-/** Removes what is left of a pool that was never completed, or whose destruction was under way. */
-async function clearAway(
-  pool: LiminalPool,
-  devices: FoundDevice[],
-  what: "creation" | "destruction",
-): Promise<void> {
-  log.warn(
-    `The ${what} of pool ${pool.uuid} was interrupted; clearing ${devices.map(({ path }) => path).join(", ")}`,
-  );
-  await removeLeftovers(pool.uuid);
-  // A device that says what is going on goes last, so that an interruption here is noticed again.
-  const last = ({ header }: FoundDevice): number => (hasFlag(header, "destroying") ? 1 : 0);
-  for (const device of [...devices].sort((a, b) => last(a) - last(b)))
-    await wipe(device, pool.luks.get(device.header.devUuid));
 }

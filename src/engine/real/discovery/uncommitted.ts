@@ -26,17 +26,17 @@ export async function dropUncommitted(pool: LiminalPool, record: PoolRecord): Pr
   if ([...recorded].some((uuid) => !pool.devices.has(uuid))) return;
   for (const [uuid, device] of [...pool.devices]) {
     if (recorded.has(uuid) || !isUncommitted(device)) continue;
-    warnOfUncommitted(device, record.name);
+    warnOfUncommitted(device.path, record.name);
     await wipe(device, pool.luks.get(uuid));
     pool.devices.delete(uuid);
     pool.luks.delete(uuid);
   }
 }
 
-const isUncommitted = ({ header }: FoundDevice): boolean =>
+export const isUncommitted = ({ header }: Pick<FoundDevice, "header">): boolean =>
   hasFlag(header, "joining") || hasFlag(header, "creating");
 
-function warnOfUncommitted({ path }: FoundDevice, poolName: string): void {
+export function warnOfUncommitted(path: string, poolName: string): void {
   log.warn(
     `${path} was being added to pool "${poolName}", or taken out of it, when that was interrupted; it is free again`,
   );
@@ -53,7 +53,7 @@ export async function handleStranger(device: FoundDevice, { core, name }: RealPo
     isUncommitted(device) && !core.devices.has(header.devUuid) && core.deviceCrypts().length === 0;
   try {
     if (mayBeDropped && (await newestRecord([device])) === null) {
-      warnOfUncommitted(device, name);
+      warnOfUncommitted(path, name);
       await wipe(device);
       return;
     }

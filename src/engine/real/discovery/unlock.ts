@@ -11,6 +11,7 @@ import { legacyInfo } from "../crypt/legacy-info";
 import type { Unlock } from "../crypt/request";
 import { newestRecord, readFound } from "./found";
 import { describePool, isMixture, lockedDevices, type LiminalPool } from "./liminal";
+import { isUncommitted, warnOfUncommitted } from "./uncommitted";
 
 const log = logger("stratisd::engine::discovery");
 
@@ -96,16 +97,37 @@ async function openByItsOwn(
 
 /**
  * Locked devices of which a pool, all of whose devices are open, knows nothing: they were being added when that was
- * interrupted.
+ * interrupted. Those that can be looked into, and have nothing of the pool inside, are free again.
  */
 async function dropStrangers(pool: LiminalPool): Promise<void> {
   const locked = lockedDevices(pool);
   if (locked.length === 0 || pool.devices.size === 0) return;
   const newest = await newestRecord([...pool.devices.values()]);
   if (newest === null || memberRecords(newest.record).some(({ uuid }) => !pool.devices.has(uuid))) return;
-  for (const { container, devUuid } of locked) {
-    log.warn(`${container} says that it belongs to ${describePool(pool)}, whose metadata does not name it`);
-    pool.luks.delete(devUuid);
+  for (const device of locked) {
+    pool.luks.delete(device.devUuid);
+    if (!(await freed(device, newest.record.name)))
+      log.warn(
+        `${device.container} says that it belongs to ${describePool(pool)}, whose metadata does not name it`,
+      );
+  }
+}
+
+async function freed(device: DeviceCrypt, poolName: string): Promise<boolean> {
+  try {
+    const wasOpen = (await device.mappingNumber()) !== null;
+    const number = await device.open({ method: "any", passphrase: null });
+    const found = await readFound(dmPath(number), number);
+    if (found !== null && !isUncommitted(found)) {
+      if (!wasOpen) await device.close();
+      return false;
+    }
+    await device.wipe();
+    warnOfUncommitted(device.container, poolName);
+    return true;
+  } catch (error) {
+    log.warn(`${device.container} can't be looked into, or not be freed: ${errorText(error)}`);
+    return false;
   }
 }
 

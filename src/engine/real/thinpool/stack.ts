@@ -310,17 +310,18 @@ export class PoolStack {
     });
   }
 
-  async removeThinLayers(): Promise<void> {
-    await this.#removeExisting([
-      names.thinPool(this.pool),
-      names.flexThinData(this.pool),
-      names.flexThinMeta(this.pool),
-      names.flexThinMetaSpare(this.pool),
-    ]);
+  async removeThinPool(): Promise<void> {
+    await this.#removeExisting([names.thinPool(this.pool)]);
   }
 
-  async removeMdv(): Promise<void> {
-    await this.#removeExisting([names.flexMdv(this.pool)]);
+  /** What the thin pool and the metadata volume were on; none is on another, and each removal waits for udev. */
+  async removeFlexDevices(): Promise<void> {
+    const removals = await Promise.allSettled(
+      [names.flexThinData, names.flexThinMeta, names.flexThinMetaSpare, names.flexMdv].map((name) =>
+        this.#removeExisting([name(this.pool)]),
+      ),
+    );
+    for (const removal of removals) if (removal.status === "rejected") throw removal.reason;
   }
 
   async removeBackstore(): Promise<void> {
