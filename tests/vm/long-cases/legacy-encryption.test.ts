@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { STRATIS_TOP } from "../guest/bus";
-import { killDaemon, startDaemon, stopDaemon } from "../guest/daemon";
+import { daemonLog, killDaemon, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 import {
   callStratis,
@@ -231,6 +231,7 @@ test("stopped, it is locked: listed with its bindings, and started with its key 
   await unmountAll();
   await stratis("pool", "stop", "--name", POOL);
   assert.deepEqual(await dmDevices(), []);
+  assert.doesNotMatch(await daemonLog(), /device-gone/, "that it closes its devices alarms nobody");
   const [locked, ...others] = await lockedPools();
   assert.ok(locked !== undefined && others.length === 0);
   assert.deepEqual([locked.name, locked.key_description], [POOL, [true, [true, "two"]]]);
