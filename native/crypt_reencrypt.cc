@@ -19,8 +19,8 @@ constexpr uint64_t kMiB = 1024 * 1024;
 // The piece that is being worked on is in memory twice, users of the device wait for it, and so does everybody else who
 // wants to use the library; but each costs several changes of the header and of device-mapper's tables, too, which small
 // pieces make a third of all. Left to itself the library takes what it has room for the checksums of, 262 MiB here.
-constexpr uint64_t kLargestUsualPiece = 192 * kMiB;
-constexpr uint64_t kMemoryShare = 8;
+constexpr uint64_t kLargestUsualPiece = 256 * kMiB;
+constexpr uint64_t kMemoryShare = 6;
 
 uint64_t UsualHotzoneSectors() {
   struct sysinfo info = {};

@@ -179,7 +179,7 @@ export interface CryptReencryptOptions {
   /** Of the checksums; default "sha256". */
   hash?: string;
   /**
-   * Of one piece, which is in memory twice; default 393216 (192 MiB) or an eighth of the machine's memory, whichever is
+   * Of one piece, which is in memory twice; default 524288 (256 MiB) or a sixth of the machine's memory, whichever is
    * less; 0: whatever libcryptsetup takes, up to 1 GiB.
    */
   mostHotzoneSectors?: bigint;
