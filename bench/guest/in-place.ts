@@ -66,12 +66,13 @@ function doneBytes(objects: ManagedObjects): number {
   return 0;
 }
 
-/** MiB/s between the first moment and the last. */
+/** MiB/s from the first moment until the last data were done: keys are derived after them. */
 function speedOf(moments: readonly Pick<Sample, "time" | "doneBytes">[]): number {
   const [first, last] = [moments[0], moments.at(-1)];
-  if (first === undefined || last === undefined || last.time <= first.time)
+  const done = moments.find(({ doneBytes: bytes }) => bytes === last?.doneBytes);
+  if (first === undefined || done === undefined || done.time <= first.time)
     throw new Error("The device is too small to tell how fast it is worked on");
-  return (last.doneBytes - first.doneBytes) / MIB / (last.time - first.time);
+  return (done.doneBytes - first.doneBytes) / MIB / (done.time - first.time);
 }
 
 const atData = (samples: readonly Sample[]): Sample[] => samples.filter((sample) => sample.doneBytes > 0);

@@ -16,7 +16,7 @@ import { CONSOLE_LOG } from "./qemu";
 
 const BUILD_MILLISECONDS = 90 * 60_000;
 const BOOT_MILLISECONDS = 120_000;
-const MEMORY_MIB = Number(process.env["STRATIS_VM_MEMORY"] ?? 1536);
+const MEMORY_MIB = Number(process.env["STRATIS_VM_MEMORY"] ?? 2048);
 
 /** Whether STRATIS_VM_ACCEL asks for it, where neither disks are pulled nor the machine boots again. */
 export const inUserMode = (): boolean => process.env["STRATIS_VM_ACCEL"] === "user-mode";
