@@ -110,10 +110,14 @@ export function watchDeviceMapper({ engine, emit, fail }: EventTarget): EventSou
   };
 }
 
-/** Checks pools at once, and then again ten seconds after each check has ended. */
+/**
+ * Checks pools ten seconds from now, and then again ten seconds after each check has ended. Those that run already have
+ * just been set up, are looked at by the first round of device-mapper's events, and at boot have to be mounted first.
+ */
 export function watchClock({ engine, emit }: EventTarget): EventSource {
   let stopped = false;
-  let timer: NodeJS.Timeout | undefined;
+  let timer: NodeJS.Timeout;
+  const later = (): NodeJS.Timeout => setTimeout(() => void round(), CHECK_INTERVAL_MILLISECONDS);
   const round = async (): Promise<void> => {
     try {
       countEvents("timer");
@@ -121,9 +125,9 @@ export function watchClock({ engine, emit }: EventTarget): EventSource {
     } catch (error) {
       timerLog.warn(`The check of pools failed: ${errorText(error)}`);
     }
-    if (!stopped) timer = setTimeout(() => void round(), CHECK_INTERVAL_MILLISECONDS);
+    if (!stopped) timer = later();
   };
-  void round();
+  timer = later();
   return {
     stop: () => {
       stopped = true;
