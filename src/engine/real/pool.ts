@@ -335,7 +335,7 @@ export class RealPool implements Pool {
       this.core.restrict(error);
       throw error;
     }
-    await this.core.announceLinks();
+    await this.core.ensureLinks();
   }
 
   metadata(current: boolean): Promise<string> {
