@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { STRATIS_TOP } from "../guest/bus";
+import { beforeStep, startCountedDaemon } from "../guest/crash-points";
 import { daemonLog, killDaemon, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 import {
@@ -350,4 +351,23 @@ test("unlocked while another one has its name, it is set up when that is free", 
   await until("both run", async () => (await stratisCommand("pool", "list", "--name", "twin")).status === 0);
   for (const name of ["twin", "other"]) await stratis("pool", "destroy", name);
   for (const path of [first, second]) await requireBlank(path);
+});
+
+test("locked in the middle of its destruction, it is cleared away when its key has shown that", async () => {
+  const device = await disk("d1");
+  await stopDaemon();
+  await makeTwin(device);
+  await startCountedDaemon();
+  beforeStep(/^cryptWipe/, "kill -9 $PPID");
+  await stratisFails("pool", "destroy", "twin");
+  await killDaemon();
+  // As a power cut: what is locked doesn't tell.
+  await removeMappings();
+  await startDaemon();
+  const [uuid = ""] = Object.keys((await managerProperty("r9", "StoppedPools")) as object);
+  const answer = await startPoolByBus({ uuid }, { unlock: true });
+  assert.match(answer.message, /was interrupted while being made or destroyed, and is gone/);
+  assert.deepEqual(await managerProperty("r9", "StoppedPools"), {});
+  assert.deepEqual(await dmDevices(), []);
+  await requireBlank(device);
 });

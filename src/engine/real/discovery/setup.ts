@@ -63,7 +63,10 @@ export async function trySetUp(
   options: SetUpOptions,
 ): Promise<SetUpOutcome> {
   try {
-    return await withUndo((undo) => decide(pool, links, options, undo));
+    const decided = await withUndo((undo) => decide(pool, links, options, undo));
+    // It waits for nothing any more.
+    if (decided.outcome === "gone") pool.reason = null;
+    return decided;
   } catch (error) {
     pool.reason = errorText(error);
     log.info(`Not setting up ${describePool(pool)} now, which may succeed later: ${pool.reason}`);
