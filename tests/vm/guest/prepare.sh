@@ -25,4 +25,9 @@ mkdir -p "$units/stratisd.service.d"
 # A test that kills the daemon decides itself when it comes back.
 printf '[Service]\nRestart=no\n' > "$units/stratisd.service.d/vm.conf"
 
+# Another version of libcryptsetup than Debian's, to try the daemon with.
+if [ -d "$root/project/build/libraries" ]; then
+    printf '[Service]\nEnvironment=LD_LIBRARY_PATH=/project/build/libraries\n' > "$units/stratisd.service.d/libraries.conf"
+fi
+
 sh "$root/project/tests/vm/guest/install.sh" "$root/project" "$root"
