@@ -9,9 +9,10 @@ import { becomeOnlyMinimalInstance } from "./single-instance";
 const stratisdMin: Program = {
   name: "stratisd-min",
   becomeOnlyInstance: becomeOnlyMinimalInstance,
-  openIpc: (engine, history): Promise<Ipc> => {
+  openIpc: async (engine, history, ready): Promise<Ipc> => {
+    await ready;
     const server = new JsonRpcServer({ engine, history, log: logger("stratisd::jsonrpc::server") });
-    return Promise.resolve({
+    return {
       failed: server.failed,
       // There are no signals: clients ask.
       emitChanges: () => undefined,
@@ -19,7 +20,7 @@ const stratisdMin: Program = {
         server.close();
         return Promise.resolve();
       },
-    });
+    };
   },
   failureLine: (text) => `Error: ${quotedText(text)}`,
 };
