@@ -286,13 +286,12 @@ export class PoolCore {
     await this.links.announce(filesystem.device, filesystem.uuid, this.name, filesystem.name);
   }
 
-  /** Asks udev for the link of a filesystem unless it is there. */
-  async ensureLink(filesystem: RealFilesystem): Promise<void> {
-    if (!(await isLinked(filesystem.device, this.name, filesystem.name))) await this.announceLink(filesystem);
-  }
-
-  /** For all filesystems at once. */
-  async ensureLinks(): Promise<void> {
-    await Promise.all([...this.filesystems.values()].map((filesystem) => this.ensureLink(filesystem)));
+  /** Asks udev at once for all links of the pool that are not there. */
+  async announceLinks(): Promise<void> {
+    const announceMissing = async (filesystem: RealFilesystem): Promise<void> => {
+      if (!(await isLinked(filesystem.device, this.name, filesystem.name)))
+        await this.announceLink(filesystem);
+    };
+    await Promise.all([...this.filesystems.values()].map(announceMissing));
   }
 }

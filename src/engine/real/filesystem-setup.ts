@@ -51,8 +51,6 @@ async function setUpFilesystem(core: PoolCore, record: FilesystemRecord): Promis
     const filesystem = new RealFilesystem(record, device, () => core.name);
     filesystem.mapped = await core.thin.mapped(record.uuid);
     core.filesystems.insert(filesystem);
-    // At once: at boot its check and its mount wait for the link.
-    await core.ensureLink(filesystem);
   } catch (error) {
     log.warn(`Filesystem "${record.name}" of pool "${core.name}" could not be set up: ${errorText(error)}`);
     core.unusable.push(record);

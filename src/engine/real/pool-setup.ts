@@ -254,6 +254,7 @@ async function completeSetUp(core: PoolCore, found: FoundPool): Promise<void> {
       `Pool "${core.name}" runs, but its metadata could not be brought up to date: ${errorText(error)}`,
     );
   }
+  await core.announceLinks();
 }
 
 /** Older versions did not record all of it; a pool that runs is recorded as started. */

@@ -335,7 +335,7 @@ export class RealPool implements Pool {
       this.core.restrict(error);
       throw error;
     }
-    await this.core.ensureLinks();
+    await this.core.announceLinks();
   }
 
   metadata(current: boolean): Promise<string> {
