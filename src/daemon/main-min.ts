@@ -9,10 +9,9 @@ import { becomeOnlyMinimalInstance } from "./single-instance";
 const stratisdMin: Program = {
   name: "stratisd-min",
   becomeOnlyInstance: becomeOnlyMinimalInstance,
-  openIpc: async (engine, history, ready): Promise<Ipc> => {
-    await ready;
+  openIpc: (engine, history): Promise<Ipc> => {
     const server = new JsonRpcServer({ engine, history, log: logger("stratisd::jsonrpc::server") });
-    return {
+    return Promise.resolve({
       failed: server.failed,
       // There are no signals: clients ask.
       emitChanges: () => undefined,
@@ -20,7 +19,7 @@ const stratisdMin: Program = {
         server.close();
         return Promise.resolve();
       },
-    };
+    });
   },
   failureLine: (text) => `Error: ${quotedText(text)}`,
 };

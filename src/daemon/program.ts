@@ -15,11 +15,8 @@ export interface Program {
   readonly name: "stratisd" | "stratisd-min";
   /** Resolves to the lock, which holds as long as the process lives. Rejects when another one has it. */
   becomeOnlyInstance(): Promise<FileLock>;
-  /**
-   * Resolves when clients are answered, which is after `ready`: the engine has its pools then. Before, while the engine
-   * waits for devices, there is time for what does not need them. `history`: of what clients ask to be changed.
-   */
-  openIpc(engine: Engine, history: WriteRecord, ready: Promise<void>): Promise<Ipc>;
+  /** Resolves when clients are answered. The engine has its pools already. `history`: of what they ask to be changed. */
+  openIpc(engine: Engine, history: WriteRecord): Promise<Ipc>;
   /** The line that tells why the program ended. */
   failureLine(text: string): string;
 }

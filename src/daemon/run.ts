@@ -133,12 +133,8 @@ class Daemon {
     };
     // Before the search for devices, so that none slips in between.
     if (!this.engine.isSimulator) this.#sources.push(watchUdev(target));
-    const ready = this.engine.initialize();
-    const opened = this.program.openIpc(this.engine, this.history, ready);
-    // Without clients to answer the search for pools is not left in the middle.
-    opened.catch(() => undefined);
-    await ready;
-    this.#ipc = await opened;
+    await this.engine.initialize();
+    this.#ipc = await this.program.openIpc(this.engine, this.history);
     // Of what came while it was being opened it may not know.
     this.#ipc.emitChanges(this.#untold);
     this.#untold = [];
