@@ -1,5 +1,5 @@
 /** Daemons that are killed before a step of an operation, or one of whose steps fails: see crash-native/ beside this file. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { startDaemon } from "./daemon";
 
@@ -21,6 +21,7 @@ export async function startCountedDaemon(): Promise<void> {
 function order(limit: number, ...more: string[]): void {
   tokens += 1;
   writeFileSync(`${CONTROL}.steps`, "");
+  rmSync(`${CONTROL}.died`, { force: true });
   writeFileSync(CONTROL, [`${limit} ${process.pid}-${tokens}`, ...more].join("\n"));
 }
 
@@ -28,6 +29,9 @@ function order(limit: number, ...more: string[]): void {
 export function countSteps(limit: number): void {
   order(limit);
 }
+
+/** Whether the daemon has come to the step before which it dies; its process may take a moment to be gone. */
+export const diedAtStep = (): boolean => existsSync(`${CONTROL}.died`);
 
 /** From now on steps are counted, and step `number` fails. */
 export function failStep(number: number): void {

@@ -22,7 +22,7 @@ import {
   type Reply,
 } from "../cases/support";
 import { STRATIS_NAME, STRATIS_TOP } from "../guest/bus";
-import { startCountedDaemon } from "../guest/crash-points";
+import { diedAtStep, startCountedDaemon } from "../guest/crash-points";
 import { daemonLog, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 
@@ -152,6 +152,8 @@ export class CrashPool {
     const unlock = encrypted ? ["--unlock-method", "any"] : [];
     const options = ["--remove-cache", ...unlock, "--name", "crash"];
     const { status, stderr } = await stratisCommand("pool", "start", ...options);
+    // Of a daemon that died no reply would have come.
+    if (status !== 0 && diedAtStep()) throw new Error(stderr);
     return { code: status ?? 1, message: stderr, result: null };
   }
 

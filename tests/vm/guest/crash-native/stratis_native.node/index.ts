@@ -5,7 +5,7 @@
  *
  * The file named by STRATIS_CRASH_CONTROL says what to do: "N TOKEN" counts steps since the token was new, and kills
  * the process before step N (0: never; a negative N: step -N fails instead). The names of the steps that were passed are
- * in the file beside it, ".steps".
+ * in the file beside it, ".steps"; a process that kills itself makes a file ".died" before.
  * Two more lines are a regular expression and a command, which is run before the first step whose name matches.
  */
 import { execFileSync } from "node:child_process";
@@ -47,7 +47,10 @@ function step(name: string): void {
     writeFileSync(`${control}.steps`, "");
   }
   passed += 1;
-  if (passed === Number(limit)) process.kill(process.pid, "SIGKILL");
+  if (passed === Number(limit)) {
+    writeFileSync(`${control}.died`, "");
+    process.kill(process.pid, "SIGKILL");
+  }
   if (pattern !== undefined && command !== undefined && !hasRun && new RegExp(pattern).test(name)) {
     hasRun = true;
     execFileSync("sh", ["-c", command]);
