@@ -111,8 +111,8 @@ export function watchDeviceMapper({ engine, emit, fail }: EventTarget): EventSou
 }
 
 /**
- * Checks pools ten seconds from now, and then again ten seconds after each check has ended. Those that run already have
- * just been set up, are looked at by the first round of device-mapper's events, and at boot have to be mounted first.
+ * Checks pools ten seconds from now, and then again ten seconds after each check has ended. The first round of
+ * device-mapper's events looks at those that run already.
  */
 export function watchClock({ engine, emit }: EventTarget): EventSource {
   let stopped = false;
