@@ -30,7 +30,7 @@ struct Activation {
 };
 
 struct Activated {
-  int keyslot = 0;
+  int keyslot = CRYPT_ANY_SLOT;
   bool volumeKeyLoaded = false;
 };
 
@@ -80,9 +80,14 @@ void ReadActivationOptions(const Napi::Value& value, const ArgumentName& name, A
     activation.volumeKeyDescription = ToKeyDescription(options.Get(member), options.Name(member));
 }
 
+// Null: a volume key has opened it.
+Napi::Value KeyslotToJs(Napi::Env env, int keyslot) {
+  return keyslot == CRYPT_ANY_SLOT ? env.Null() : Napi::Value(Napi::Number::New(env, keyslot));
+}
+
 Napi::Value ActivatedToJs(Napi::Env env, Activated& activated) {
   Napi::Object object = Napi::Object::New(env);
-  object.Set("keyslot", activated.keyslot);
+  object.Set("keyslot", KeyslotToJs(env, activated.keyslot));
   object.Set("volumeKeyLoaded", activated.volumeKeyLoaded);
   return object;
 }
@@ -93,7 +98,7 @@ Napi::Value Activate(const Napi::CallbackInfo& info) {
     const auto activation = std::make_shared<Activation>();
     activation->path = ToDevicePath(info[0], kName);
     activation->name = ToMappingName(info[1], {kName, "name"});
-    activation->unlock = Unlock::FromJs(info[2], {kName, "unlock"});
+    activation->unlock = Unlock::OrVolumeKeyFromJs(info[2], {kName, "unlock"});
     ReadActivationOptions(info[3], {kName, "options"}, *activation);
     return RunJob<Activated>(
         info.Env(), kName, [activation] { return ActivateDevice(*activation); }, ActivatedToJs);
@@ -104,7 +109,7 @@ Napi::Value LoadVolumeKey(const Napi::CallbackInfo& info) {
   constexpr const char* kName = "cryptLoadVolumeKey";
   return Promised(info.Env(), kName, [&] {
     const std::string path = ToDevicePath(info[0], kName);
-    const std::shared_ptr<Unlock> unlock = Unlock::FromJs(info[1], {kName, "unlock"});
+    const std::shared_ptr<Unlock> unlock = Unlock::OrVolumeKeyFromJs(info[1], {kName, "unlock"});
     const std::string description = ToKeyDescription(info[2], {kName, "description"});
     return RunJob<int>(
         info.Env(), kName,
@@ -116,7 +121,7 @@ Napi::Value LoadVolumeKey(const Napi::CallbackInfo& info) {
           SetKey(VolumeKeyring(), description, unlocked.key);
           return unlocked.keyslot;
         },
-        [](Napi::Env env, int& keyslot) -> Napi::Value { return Napi::Number::New(env, keyslot); });
+        [](Napi::Env env, int& keyslot) { return KeyslotToJs(env, keyslot); });
   });
 }
 

@@ -47,6 +47,7 @@
   F(crypt_token_luks2_keyring_get)      \
   F(crypt_token_status)                 \
   F(crypt_volume_key_get)               \
+  F(crypt_volume_key_verify)            \
   F(crypt_wipe)
 
 namespace stratis {

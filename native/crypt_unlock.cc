@@ -105,6 +105,21 @@ std::shared_ptr<Unlock> Unlock::FromJs(const Napi::Value& value, const ArgumentN
   return unlock;
 }
 
+std::shared_ptr<Unlock> Unlock::OrVolumeKeyFromJs(const Napi::Value& value, const ArgumentName& name) {
+  const char* const member = "volumeKey";
+  const ObjectReader reader(value, name);
+  if (!reader.Has(member)) return FromJs(value, name);
+  for (const char* other : kSecretMembers) {
+    if (reader.Has(other)) name.Refuse(std::string("it has ") + other + " beside a volume key");
+  }
+  for (const char* other : {"token", "keyslot"}) {
+    if (reader.Has(other)) name.Refuse(std::string("it has ") + other + " beside a volume key");
+  }
+  auto unlock = std::make_shared<Unlock>();
+  unlock->volumeKey_ = ToVolumeKey(reader.Get(member), reader.Name(member));
+  return unlock;
+}
+
 void Unlock::Prepare() {
   if (source_ == nullptr) return;
   passphrase_ = source_->Take();
@@ -112,6 +127,7 @@ void Unlock::Prepare() {
 }
 
 int Unlock::Try(const CryptDevice& device, const char* call, const Attempt& attempt) const {
+  if (volumeKey_ != nullptr) throw NativeError(EINVAL, call, device.path(), "it takes a passphrase, not a volume key");
   if (passphrase_.empty()) return TryTokens(device, call, attempt);
   int result = attempt(passphrase_, keyslot_);
   // The library tries all keyslots and tells of the last one, which may be that of another volume key.
@@ -151,6 +167,12 @@ int Unlock::TryTokens(const CryptDevice& device, const char* call, const Attempt
 
 UnlockedKey Unlock::Open(const CryptDevice& device) const {
   UnlockedKey unlocked;
+  if (volumeKey_ != nullptr) {
+    device.Check(crypt_volume_key_verify(device.get(), volumeKey_->text(), volumeKey_->size()),
+                 "crypt_volume_key_verify");
+    unlocked.key = volumeKey_->Copy();
+    return unlocked;
+  }
   unlocked.key = Secret(kMostVolumeKeyBytes);
   size_t size = unlocked.key.size();
   char* const buffer = reinterpret_cast<char*>(unlocked.key.data());

@@ -5,10 +5,10 @@ import { logger } from "../log";
 const log = logger("stratisd::engine::undo");
 
 export class UndoStack {
-  readonly #steps: { what: string; undo: () => Promise<void> }[] = [];
+  readonly #steps: { what: string; undo: () => Promise<void> | void }[] = [];
 
   /** `what` says what undoing does: "wipe /dev/sda". */
-  push(what: string, undo: () => Promise<void>): void {
+  push(what: string, undo: () => Promise<void> | void): void {
     this.#steps.push({ what, undo });
   }
 

@@ -82,6 +82,11 @@ export interface TokenUnlock {
 /** EPERM when a passphrase was tried and opens nothing; ENOKEY, ENOENT and others when there was none to try. */
 export type CryptUnlock = PassphraseUnlock | TokenUnlock;
 
+/** What opens a device without the derivation of a key. EPERM: it is not the device's. */
+export interface VolumeKeyUnlock {
+  volumeKey: VolumeKey;
+}
+
 /** The key that encrypts the data. It stays in the addon's locked memory until wipe(), or until nobody has the handle. */
 export interface VolumeKey {
   readonly bytes: number;
@@ -260,16 +265,24 @@ export interface CryptAddon {
 
   /**
    * Makes the mapping `name` of dm-crypt. With `volumeKeyDescription` the volume key goes into the keyring of this
-   * process under that description, except while a re-encryption is pending: `volumeKeyLoaded` tells.
+   * process under that description, except while an operation in place is pending: `volumeKeyLoaded` tells. That takes a
+   * passphrase (EINVAL). `keyslot` is null when the volume key was given.
    */
   cryptActivate(
     path: string,
     name: string,
-    unlock: CryptUnlock,
+    unlock: CryptUnlock | VolumeKeyUnlock,
     options?: ActivateOptions,
-  ): Promise<{ keyslot: number; volumeKeyLoaded: boolean }>;
-  /** Puts the volume key into the keyring of this process. Returns the keyslot that was opened. */
-  cryptLoadVolumeKey(path: string, unlock: CryptUnlock, description: string): Promise<number>;
+  ): Promise<{ keyslot: number | null; volumeKeyLoaded: boolean }>;
+  /**
+   * Puts the volume key into the keyring of this process. Returns the keyslot that was opened; null: the volume key was
+   * given.
+   */
+  cryptLoadVolumeKey(
+    path: string,
+    unlock: CryptUnlock | VolumeKeyUnlock,
+    description: string,
+  ): Promise<number | null>;
   /** Removes a mapping. `deferred`: when its last user has closed it. */
   cryptDeactivate(name: string, options?: { deferred?: boolean }): Promise<void>;
   /** "busy": active and open. */

@@ -153,6 +153,38 @@ test("a volume key that can't be unlocked is not loaded", async (context) => {
   assert.equal(await native().volumeKeyHas(VOLUME_KEY), true);
 });
 
+test("a volume key opens its own device without a passphrase, and no other", async (context) => {
+  const { file } = await luksFile(context, ["p"]);
+  const addon = native();
+  const volumeKey = await addon.cryptVolumeKey(file, passphrase("p"));
+  const other = await addon.cryptGenerateVolumeKey();
+  const [description, name] = [`${VOLUME_KEY}-given`, `stratis-test-${process.pid}`];
+  for (const call of [
+    addon.cryptLoadVolumeKey(file, { volumeKey: other }, description),
+    addon.cryptActivate(file, name, { volumeKey: other }, { volumeKeyDescription: description }),
+  ])
+    await assert.rejects(call, { code: "EPERM", syscall: "crypt_volume_key_verify", target: file });
+  assert.equal(await addon.volumeKeyHas(description), false);
+  assert.equal(await addon.cryptLoadVolumeKey(file, { volumeKey }, description), null);
+  assert.equal(await addon.volumeKeyUnset(description), true);
+  // It is the caller's to wipe, and is there until that.
+  assert.equal(await addon.cryptLoadVolumeKey(file, { volumeKey }, description), null);
+  assert.equal(await addon.volumeKeyUnset(description), true);
+  volumeKey.wipe();
+  await assert.rejects(addon.cryptLoadVolumeKey(file, { volumeKey }, description), { code: "EINVAL" });
+});
+
+test("a device with an operation in place under way is not opened by one volume key", async (context) => {
+  const { file } = await luksFile(context, ["p"]);
+  const addon = native();
+  const volumeKey = await addon.cryptVolumeKey(file, passphrase("p"));
+  await addon.cryptReencryptBegin(file, { mode: "decrypt", unlock: passphrase("p"), oldKeyslot: 0 });
+  await assert.rejects(addon.cryptActivate(file, "stratis-test", { volumeKey }), {
+    code: "EINVAL",
+    message: /takes a passphrase, not a volume key/,
+  });
+});
+
 test("activation makes a mapping where the kernel has device-mapper, and else leaves nothing behind", async (context) => {
   const { file } = await luksFile(context, ["p"]);
   const addon = native();
@@ -204,6 +236,9 @@ test("arguments of other kinds are refused by name", async (context) => {
     ["cryptActivate", [file, "n", p, { volumeKeyDescription: "" }], "options.volumeKeyDescription"],
     ["cryptLoadVolumeKey", [file, p, ""], "description"],
     ["cryptLoadVolumeKey", [file, "p", "d"], "unlock"],
+    ["cryptLoadVolumeKey", [file, { volumeKey: p }, "d"], "unlock.volumeKey"],
+    ["cryptLoadVolumeKey", [file, { volumeKey: {}, keyslot: 0 }, "d"], "unlock"],
+    ["cryptActivate", [file, "n", { volumeKey: {}, ...p }], "unlock"],
     ["cryptDeactivate", [3], "name"],
     ["cryptDeactivate", ["n", { deferred: 1 }], "options.deferred"],
     ["cryptStatus", [null], "name"],

@@ -59,14 +59,19 @@ export async function beginEncryption(core: PoolCore, request: AcceptedRequest):
   const { logicalSectorSize } = await withBlockFile(dmPath(container), {}, (file) => file.info());
   const begun = withUndo(async (undo) => {
     const crypt = await withHeaderFile(async (file) => {
-      await PoolCrypt.prepare(core.uuid, file, request, logicalSectorSize);
+      const volumeKey = await PoolCrypt.prepare(core.uuid, file, request, logicalSectorSize);
+      undo.push("forget the volume key", () => {
+        volumeKey.wipe();
+      });
       undo.push("wipe the LUKS2 header", () =>
         native()
           .cryptWipe(dmPath(container))
           .then(() => undefined),
       );
       await native().cryptHeaderRestore(dmPath(container), file);
-      return await PoolCrypt.load(core.uuid, container);
+      const crypt = await PoolCrypt.load(core.uuid, container);
+      crypt?.keepVolumeKey(volumeKey);
+      return crypt;
     });
     if (crypt === null) throw new EngineError("the header that was just written has no unlock method");
     undo.push("remove the encrypted device", () => removeCryptDevices(core));
@@ -102,7 +107,8 @@ export async function beginReencryption(core: PoolCore, layer: EncryptedLayer): 
   const disagreement = describeDisagreement(core.deviceCrypts());
   if (disagreement !== null) throw new EngineError(disagreement);
   for (const token of layer.tokens) if (token.kind === "key") await requireKey(token.description);
-  if (layer instanceof PoolCrypt) await keepingHeaders([layer], () => layer.beginReencryption());
+  if (layer instanceof PoolCrypt)
+    layer.keepVolumeKey(await keepingHeaders([layer], () => layer.beginReencryption()));
   else await layer.beginReencryption();
 }
 
@@ -114,18 +120,13 @@ export async function finishReencryption(core: PoolCore, layer: EncryptedLayer):
   const recorded = (): Promise<void> => recordReencryption(core);
   // One that another program began has no mark.
   if (!(await layer.settleMark(recorded))) await recorded();
-  if (layer instanceof PoolCrypt) await renewVolumeKey(layer);
+  if (layer instanceof PoolCrypt) await layer.renewVolumeKey();
 }
 
 export async function finishEncryption(core: PoolCore, crypt: PoolCrypt): Promise<void> {
   // Its features are those of the header.
   await core.save(core.record);
-  await renewVolumeKey(crypt);
-}
-
-async function renewVolumeKey(crypt: PoolCrypt): Promise<void> {
-  await crypt.forgetVolumeKey();
-  await crypt.loadVolumeKey();
+  await crypt.renewVolumeKey();
 }
 
 /** Takes the encrypted layer out of a running pool whose data are all plain. */

@@ -24,6 +24,7 @@ import {
   stratisFails,
   succeeded,
   unmountAll,
+  until,
   type Reply,
 } from "../cases/support";
 import { Churn } from "../guest/churn";
@@ -39,12 +40,14 @@ const OPERATION_INTERFACE = "org.storage.stratis3.operation";
 const TEST_OPTIONS = { timeout: 2 * LIMIT_MILLISECONDS };
 let hash = "";
 let churn: Churn;
+let sectorsOfDevice = 1.5 * SECTORS_PER_GIB;
+
+const tableOfDevice = async (): Promise<string> => `0 ${sectorsOfDevice} linear ${await disk("d0")} 0`;
 
 before(async () => {
   await wipeDisk(await disk("d0"));
   await writeFile("/run/case-key", "a key in place");
-  const table = `0 ${1.5 * SECTORS_PER_GIB} linear ${await disk("d0")} 0`;
-  await mustRun("dmsetup", ["create", DEVICE, "--table", table]);
+  await mustRun("dmsetup", ["create", DEVICE, "--table", await tableOfDevice()]);
   await mustRun("udevadm", ["settle", "--timeout=60"]);
   await startDaemon();
   await stratis("key", "set", "--keyfile-path", "/run/case-key", "one");
@@ -110,6 +113,20 @@ async function requireSettled(devices: number): Promise<void> {
   await churn.verify();
   assert.equal(await sha256(`${at}/still`), hash);
   churn = new Churn(at);
+}
+
+/** Only a daemon that has the volume key of now makes the encrypted device larger. */
+async function requireGrowth(): Promise<void> {
+  const lengthOf = async (device: string): Promise<bigint> =>
+    BigInt((await tableOf(device)).split(" ")[1] ?? "0");
+  const encrypted = (await crypt()) ?? "";
+  const before = await lengthOf(encrypted);
+  sectorsOfDevice += 0.125 * SECTORS_PER_GIB;
+  await mustRun("dmsetup", ["reload", DEVICE, "--table", await tableOfDevice()]);
+  await mustRun("dmsetup", ["resume", DEVICE]);
+  await stratis("pool", "extend-data", POOL);
+  await until("the encrypted device grows", async () => (await lengthOf(encrypted)) > before);
+  assert.equal(await lengthOf(encrypted), (await lengthOf(await container())) - 34816n);
 }
 
 const PLAIN_DEVICES = 7;
@@ -235,13 +252,13 @@ test("decrypted, killed meanwhile: nothing of the header is left", TEST_OPTIONS,
 test("by the command line, with other operations meanwhile", TEST_OPTIONS, async () => {
   await stratis("pool", "encryption", "on", "--in-place", "--key-desc", "one", "--name", POOL);
   await reached("work in place", isWorking);
-  await stratis("filesystem", "create", POOL, "other", "--size", "512MiB");
-  await stratis("filesystem", "snapshot", POOL, "home", "copy");
   await reached("progress on the bus", async () => (await operation()) !== undefined);
   const { Kind, TotalBytes } = (await operation()) ?? {};
   assert.equal(Kind, "encrypt");
   assert.ok(BigInt(String(TotalBytes)) > 0n);
   assert.match(await stratisFails("pool", "bind", "keyring", POOL, "two"), /not encrypted|encryption/i);
+  await stratis("filesystem", "create", POOL, "other", "--size", "512MiB");
+  await stratis("filesystem", "snapshot", POOL, "home", "copy");
   await reached("encryption", async () => (await poolProperty("Encrypted")) === true);
   await stratis("filesystem", "destroy", POOL, "other", "copy");
   await requireSettled(ENCRYPTED_DEVICES);
@@ -249,7 +266,9 @@ test("by the command line, with other operations meanwhile", TEST_OPTIONS, async
     await stratisFails("pool", "encryption", "on", "--in-place", "--key-desc", "one", "--name", POOL),
     /./,
   );
+  await requireGrowth();
   await stratis("pool", "encryption", "reencrypt", "--in-place", "--wait", "--name", POOL);
+  await requireGrowth();
   await stratis("pool", "encryption", "off", "--in-place", "--wait", "--name", POOL);
   await requireSettled(PLAIN_DEVICES);
 });

@@ -85,12 +85,13 @@ export class DeviceCrypt extends InPlaceDevice {
     const setToken = (container: string): Promise<unknown> =>
       native().cryptSetToken(container, STRATIS_SLOT, printStratisToken(token));
     if (sectorSize === null) {
-      await crypt.format(FORMAT, request);
+      crypt.keepNewVolumeKey(await crypt.format(FORMAT, request), request);
       await orWipe(() => setToken(path));
     } else
       // Whole from the first moment on, so that what an interruption leaves can be told from somebody else's.
       await withHeaderFile(async (file) => {
-        await new DeviceCrypt(file, number, sectorSizes, token).format({ ...FORMAT, sectorSize }, request);
+        const inFile = new DeviceCrypt(file, number, sectorSizes, token);
+        crypt.keepNewVolumeKey(await inFile.format({ ...FORMAT, sectorSize }, request), request);
         await setToken(file);
         await orWipe(() => native().cryptHeaderRestore(path, file));
       });
@@ -128,7 +129,7 @@ export class DeviceCrypt extends InPlaceDevice {
       return live;
     }
     if (method === null) throw new EngineError("No unlock mechanism was provided");
-    await this.tryAll(method, passphrase, (unlock) =>
+    await this.openBy(method, passphrase, (unlock) =>
       native().cryptActivate(this.container, this.mapping, unlock),
     );
     // What was interrupted in the middle of a piece was recovered by that.
@@ -168,7 +169,7 @@ export class DeviceCrypt extends InPlaceDevice {
 
   /** Gives the mapping a size. */
   async resize(size: Sectors): Promise<void> {
-    await this.withAnySecret((unlock) => native().cryptResize(this.container, this.mapping, unlock, size));
+    await this.openingByAny((unlock) => native().cryptResize(this.container, this.mapping, unlock, size));
   }
 
   /** The name of the pool, for when it is locked. */

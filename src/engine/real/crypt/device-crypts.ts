@@ -42,7 +42,7 @@ export class DeviceCrypts {
   async beginReencryption(): Promise<void> {
     for (const device of this.devices) await device.requireFullSize();
     await keepingHeaders(this.devices, async () => {
-      for (const device of this.devices) await device.beginReencryption();
+      for (const device of this.devices) (await device.beginReencryption()).wipe();
     });
   }
 
@@ -54,7 +54,7 @@ export class DeviceCrypts {
         );
         await keepingHeaders([device], async () => {
           await device.settleMark(() => Promise.resolve());
-          await device.beginReencryption();
+          (await device.beginReencryption()).wipe();
         });
       }
   }

@@ -5,7 +5,6 @@
 import { isJsonObject, parseJson, printJson } from "../../../disk/json";
 import type { DeviceNumber } from "../../../dm/device-number";
 import {
-  isNativeError,
   native,
   type CryptHeader,
   type CryptReencryption,
@@ -16,7 +15,7 @@ import {
 import { logger } from "../../../log";
 import { EngineError, errorText } from "../../errors";
 import { completeReencryption } from "./complete-reencryption";
-import { LuksDevice, requireKeyslot } from "./luks-device";
+import { isRefusedSecret, LuksDevice, noneOpens, requireKeyslot } from "./luks-device";
 import { mendMapping, type MappedDevice } from "./mapping";
 import { findReencryptionMark, outcomeOf, reencryptionMark } from "./reencryption-mark";
 import type { Unlock } from "./request";
@@ -24,9 +23,6 @@ import type { UnlockToken } from "./tokens";
 import { runInWorker, whenNoWorker } from "./worker";
 
 const log = logger("stratisd::engine::crypt");
-
-/** Where libcryptsetup is given the passphrase. */
-const INIT = "crypt_reencrypt_init_by_passphrase";
 
 export abstract class InPlaceDevice extends LuksDevice {
   /** Of the token that marks a re-encryption; null: the lowest free one. */
@@ -63,34 +59,37 @@ export abstract class InPlaceDevice extends LuksDevice {
 
   /**
    * Writes into the header that all data are to get a new volume key, to which each unlock method gets a keyslot. On
-   * failure the header is as it was (keepingHeaders), and an interruption is taken back by settleMark().
+   * failure the header is as it was (keepingHeaders), and an interruption is taken back by settleMark(). Returns that
+   * key, for the caller to wipe.
    */
-  async beginReencryption(): Promise<void> {
+  async beginReencryption(): Promise<VolumeKey> {
     const { header } = this;
     if (header === null) throw new EngineError(`${this.container} has no LUKS2 header`);
     this.#requireNothingLost(header);
     const methods = this.tokens.map((token) => ({ token, old: requireKeyslot(token) }));
     await native().cryptSetToken(this.container, this.markSlot, reencryptionMark(header));
     const volumeKey = await native().cryptGenerateVolumeKey(header.volumeKeyBytes ?? undefined);
-    let begin: { token: UnlockToken; old: number; added: number } | undefined;
     try {
+      let begin: { token: UnlockToken; old: number; added: number } | undefined;
       for (const { token, old } of methods) {
         const added = await this.withSecretOf(token, (unlock) => this.#addUnbound(volumeKey, unlock));
         await this.#setKeyslots(token, [old, added]);
         begin ??= { token, old, added };
       }
-    } finally {
+      if (begin === undefined) throw new EngineError(`${this.container} has no unlock method`);
+      const { token, old, added } = begin;
+      await this.withSecretOf({ ...token, keyslot: null }, (unlock) =>
+        native().cryptReencryptBegin(this.container, {
+          ...{ mode: "reencrypt", activeName: this.mapping, unlock, oldKeyslot: old, newKeyslot: added },
+          ...{ cipher: header.cipher, cipherMode: header.cipherMode, sectorSize: header.sectorSize },
+        }),
+      );
+      await this.refresh();
+      return volumeKey;
+    } catch (error) {
       volumeKey.wipe();
+      throw error;
     }
-    if (begin === undefined) throw new EngineError(`${this.container} has no unlock method`);
-    const { token, old, added } = begin;
-    await this.withSecretOf({ ...token, keyslot: null }, (unlock) =>
-      native().cryptReencryptBegin(this.container, {
-        ...{ mode: "reencrypt", activeName: this.mapping, unlock, oldKeyslot: old, newKeyslot: added },
-        ...{ cipher: header.cipher, cipherMode: header.cipherMode, sectorSize: header.sectorSize },
-      }),
-    );
-    await this.refresh();
   }
 
   /** Of tokens that can't be read, and of keyslots without a token, nobody knows the secret for the new key. */
@@ -186,10 +185,6 @@ export abstract class InPlaceDevice extends LuksDevice {
         state.launched = false;
         failures.push(errorText(error));
       }
-    throw new EngineError(`Unable to get passphrase for any available token slots: ${failures.join("; ")}`);
+    throw noneOpens(failures);
   }
 }
-
-/** Nothing was begun: the next unlock method may open what this one could not. */
-const isRefusedSecret = (error: unknown): boolean =>
-  isNativeError(error) && error.syscall === INIT && ["EPERM", "ENOENT", "ENOKEY"].includes(error.code);

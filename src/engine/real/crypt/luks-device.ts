@@ -9,6 +9,7 @@ import {
   type CryptUnlock,
   type Secret,
   type VolumeKey,
+  type VolumeKeyUnlock,
 } from "../../../native";
 import type { DeviceNumber } from "../../../dm/device-number";
 import type { UnlockMethod } from "../../engine";
@@ -45,6 +46,7 @@ export abstract class LuksDevice {
   #foreign: ForeignToken[] = [];
   #rawTokens: RawToken[] = [];
   #header: CryptHeader | null = null;
+  #volumeKey: VolumeKey | null = null;
 
   protected constructor(
     /** Path of the device that has the header. */
@@ -53,18 +55,58 @@ export abstract class LuksDevice {
     readonly mapping: string,
   ) {}
 
-  /** Makes the header and binds what is asked for. On failure nothing is left of it. */
-  protected async format(format: HeaderFormat, request: AcceptedRequest): Promise<void> {
+  /**
+   * Makes the header and binds what is asked for. Returns the volume key, for the caller to wipe. On failure nothing is
+   * left of the header.
+   */
+  protected async format(format: HeaderFormat, request: AcceptedRequest): Promise<VolumeKey> {
     const volumeKey = await native().cryptFormat(this.container, format);
     try {
       await this.#bindAll(volumeKey, request);
       if (!(await this.refresh())) throw new EngineError("the new header has no unlock method");
+      return volumeKey;
     } catch (error) {
+      volumeKey.wipe();
       await this.wipe();
       throw new ChainedError(`Failed to initialize the encryption of ${this.container}`, error);
-    } finally {
-      volumeKey.wipe();
     }
+  }
+
+  /**
+   * The volume key that the data have, or will have when what was begun is done: whoever has it need not derive it from
+   * a passphrase, which takes seconds. It is wiped when it has been of use. Null: it is to be forgotten.
+   */
+  keepVolumeKey(volumeKey: VolumeKey | null): void {
+    this.#volumeKey?.wipe();
+    this.#volumeKey = volumeKey;
+  }
+
+  /**
+   * For the opening of a header that was just made. One that Clevis is to open is opened by what Clevis answers, so that
+   * a server that can't answer does not go unnoticed until there are data.
+   */
+  protected keepNewVolumeKey(volumeKey: VolumeKey, { clevis: bindings }: AcceptedRequest): void {
+    if (bindings.length === 0) this.keepVolumeKey(volumeKey);
+    else volumeKey.wipe();
+  }
+
+  /** Opens the header with the volume key, if it is kept and still is the header's; else as tryAll() does. */
+  protected async openBy(
+    method: Exclude<UnlockMethod, null>,
+    passphrase: Secret | null,
+    work: (unlock: CryptUnlock | VolumeKeyUnlock) => Promise<unknown>,
+  ): Promise<void> {
+    const volumeKey = this.#volumeKey;
+    if (volumeKey !== null)
+      try {
+        await work({ volumeKey });
+        return;
+      } catch (error) {
+        if (!isNativeError(error) || error.code !== "EPERM") throw error;
+      } finally {
+        this.keepVolumeKey(null);
+      }
+    await this.tryAll(method, passphrase, work);
   }
 
   /** Explicit slots first, so that what may have any slot takes what is left; keys before Clevis, which they authorise. */
@@ -241,7 +283,28 @@ export abstract class LuksDevice {
     }
   }
 
-  /** Something that opens the header now, for the time of `work`. */
+  /**
+   * Runs `work` with the first unlock method whose secret libcryptsetup accepts. The first thing that `work` does is to
+   * open the header, so that nothing is done where it is refused.
+   */
+  protected async openingByAny<T>(work: (unlock: CryptUnlock, token: UnlockToken) => Promise<T>): Promise<T> {
+    const failures: string[] = [];
+    for (const token of this.#tokens) {
+      const state = { tried: false };
+      try {
+        return await this.withSecretOf(token, (unlock) => {
+          state.tried = true;
+          return work(unlock, token);
+        });
+      } catch (error) {
+        if (state.tried && !isRefusedSecret(error)) throw error;
+        failures.push(failureOf(token, error));
+      }
+    }
+    throw noneOpens(failures);
+  }
+
+  /** Something that opens the header now, for the time of `work`, which can't tell by itself whether it does. */
   protected async withAnySecret<T>(
     work: (unlock: CryptUnlock, token: UnlockToken) => Promise<T>,
   ): Promise<T> {
@@ -259,11 +322,12 @@ export abstract class LuksDevice {
         failures.push(failureOf(token, error));
       }
     }
-    throw new EngineError(`Unable to get passphrase for any available token slots: ${failures.join("; ")}`);
+    throw noneOpens(failures);
   }
 
   /** Nothing of the header is left; the mapping must be gone. */
   async wipe(): Promise<void> {
+    this.keepVolumeKey(null);
     await forgetHeaders(this.mapping);
     await native().cryptWipe(this.container);
   }
@@ -277,7 +341,7 @@ export abstract class LuksDevice {
   /** Returns the slot of the token. What fails may leave a half of the change: see keepingHeaders(). */
   async bindKey(description: string, slot: number | null): Promise<number> {
     this.#requireFree(slot);
-    const bound = await this.withAnySecret((unlock) => this.#addKey(unlock, description, slot));
+    const bound = await this.openingByAny((unlock) => this.#addKey(unlock, description, slot));
     await this.refresh();
     return bound;
   }
@@ -344,11 +408,23 @@ export function requireKeyslot({ slot, keyslot }: UnlockToken): number {
   return keyslot;
 }
 
+/** Calls of libcryptsetup that open a header before anything is done. */
+const OPENING = ["crypt_volume_key_get", "crypt_reencrypt_init_by_passphrase"];
+
+/** Nothing was done: the next unlock method may open what this one could not. */
+export const isRefusedSecret = (error: unknown): boolean =>
+  isNativeError(error) &&
+  OPENING.includes(error.syscall) &&
+  ["EPERM", "ENOENT", "ENOKEY"].includes(error.code);
+
 const foreignText = ({ slot, reason }: ForeignToken): string =>
   `token slot ${slot} has something that is no unlock method of Stratis: ${reason}`;
 
 export const describe = (token: UnlockToken): string =>
   token.kind === "key" ? `key description "${token.description}"` : `Clevis pin ${token.pin}`;
+
+export const noneOpens = (failures: readonly string[]): EngineError =>
+  new EngineError(`Unable to get passphrase for any available token slots: ${failures.join("; ")}`);
 
 const failureOf = (token: UnlockToken, error: unknown): string =>
   `token slot ${token.slot} (${describe(token)}): ${errorText(error)}`;

@@ -6,7 +6,7 @@ import { dataLayout } from "../../../disk/luks2-segments";
 import type { DeviceNumber } from "../../../dm/device-number";
 import * as names from "../../../dm/names";
 import { dmPath } from "../../../dm/operations";
-import { native } from "../../../native";
+import { native, type VolumeKey } from "../../../native";
 import { logger } from "../../../log";
 import { SECTOR_BYTES } from "../../../units";
 import type { PoolUuid } from "../../../uuid";
@@ -59,30 +59,33 @@ export class PoolCrypt extends InPlaceDevice {
   /** Formats `container` and binds what is asked for. On failure nothing is left of it. */
   static async create(pool: PoolUuid, container: DeviceNumber, request: AcceptedRequest): Promise<PoolCrypt> {
     const crypt = new PoolCrypt(pool, dmPath(container));
-    await crypt.format(FORMAT, request);
+    crypt.keepNewVolumeKey(await crypt.format(FORMAT, request), request);
     return crypt;
   }
 
-  /** A header in a file, for data that are there already and are to be encrypted. `sectorSize` in bytes. */
+  /**
+   * A header in a file, for data that are there already and are to be encrypted. `sectorSize` in bytes. Returns the
+   * volume key, for the caller to wipe.
+   */
   static async prepare(
     pool: PoolUuid,
     file: string,
     request: AcceptedRequest,
     sectorSize: number,
-  ): Promise<PoolCrypt> {
+  ): Promise<VolumeKey> {
     const crypt = new PoolCrypt(pool, file);
-    await crypt.format({ ...FORMAT, sectorSize }, request);
-    await crypt.withAnySecret(async (unlock, { slot, keyslot }) => {
-      if (keyslot === null) throw new EngineError(`token slot ${slot} of the new header has no keyslot`);
-      await native().cryptReencryptBegin(file, {
-        mode: "encrypt",
-        unlock,
-        newKeyslot: keyslot,
-        sectorSize,
-        initializeOnly: true,
-      });
-    });
-    return crypt;
+    const volumeKey = await crypt.format({ ...FORMAT, sectorSize }, request);
+    try {
+      await crypt.openingByAny((unlock, token) =>
+        native().cryptReencryptBegin(file, {
+          ...{ mode: "encrypt", unlock, newKeyslot: requireKeyslot(token), sectorSize, initializeOnly: true },
+        }),
+      );
+      return volumeKey;
+    } catch (error) {
+      volumeKey.wipe();
+      throw error;
+    }
   }
 
   /** Features of the pool's record. */
@@ -123,7 +126,7 @@ export class PoolCrypt extends InPlaceDevice {
     }
     if (method === null) throw new EngineError("No unlock mechanism was provided");
     const volumeKeyDescription = volumeKeyName(this.pool);
-    await this.tryAll(method, passphrase, async (unlock) => {
+    await this.openBy(method, passphrase, async (unlock) => {
       const opened = await native().cryptActivate(this.container, this.mapping, unlock, {
         volumeKeyDescription,
       });
@@ -159,7 +162,7 @@ export class PoolCrypt extends InPlaceDevice {
     try {
       this.#volumeKeyLoaded = await native().volumeKeyHas(volumeKeyName(this.pool));
       if (this.#volumeKeyLoaded) return true;
-      await this.tryAll("any", null, (unlock) =>
+      await this.openBy("any", null, (unlock) =>
         native().cryptLoadVolumeKey(this.container, unlock, volumeKeyName(this.pool)),
       );
       this.#volumeKeyLoaded = true;
@@ -173,7 +176,7 @@ export class PoolCrypt extends InPlaceDevice {
 
   /** Writes into the header that all data are to be decrypted. */
   async beginDecryption(): Promise<void> {
-    await this.withAnySecret((unlock, token) =>
+    await this.openingByAny((unlock, token) =>
       native().cryptReencryptBegin(this.container, {
         ...{ mode: "decrypt", activeName: this.mapping, unlock, oldKeyslot: requireKeyslot(token) },
       }),
@@ -203,7 +206,14 @@ export class PoolCrypt extends InPlaceDevice {
     });
   }
 
+  /** After all data have got another key. */
+  async renewVolumeKey(): Promise<void> {
+    await native().volumeKeyUnset(volumeKeyName(this.pool));
+    await this.loadVolumeKey();
+  }
+
   async forgetVolumeKey(): Promise<void> {
+    this.keepVolumeKey(null);
     this.#volumeKeyLoaded = false;
     await native().volumeKeyUnset(volumeKeyName(this.pool));
   }
