@@ -63,6 +63,14 @@ bool HasBoundKeyslot(const CryptDevice& device) {
   return false;
 }
 
+// What belongs to a passphrase has no meaning beside something else that unlocks.
+void RefusePassphrase(const ObjectReader& reader, const ArgumentName& name, const std::string& beside) {
+  if (reader.Has("keyslot")) name.Refuse("it has keyslot beside " + beside);
+  for (const char* member : kSecretMembers) {
+    if (reader.Has(member)) name.Refuse(std::string("it has ") + member + " beside " + beside);
+  }
+}
+
 }  // namespace
 
 int ToSlot(const Napi::Value& value, const ArgumentName& name) {
@@ -92,10 +100,7 @@ std::shared_ptr<Unlock> Unlock::FromJs(const Napi::Value& value, const ArgumentN
     unlock->keyslot_ = OptionalSlot(reader, "keyslot");
     return unlock;
   }
-  if (reader.Has("keyslot")) name.Refuse("it has keyslot beside a token");
-  for (const char* other : kSecretMembers) {
-    if (reader.Has(other)) name.Refuse(std::string("it has ") + other + " beside a token");
-  }
+  RefusePassphrase(reader, name, "a token");
   const Napi::Value token = reader.Get("token");
   if (token.IsString()) {
     if (reader.Text("token", 16) != "any") reader.Name("token").Refuse("it is neither \"any\" nor a number");
@@ -109,12 +114,8 @@ std::shared_ptr<Unlock> Unlock::OrVolumeKeyFromJs(const Napi::Value& value, cons
   const char* const member = "volumeKey";
   const ObjectReader reader(value, name);
   if (!reader.Has(member)) return FromJs(value, name);
-  for (const char* other : kSecretMembers) {
-    if (reader.Has(other)) name.Refuse(std::string("it has ") + other + " beside a volume key");
-  }
-  for (const char* other : {"token", "keyslot"}) {
-    if (reader.Has(other)) name.Refuse(std::string("it has ") + other + " beside a volume key");
-  }
+  RefusePassphrase(reader, name, "a volume key");
+  if (reader.Has("token")) name.Refuse("it has token beside a volume key");
   auto unlock = std::make_shared<Unlock>();
   unlock->volumeKey_ = ToVolumeKey(reader.Get(member), reader.Name(member));
   return unlock;

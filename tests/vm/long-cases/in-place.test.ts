@@ -252,8 +252,13 @@ test("decrypted, killed meanwhile: nothing of the header is left", TEST_OPTIONS,
 test("by the command line, with other operations meanwhile", TEST_OPTIONS, async () => {
   await stratis("pool", "encryption", "on", "--in-place", "--key-desc", "one", "--name", POOL);
   await reached("work in place", isWorking);
-  await reached("progress on the bus", async () => (await operation()) !== undefined);
-  const { Kind, TotalBytes } = (await operation()) ?? {};
+  let progress: Properties = {};
+  // The object is there before the first word of whoever works on the data.
+  await reached("progress on the bus", async () => {
+    progress = (await operation()) ?? {};
+    return "TotalBytes" in progress && BigInt(String(progress["TotalBytes"])) > 0n;
+  });
+  const { Kind, TotalBytes } = progress;
   assert.equal(Kind, "encrypt");
   assert.ok(BigInt(String(TotalBytes)) > 0n);
   assert.match(await stratisFails("pool", "bind", "keyring", POOL, "two"), /not encrypted|encryption/i);

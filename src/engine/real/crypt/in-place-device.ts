@@ -15,7 +15,7 @@ import {
 import { logger } from "../../../log";
 import { EngineError, errorText } from "../../errors";
 import { completeReencryption } from "./complete-reencryption";
-import { isRefusedSecret, LuksDevice, noneOpens, requireKeyslot } from "./luks-device";
+import { isRefusedSecret, LuksDevice, noneOpens, requireKeyslot, wipedOnFailure } from "./luks-device";
 import { mendMapping, type MappedDevice } from "./mapping";
 import { findReencryptionMark, outcomeOf, reencryptionMark } from "./reencryption-mark";
 import type { Unlock } from "./request";
@@ -69,7 +69,7 @@ export abstract class InPlaceDevice extends LuksDevice {
     const methods = this.tokens.map((token) => ({ token, old: requireKeyslot(token) }));
     await native().cryptSetToken(this.container, this.markSlot, reencryptionMark(header));
     const volumeKey = await native().cryptGenerateVolumeKey(header.volumeKeyBytes ?? undefined);
-    try {
+    return await wipedOnFailure(volumeKey, async () => {
       let begin: { token: UnlockToken; old: number; added: number } | undefined;
       for (const { token, old } of methods) {
         const added = await this.withSecretOf(token, (unlock) => this.#addUnbound(volumeKey, unlock));
@@ -85,11 +85,7 @@ export abstract class InPlaceDevice extends LuksDevice {
         }),
       );
       await this.refresh();
-      return volumeKey;
-    } catch (error) {
-      volumeKey.wipe();
-      throw error;
-    }
+    });
   }
 
   /** Of tokens that can't be read, and of keyslots without a token, nobody knows the secret for the new key. */

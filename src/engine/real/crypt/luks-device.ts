@@ -62,11 +62,11 @@ export abstract class LuksDevice {
   protected async format(format: HeaderFormat, request: AcceptedRequest): Promise<VolumeKey> {
     const volumeKey = await native().cryptFormat(this.container, format);
     try {
-      await this.#bindAll(volumeKey, request);
-      if (!(await this.refresh())) throw new EngineError("the new header has no unlock method");
-      return volumeKey;
+      return await wipedOnFailure(volumeKey, async () => {
+        await this.#bindAll(volumeKey, request);
+        if (!(await this.refresh())) throw new EngineError("the new header has no unlock method");
+      });
     } catch (error) {
-      volumeKey.wipe();
       await this.wipe();
       throw new ChainedError(`Failed to initialize the encryption of ${this.container}`, error);
     }
@@ -284,10 +284,13 @@ export abstract class LuksDevice {
   }
 
   /**
-   * Runs `work` with the first unlock method whose secret libcryptsetup accepts. The first thing that `work` does is to
-   * open the header, so that nothing is done where it is refused.
+   * Runs `work` with the secret of one unlock method after the other. `refused` tells of a failure of `work` that it was
+   * the secret's, so that the next one is tried; any other is the end of it.
    */
-  protected async openingByAny<T>(work: (unlock: CryptUnlock, token: UnlockToken) => Promise<T>): Promise<T> {
+  async #withEach<T>(
+    work: (unlock: CryptUnlock, token: UnlockToken) => Promise<T>,
+    refused: (error: unknown) => boolean,
+  ): Promise<T> {
     const failures: string[] = [];
     for (const token of this.#tokens) {
       const state = { tried: false };
@@ -297,32 +300,32 @@ export abstract class LuksDevice {
           return work(unlock, token);
         });
       } catch (error) {
-        if (state.tried && !isRefusedSecret(error)) throw error;
+        if (state.tried && !refused(error)) throw error;
         failures.push(failureOf(token, error));
       }
     }
     throw noneOpens(failures);
   }
 
+  /**
+   * Runs `work` with the first unlock method whose secret libcryptsetup accepts. The first thing that `work` does is to
+   * open the header, so that nothing is done where it is refused.
+   */
+  protected openingByAny<T>(work: (unlock: CryptUnlock, token: UnlockToken) => Promise<T>): Promise<T> {
+    return this.#withEach(work, isRefusedSecret);
+  }
+
   /** Something that opens the header now, for the time of `work`, which can't tell by itself whether it does. */
-  protected async withAnySecret<T>(
-    work: (unlock: CryptUnlock, token: UnlockToken) => Promise<T>,
-  ): Promise<T> {
-    const failures: string[] = [];
-    for (const token of this.#tokens) {
-      const state = { opened: false };
-      try {
-        return await this.withSecretOf(token, async (unlock) => {
-          await native().cryptTest(this.container, unlock);
-          state.opened = true;
-          return await work(unlock, token);
-        });
-      } catch (error) {
-        if (state.opened) throw error;
-        failures.push(failureOf(token, error));
-      }
-    }
-    throw noneOpens(failures);
+  protected withAnySecret<T>(work: (unlock: CryptUnlock, token: UnlockToken) => Promise<T>): Promise<T> {
+    const state = { opened: false };
+    return this.#withEach(
+      async (unlock, token) => {
+        await native().cryptTest(this.container, unlock);
+        state.opened = true;
+        return await work(unlock, token);
+      },
+      () => !state.opened,
+    );
   }
 
   /** Nothing of the header is left; the mapping must be gone. */
@@ -399,6 +402,17 @@ export abstract class LuksDevice {
       await native().cryptRemoveToken(this.container, token.slot);
     }
     await this.refresh();
+  }
+}
+
+/** Returns the volume key when `work` is done, for the caller to wipe. */
+export async function wipedOnFailure(volumeKey: VolumeKey, work: () => Promise<void>): Promise<VolumeKey> {
+  try {
+    await work();
+    return volumeKey;
+  } catch (error) {
+    volumeKey.wipe();
+    throw error;
   }
 }
 

@@ -14,7 +14,7 @@ import { EngineError, errorText } from "../../errors";
 import { CRYPT_META_SECTORS } from "../backstore/layout";
 import { recoverHeaders } from "./header-backup";
 import { InPlaceDevice } from "./in-place-device";
-import { requireKeyslot, type HeaderFormat } from "./luks-device";
+import { requireKeyslot, wipedOnFailure, type HeaderFormat } from "./luks-device";
 import { liveLength, reloadMapping } from "./mapping";
 import type { AcceptedRequest, Unlock } from "./request";
 import { featuresOf } from "./tokens";
@@ -75,17 +75,13 @@ export class PoolCrypt extends InPlaceDevice {
   ): Promise<VolumeKey> {
     const crypt = new PoolCrypt(pool, file);
     const volumeKey = await crypt.format({ ...FORMAT, sectorSize }, request);
-    try {
-      await crypt.openingByAny((unlock, token) =>
+    return await wipedOnFailure(volumeKey, () =>
+      crypt.openingByAny((unlock, token) =>
         native().cryptReencryptBegin(file, {
           ...{ mode: "encrypt", unlock, newKeyslot: requireKeyslot(token), sectorSize, initializeOnly: true },
         }),
-      );
-      return volumeKey;
-    } catch (error) {
-      volumeKey.wipe();
-      throw error;
-    }
+      ),
+    );
   }
 
   /** Features of the pool's record. */
