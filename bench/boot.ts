@@ -11,6 +11,7 @@ import {
   bootMachine,
   endMachine,
   installPackage,
+  machine,
   makePools,
   addToFstab,
   mountedAt,
@@ -18,6 +19,7 @@ import {
   reboot,
   settled,
   sh,
+  snapshotMade,
   timeOf,
   waitLonger,
 } from "../tests/vm/harness/user-machine";
@@ -28,6 +30,9 @@ import { stageUpstream, upstreamSources } from "../tests/vm/harness/upstream";
 
 const BOOTS = Number(process.env["STRATIS_BENCH_BOOTS"] ?? 3);
 const FILESYSTEMS_EACH = 4;
+
+/** By which the journal tells that the daemon began with what an earlier one had left for it. */
+const FROM_SNAPSHOT = "This start was from the snapshot";
 
 interface Boot {
   /** Seconds from the start of the daemon. */
@@ -47,13 +52,18 @@ async function measureBoot(): Promise<Boot> {
   };
 }
 
+async function origin(): Promise<string> {
+  const { status } = await machine().exec(`journalctl -q -b -u stratisd | grep -q '${FROM_SNAPSHOT}'`);
+  return status === 0 ? " (from its snapshot)" : "";
+}
+
 async function measure(who: string): Promise<Boot> {
   const boots: Boot[] = [];
   for (let round = 1; round <= BOOTS; round += 1) {
     const boot = await measureBoot();
     boots.push(boot);
     process.stderr.write(
-      `${who}, boot ${round}: ready ${boot.ready.toFixed(2)} s, mounted ${boot.mounted.toFixed(2)} s\n`,
+      `${who}, boot ${round}${await origin()}: ready ${boot.ready.toFixed(2)} s, mounted ${boot.mounted.toFixed(2)} s\n`,
     );
   }
   return {
@@ -97,6 +107,7 @@ async function main(): Promise<void> {
       await makePools(FILESYSTEMS_EACH, () => "defaults,nofail,x-systemd.after=stratisd.service"),
     );
     await waitLonger();
+    await snapshotMade();
     const ours = await measure("this");
     print(ours, null);
     if (sources === null) return;

@@ -1,5 +1,5 @@
 /** Counts of what the daemon does, from its start on; stratis-metrics tells them. Any room may count. */
-import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { IntervalHistogram } from "node:perf_hooks";
 
 const NANOSECONDS = 1e9;
 const LOOP_RESOLUTION_MS = 20;
@@ -25,17 +25,19 @@ const growths: Record<Growth, Work> = {
 };
 const events: Record<EventSourceName, number> = { udev: 0, devicemapper: 0, timer: 0 };
 
-let loop: { delays: ReturnType<typeof monitorEventLoopDelay>; end: NodeJS.Timeout } | null = null;
+let loop: { delays: IntervalHistogram; end: NodeJS.Timeout } | null = null;
 
 /**
  * Delays of the event loop since the last report; null when that is long ago. To measure them takes a timer that fires
  * all the time, which an idle daemon that nobody watches must not have.
  */
-function loopDelays(): ReturnType<typeof monitorEventLoopDelay> | null {
+function loopDelays(): IntervalHistogram | null {
   if (loop !== null) {
     loop.end.refresh();
     return loop.delays;
   }
+  // Not a part of a snapshot of the daemon (src/daemon/snapshot/start.ts): Node does not vouch for this module in one.
+  const { monitorEventLoopDelay } = process.getBuiltinModule("node:perf_hooks");
   const delays = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   delays.enable();
   const end = setTimeout(() => {

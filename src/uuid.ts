@@ -12,9 +12,12 @@ export type FilesystemUuid = string & { readonly [kind]: "filesystem" };
 export type DevUuid = string & { readonly [kind]: "device" };
 export type AnyUuid = PoolUuid | FilesystemUuid | DevUuid;
 
-export const newPoolUuid = (): PoolUuid => randomUUID() as PoolUuid;
-export const newFilesystemUuid = (): FilesystemUuid => randomUUID() as FilesystemUuid;
-export const newDevUuid = (): DevUuid => randomUUID() as DevUuid;
+// Without the cache of random bytes: a snapshot of the daemon's heap must not hold any, or each start had the same UUIDs.
+const fresh = (): string => randomUUID({ disableEntropyCache: true });
+
+export const newPoolUuid = (): PoolUuid => fresh() as PoolUuid;
+export const newFilesystemUuid = (): FilesystemUuid => fresh() as FilesystemUuid;
+export const newDevUuid = (): DevUuid => fresh() as DevUuid;
 
 /** The "simple" form of D-Bus, device-mapper names and file names: 32 hexadecimal digits. */
 export const simpleUuid = (uuid: AnyUuid): string => uuid.replaceAll("-", "");

@@ -1,4 +1,5 @@
 /** The daemon that is measured, as its clients on the bus see it. */
+import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { STRATIS_TOP, SystemBus, type ManagedObjects } from "../../tests/vm/guest/bus";
 import { startDaemon, stopDaemon } from "../../tests/vm/guest/daemon";
@@ -9,6 +10,11 @@ export const FILESYSTEM = "org.storage.stratis3.filesystem.r9";
 
 /** The program; left out: ours. */
 const PROGRAM = process.env["STRATIS_BENCH_DAEMON"];
+
+/** As its service has it, but that the first start of ours has left what the others begin with. */
+const SNAPSHOTS = "/var/cache/stratis-node";
+const ENVIRONMENT = { STRATIS_SNAPSHOTS: SNAPSHOTS, STRATIS_SNAPSHOT_DELAY: "0" };
+const SNAPSHOT_MILLISECONDS = 300_000;
 
 const ASK_AGAIN_MILLISECONDS = 50;
 const ANSWER_MILLISECONDS = 5000;
@@ -38,9 +44,23 @@ export class Daemon {
 
   /** Returns when it answers. `onNamed`: it owns its name, which may be sooner. */
   async start(onNamed: () => void = () => undefined): Promise<void> {
-    await startDaemon({ direct: true, ...(PROGRAM === undefined ? {} : { program: PROGRAM }) });
+    await startDaemon({
+      direct: true,
+      ...(PROGRAM === undefined ? { env: ENVIRONMENT } : { program: PROGRAM }),
+    });
     onNamed();
     await firstAnswer();
+  }
+
+  /** Starts and stops a daemon, so that the next start is as most are. */
+  async startOnce(): Promise<void> {
+    await this.start();
+    const end = Date.now() + SNAPSHOT_MILLISECONDS;
+    while (PROGRAM === undefined && !existsSync(`${SNAPSHOTS}/stratisd.snapshot`)) {
+      if (Date.now() > end) throw new Error("The daemon has made no snapshot");
+      await sleep(ASK_AGAIN_MILLISECONDS);
+    }
+    await this.stop();
   }
 
   async stop(): Promise<void> {

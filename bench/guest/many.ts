@@ -8,6 +8,7 @@ import { Daemon, FILESYSTEM, POOL } from "./daemon";
 import { measureRestart } from "./restart";
 
 async function make(daemon: Daemon, count: number): Promise<void> {
+  await daemon.startOnce();
   await daemon.start();
   const [pool] = await daemon.objects(POOL);
   const path = pool ?? (await daemon.createPool("many", [await disk("bench")]));

@@ -169,6 +169,7 @@ async function main(): Promise<void> {
   const device = await disk("bench");
   mkdirSync(MOUNT, { recursive: true });
   say("starts of the daemon");
+  await daemon.startOnce();
   const [startToName, startToAnswer] = await measureStarts(daemon);
   await daemon.start();
   const residentIdleMB = await restingMB();

@@ -28,6 +28,12 @@ export function helpOptions(help: string): HelpOption[] {
 }
 
 const FILES: readonly (readonly [string, string])[] = [
+  [
+    "/var/cache/stratis-node/stratisd.snapshot",
+    "What the next start is from, in place of the program's script: the memory of Node.js once it has loaded it, about 8 MiB. " +
+      "The daemon makes it one minute after its start when it is missing, or Node.js, the program or the processor has become " +
+      "another. It can be removed at any time, and is not used when anybody but root could have written it.",
+  ],
   ["/run/stratisd.pid", "Locked while the daemon runs, so that there is only one."],
   ["/etc/stratis/alerts.d/", "Programs that are called for alerts, see ALERTS."],
   ["/run/stratisd/", "Where the daemon mounts the metadata of pools, out of the sight of everybody else."],
@@ -165,6 +171,11 @@ export const stratisdPage = (): string =>
         "STRATISD_LOG_DIRECTORY",
         "Where the history is written where there is no journal, instead of /var/log/stratis. With `--sim` it is written to a " +
           "file only if this names a directory. `stratis history` has to be given the same.",
+      ],
+      [
+        "STRATIS_SNAPSHOTS",
+        "An absolute directory, made if it is not there, where the daemon keeps a snapshot of itself for a faster start. The " +
+          "service sets it to /var/cache/stratis-node. Without it there is none.",
       ],
     ]),
     section("files"),

@@ -9,11 +9,13 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "mount_namespace.h"
 #include "paths.h"
+#include "snapshot.h"
 
 namespace {
 
@@ -52,15 +54,20 @@ void PrepareEnvironment() {
   unsetenv("NODE_OPTIONS");
 }
 
-[[noreturn]] void BecomeNode(const std::string& path, const std::string& script, int argc, char** argv) {
-  std::vector<std::string> words = {
-      STRATIS_PROGRAM,
-      // Young objects of the daemon are few: a small nursery is collected more often but stays small.
-      "--max-semi-space-size=2",
-      // A bound for a leak, far above what hundreds of filesystems need.
-      "--max-old-space-size=256",
-      script,
-  };
+const std::vector<std::string> kNodeOptions = {
+    // Young objects of the daemon are few: a small nursery is collected more often but stays small.
+    "--max-semi-space-size=2",
+    // A bound for a leak, far above what hundreds of filesystems need.
+    "--max-old-space-size=256",
+};
+
+// With a `snapshot` Node does not read the script, but is told of it all the same.
+[[noreturn]] void BecomeNode(const std::string& path, const std::optional<std::string>& snapshot,
+                             const std::string& script, int argc, char** argv) {
+  std::vector<std::string> words = {STRATIS_PROGRAM};
+  words.insert(words.end(), kNodeOptions.begin(), kNodeOptions.end());
+  if (snapshot) words.push_back("--snapshot-blob=" + *snapshot);
+  words.push_back(script);
   for (int i = 1; i < argc; ++i) words.emplace_back(argv[i]);
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
@@ -76,9 +83,13 @@ int main(int argc, char** argv) {
   const std::string script = stratis::launcher::MainScript();
   const std::string node = stratis::launcher::FindNode();
   PrepareEnvironment();
-  if (invocation.answersOnly) BecomeNode(node, script, argc, argv);
+  const std::optional<std::string> snapshotFile = stratis::launcher::SnapshotFile();
+  if (invocation.answersOnly) BecomeNode(node, std::nullopt, script, argc, argv);
   // Without root the daemon fails at its pid file, with the message for that. As process 1 the namespace is already
   // that of a container alone.
   if (!invocation.simulator && geteuid() == 0 && getpid() != 1) stratis::launcher::LeaveRootMountNamespace();
-  BecomeNode(stratis::launcher::NamedLink(node), script, argc, argv);
+  const std::string link = stratis::launcher::NamedLink(node);
+  std::optional<std::string> snapshot;
+  if (snapshotFile) snapshot = stratis::launcher::TakeSnapshot(*snapshotFile, node, script, kNodeOptions);
+  BecomeNode(link, snapshot, script, argc, argv);
 }

@@ -7,6 +7,7 @@ import { chooseFilter, startLogging } from "./logging";
 import { helpText, parseOptions, UsageError, type Invocation } from "./options";
 import type { Program } from "./program";
 import { runDaemon } from "./run";
+import { keepSnapshot, type Origin } from "./snapshot/keeper";
 import { VERSION } from "./version";
 
 const EXIT_FAILURE = 1;
@@ -33,7 +34,7 @@ function removeLaunchFolder(): void {
 }
 
 /** Ends the process. */
-export async function runMain(program: Program): Promise<void> {
+export async function runMain(program: Program, origin: Origin): Promise<void> {
   removeLaunchFolder();
   const wanted = invocation();
   if (wanted.run === "help") {
@@ -62,6 +63,9 @@ export async function runMain(program: Program): Promise<void> {
   const code = await runDaemon(program, wanted, {
     onEngine: (engine) => {
       logging.follow(engine);
+    },
+    onServing: () => {
+      keepSnapshot(origin, process.env);
     },
     history: history.write,
   });

@@ -2,9 +2,9 @@
 import { quotedText } from "../jsonrpc/quoted";
 import { JsonRpcServer } from "../jsonrpc/server";
 import { logger } from "../log";
-import { runMain } from "./entry";
 import type { Ipc, Program } from "./program";
 import { becomeOnlyMinimalInstance } from "./single-instance";
+import { startProgram } from "./snapshot/start";
 
 const stratisdMin: Program = {
   name: "stratisd-min",
@@ -24,4 +24,4 @@ const stratisdMin: Program = {
   failureLine: (text) => `Error: ${quotedText(text)}`,
 };
 
-void runMain(stratisdMin);
+startProgram(stratisdMin);

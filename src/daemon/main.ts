@@ -1,9 +1,9 @@
 /** The program stratisd. The native launcher (native/launcher/) executes Node with this file. */
 import { DbusService } from "../dbus/service";
 import { logger } from "../log";
-import { runMain } from "./entry";
 import type { Ipc, Program } from "./program";
 import { becomeOnlyInstance } from "./single-instance";
+import { startProgram } from "./snapshot/start";
 
 const stratisd: Program = {
   name: "stratisd",
@@ -31,4 +31,4 @@ const stratisd: Program = {
   failureLine: (text) => text,
 };
 
-void runMain(stratisd);
+startProgram(stratisd);

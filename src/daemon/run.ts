@@ -58,6 +58,8 @@ async function makeSimulator({ simErrors, simInPlaceSeconds }: EngineChoice): Pr
 export interface Observers {
   /** Is given the engine before it does anything. */
   readonly onEngine: (engine: Engine) => void;
+  /** Is called when clients are answered. */
+  readonly onServing: () => void;
   readonly history: WriteRecord;
 }
 
@@ -65,7 +67,7 @@ export interface Observers {
 export async function runDaemon(
   program: Program,
   choice: EngineChoice,
-  { onEngine, history }: Observers,
+  { onEngine, onServing, history }: Observers,
 ): Promise<number> {
   let end: (ending: Ending) => void = () => undefined;
   const ended = new Promise<Ending>((resolve) => {
@@ -92,6 +94,7 @@ export async function runDaemon(
     return 1;
   }
   manager.serving(daemon.engine);
+  onServing();
   const ending = await ended;
   manager.stopping();
   if (ending.by === "signal") {

@@ -357,8 +357,10 @@ export const packageRoot = findRoot();
 function load(): NativeAddon {
   // A build under AddressSanitizer lives in a folder of its own and is chosen by the environment, in tests only.
   const folder = process.env["STRATIS_NATIVE_BUILD"] ?? path.join(packageRoot, "build", "Release");
-  // eslint-disable-next-line @typescript-eslint/no-require-imports -- addons can only be required
-  return require(path.join(folder, "stratis_native.node")) as NativeAddon;
+  const module = { exports: {} };
+  // In a process that started from a snapshot, require() knows only the modules of Node itself.
+  process.dlopen(module, path.join(folder, "stratis_native.node"));
+  return module.exports as NativeAddon;
 }
 
 let addon: NativeAddon | undefined;

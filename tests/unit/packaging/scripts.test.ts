@@ -36,11 +36,11 @@ interface Wanted {
   fails?: string;
 }
 
-/** Runs a script with an empty /run and /var/log of its own. Returns the calls, and what is there afterwards. */
+/** Runs a script with an empty /run, /var/log and /var/cache of its own. Returns the calls, and what is there afterwards. */
 function run(script: string, args: readonly string[], { run = RUNNING, fails = "-" }: Wanted = {}): string[] {
   writeFileSync(calls, "");
   const user = process.geteuid?.() === 0 ? [] : ["--user", "--map-root-user"];
-  const prepare = `for folder in /run /var/log; do mount -t tmpfs tmpfs $folder; done && cd /run && { ${run}; } && "$@" && find /run /var/log`;
+  const prepare = `for folder in /run /var/log /var/cache; do mount -t tmpfs tmpfs $folder; done && cd /run && { ${run}; } && "$@" && find /run /var/log /var/cache`;
   const file = path.join(packageRoot, "packaging/debian", script);
   const left = output("unshare", [...user, "--mount", "sh", "-euc", prepare, "sh", "sh", file, ...args], {
     PATH: `${fakes}:${process.env["PATH"] ?? ""}`,
@@ -105,14 +105,15 @@ test("removal stops the daemon", () => {
   assert.deepEqual(run("prerm", ["remove"]), [
     "deb-systemd-invoke stop stratis-metrics.timer stratisd.service stratisd-min-postinitrd.service",
   ]);
-  assert.deepEqual(run("postrm", ["remove"]), [
+  const cached = `${RUNNING} && mkdir -p /var/cache/stratis-node && cd /var/cache/stratis-node && touch stratisd.snapshot stratisd.snapshot.parts`;
+  assert.deepEqual(run("postrm", ["remove"], { run: cached }), [
     "systemctl --system daemon-reload",
     "udevadm control --reload",
   ]);
 });
 
 test("purging leaves nothing behind, and takes nothing of others", () => {
-  const used = `mkdir -p stratisd/node stratisd/ns_mounts /var/log/stratis && touch /var/log/stratis/history.log && touch stratisd.pid stratisd-min.pid stratisd/stratis-1-private-a-crypt.lock && ln -s /usr/bin/node stratisd/node/stratisd && mkdir stratisd/headers-abc && echo copy > stratisd/headers-abc/0 && chmod 400 stratisd/headers-abc/0`;
+  const used = `mkdir -p stratisd/node stratisd/ns_mounts /var/log/stratis /var/cache/stratis-node && touch /var/cache/stratis-node/stratisd.snapshot.tried && touch /var/log/stratis/history.log && touch stratisd.pid stratisd-min.pid stratisd/stratis-1-private-a-crypt.lock && ln -s /usr/bin/node stratisd/node/stratisd && mkdir stratisd/headers-abc && echo copy > stratisd/headers-abc/0 && chmod 400 stratisd/headers-abc/0`;
   assert.deepEqual(run("postrm", ["purge"], { run: used }), [
     "deb-systemd-helper purge stratisd.service stratis-metrics.timer",
   ]);

@@ -13,6 +13,7 @@ export const DEVICE_DROP_INS = "/etc/systemd/system/dev-stratis-.device.d";
 const COMMAND_MILLISECONDS = 900_000;
 const JOBS_SECONDS = 600;
 const LIMIT_SECONDS = 5400;
+const SNAPSHOT_SECONDS = 600;
 
 const PACKAGE_FOLDER = "build/package";
 
@@ -82,6 +83,10 @@ export const sh = (script: string): Promise<string> =>
 /** Runs `condition` in the guest once a second until it succeeds. */
 export const until = (condition: string, seconds: number): Promise<string> =>
   sh(`for i in $(seq ${seconds}); do ${condition} && exit 0; sleep 1; done; exit 1`);
+
+/** What every start of the daemon but the first begins with. */
+export const snapshotMade = (): Promise<string> =>
+  until("test -e /var/cache/stratis-node/stratisd.snapshot", SNAPSHOT_SECONDS);
 
 export const active = async (unit: string): Promise<string> =>
   (await machine().exec(["systemctl", "is-active", unit])).stdout.trim();

@@ -7,10 +7,9 @@
  * worker finishes its piece whatever becomes of the daemon, and ends then; it keeps the namespace until that. A daemon
  * whose worker was killed puts the device in order.
  */
-import { spawn, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 import * as path from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { closeDescriptor } from "../../../bus/descriptors";
 import {
@@ -20,6 +19,7 @@ import {
   type CryptUnlock,
   type Secret,
 } from "../../../native";
+import { nodeOptions } from "../../../node-options";
 import { EngineError } from "../../errors";
 import { RUN_FOLDER } from "../namespace";
 import { requireProgram } from "../programs";
@@ -101,10 +101,12 @@ function start(command: string[], request: WorkerRequest, secret: Secret | null)
   const pipe = secret === null ? null : native().pipeWith(secret);
   try {
     const script = path.join(path.dirname(process.argv[1] ?? ""), SCRIPT);
-    const node = [...process.execArgv, script, JSON.stringify(request)];
+    const node = [...nodeOptions(), script, JSON.stringify(request)];
     const [first, ...others] = command;
     const [program, args] =
       first === undefined ? [process.execPath, node] : [first, [...others, process.execPath, ...node]];
+    // Not a part of a snapshot of the daemon, nor is readline: Node does not vouch for these modules in one.
+    const { spawn } = process.getBuiltinModule("node:child_process");
     return spawn(program, args, {
       stdio: ["pipe", "pipe", "inherit", pipe?.readEnd ?? "ignore"],
       // It ends by itself, with its piece: what is meant for the daemon must not reach it.
@@ -137,11 +139,14 @@ async function outcome(
     });
   });
   if (worker.stdout !== null)
-    createInterface({ input: worker.stdout }).on("line", (text) => {
-      const line = JSON.parse(text) as WorkerLine;
-      last.line = line;
-      if ("done" in line) onProgress(BigInt(line.done), BigInt(line.total));
-    });
+    process
+      .getBuiltinModule("node:readline")
+      .createInterface({ input: worker.stdout })
+      .on("line", (text) => {
+        const line = JSON.parse(text) as WorkerLine;
+        last.line = line;
+        if ("done" in line) onProgress(BigInt(line.done), BigInt(line.total));
+      });
   const how = await Promise.race([ended, failed]);
   const { line } = last;
   if (line !== null && "ended" in line) return line.ended;

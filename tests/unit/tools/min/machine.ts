@@ -71,23 +71,23 @@ export class Machine {
     return this.run([DAEMON, ...words]);
   }
 
-  /** Resolves when stratisd-min is there to be asked. */
-  async startDaemon(): Promise<void> {
-    const daemon = spawn("nsenter", [...this.entered, DAEMON, "--sim"], {
+  /** Resolves when stratisd-min, by default the one of this tree, is there to be asked. Returns its process id. */
+  async startDaemon(file = DAEMON, env: NodeJS.ProcessEnv = {}): Promise<number> {
+    const daemon = spawn("nsenter", [...this.entered, file, "--sim"], {
       stdio: ["ignore", "ignore", "inherit"],
-      env: ENVIRONMENT,
+      env: { ...ENVIRONMENT, ...env },
     });
     this.#daemon = daemon;
     const deadline = performance.now() + TIMEOUT_MS;
     const isThere = async (): Promise<boolean> =>
       existsSync(this.outside(SOCKET)) && (await this.min(["key"])).code === 0;
     while (!(await isThere())) {
-      if (daemon.exitCode !== null || performance.now() > deadline)
-        throw new Error(
-          `stratisd-min does not answer; its exit code is ${daemon.exitCode ?? "not there yet"}`,
-        );
+      const end = daemon.exitCode ?? daemon.signalCode;
+      if (end !== null || performance.now() > deadline)
+        throw new Error(`stratisd-min does not answer; its end is ${end ?? "not there yet"}`);
       await sleep(LOOK_MS);
     }
+    return daemon.pid ?? 0;
   }
 
   /** Ends stratisd-min, and resolves to its exit code; null when the signal has ended it. */

@@ -19,6 +19,7 @@ import {
   POOLS,
   reboot,
   settled,
+  snapshotMade,
   sh,
   timeOf,
   until,
@@ -80,8 +81,10 @@ step("the package installs on a fresh system, and the daemon runs", async () => 
   await installPackage();
   assert.equal(await active("stratisd"), "active");
   assert.match(await sh("stratis daemon version"), /^3\.9\.2/);
+  await snapshotMade();
   await reboot();
   assert.equal(await active("stratisd"), "active", "it starts at boot");
+  await until("journalctl -b -u stratisd | grep -q 'This start was from the snapshot'", TRIED_SECONDS);
 });
 
 step("systemd and udev find nothing wrong", async () => {

@@ -1,0 +1,95 @@
+/**
+ * Keeps a snapshot of the daemon for its next start, where the launcher names a file for it (native/launcher/snapshot.h).
+ *
+ * The launcher moves a snapshot away before it starts from it. Once the daemon serves it is moved back; one with which
+ * the daemon does not come so far is left there, the next start is from the script, and another one is made.
+ */
+import { mkdir, open, rename, rm } from "node:fs/promises";
+import * as path from "node:path";
+import { errorText } from "../../engine/errors";
+import { programFailure, requireProgram } from "../../engine/real/programs";
+import { logger } from "../../log";
+import { native } from "../../native";
+import { nodeOptions } from "../../node-options";
+import { PARTS_VARIABLE } from "./parts";
+
+const log = logger("stratisd::stratis::run");
+
+/** Set by the launcher: the file. */
+const FILE_VARIABLE = "STRATIS_SNAPSHOT";
+/** Seconds, in place of those below. */
+const DELAY_VARIABLE = "STRATIS_SNAPSHOT_DELAY";
+/** Whatever else begins with the machine shall have the processors first. */
+const DELAY_SECONDS = 60;
+const BUILD_MILLISECONDS = 600_000;
+const NICENESS = "10";
+
+export type Origin = "script" | "snapshot";
+
+const tried = (file: string): string => `${file}.tried`;
+
+async function sync(file: string): Promise<void> {
+  const handle = await open(file, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A snapshot is never beside a description that is not its own, whenever this is interrupted. */
+async function make(file: string): Promise<void> {
+  const folder = path.dirname(file);
+  const parts = `${file}.parts`;
+  const fresh = { file: `${file}.new`, parts: `${parts}.new` };
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (const old of [file, tried(file), fresh.file, fresh.parts]) await rm(old, { force: true });
+  await sync(folder);
+  const script = process.argv[1] ?? "";
+  const build = [...nodeOptions(), `--snapshot-blob=${fresh.file}`, "--build-snapshot", script];
+  const args = ["-n", NICENESS, process.execPath, ...build];
+  const result = await native().run(await requireProgram("nice"), args, {
+    timeoutMs: BUILD_MILLISECONDS,
+    environment: [`${PARTS_VARIABLE}=${fresh.parts}`],
+  });
+  if (result.status !== 0) throw programFailure("nice", args, result);
+  await sync(fresh.file);
+  await sync(fresh.parts);
+  await rename(fresh.parts, parts);
+  await sync(folder);
+  await rename(fresh.file, file);
+  await sync(folder);
+}
+
+async function makeAndTell(file: string): Promise<void> {
+  try {
+    await make(file);
+    log.debug(`The next start is from the snapshot ${file}`);
+  } catch (error) {
+    log.warn(`Making the snapshot ${file} failed, so that starts take longer: ${errorText(error)}`);
+  }
+}
+
+async function keep(file: string): Promise<void> {
+  try {
+    await rename(tried(file), file);
+    log.debug(`This start was from the snapshot ${file}`);
+  } catch (error) {
+    log.warn(
+      `The snapshot ${file} could not be kept, so that the next start takes longer: ${errorText(error)}`,
+    );
+  }
+}
+
+function delaySeconds(env: NodeJS.ProcessEnv): number {
+  const text = env[DELAY_VARIABLE] ?? "";
+  return /^\d{1,5}$/.test(text) ? Number(text) : DELAY_SECONDS;
+}
+
+/** Called when the daemon, which began as `origin` says, serves. */
+export function keepSnapshot(origin: Origin, env: NodeJS.ProcessEnv): void {
+  const file = env[FILE_VARIABLE];
+  if (file === undefined) return;
+  if (origin === "snapshot") void keep(file);
+  else setTimeout(() => void makeAndTell(file), delaySeconds(env) * 1000).unref();
+}
