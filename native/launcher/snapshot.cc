@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -25,6 +26,7 @@ constexpr const char* kPartsSuffix = ".parts";
 constexpr const char* kTriedSuffix = ".tried";
 // Far above what the libraries of Node need.
 constexpr std::streamsize kMostPartsBytes = 256 * 1024;
+constexpr std::streamsize kPieceBytes = 64 * 1024;
 constexpr const char* kFilePrefix = "file ";
 constexpr int kFieldsBeforePath = 4;
 
@@ -48,6 +50,20 @@ std::optional<std::string> FileLine(const std::string& path) {
   if (stat(path.c_str(), &status) != 0) return std::nullopt;
   return kFilePrefix + std::to_string(status.st_size) + " " + Nanoseconds(status.st_mtim) + " " +
          Nanoseconds(status.st_ctim) + " " + path;
+}
+
+// Node itself starts from damaged content as if nothing were wrong.
+std::optional<std::string> ContentLine(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::vector<char> piece(kPieceBytes);
+  uLong checksum = crc32(0, Z_NULL, 0);
+  long long size = 0;
+  while (file.read(piece.data(), kPieceBytes) || file.gcount() > 0) {
+    checksum = crc32(checksum, reinterpret_cast<const Bytef*>(piece.data()), static_cast<uInt>(file.gcount()));
+    size += file.gcount();
+  }
+  if (!file.eof()) return std::nullopt;
+  return "content " + std::to_string(size) + " " + std::to_string(checksum);
 }
 
 std::string PathOf(const std::string& fileLine) {
@@ -112,10 +128,15 @@ std::optional<std::string> TakeSnapshot(const std::string& file, const std::stri
   const std::optional<std::string> scriptLine = FileLine(script);
   if (!nodeLine || !scriptLine) return std::nullopt;
   const std::vector<std::string> lines = Lines(parts);
-  for (const std::string& needed : {optionsLine, ProcessorLine(), *nodeLine, *scriptLine}) {
-    if (std::find(lines.begin(), lines.end(), needed) == lines.end()) return std::nullopt;
+  const auto isThere = [&lines](const std::string& line) {
+    return std::find(lines.begin(), lines.end(), line) != lines.end();
+  };
+  if (!isThere(optionsLine) || !isThere(ProcessorLine()) || !isThere(*nodeLine) || !isThere(*scriptLine) ||
+      !std::all_of(lines.begin(), lines.end(), IsAsItWas)) {
+    return std::nullopt;
   }
-  if (!std::all_of(lines.begin(), lines.end(), IsAsItWas)) return std::nullopt;
+  const std::optional<std::string> contentLine = ContentLine(file);
+  if (!contentLine || !isThere(*contentLine)) return std::nullopt;
   const std::string tried = file + kTriedSuffix;
   if (rename(file.c_str(), tried.c_str()) != 0) return std::nullopt;
   return tried;

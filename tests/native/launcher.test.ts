@@ -112,6 +112,33 @@ test("the environment is kept, but for what concerns Node", (context) => {
   assert.equal(env["MALLOC_ARENA_MAX"], "2");
 });
 
+test("whatever lies where a snapshot would be, the daemon starts from its script", (context) => {
+  const { root, launcher, script } = tree(context);
+  const folder = path.join(root, "snapshots");
+  const file = path.join(folder, "stratisd.snapshot");
+  fs.mkdirSync(folder, { mode: 0o700 });
+  const parts = [
+    "",
+    "\0\n".repeat(1000),
+    "file ".repeat(60_000),
+    `file 1 2\nfile 1 2 3\nfile 1 2 3 \nfile\n${"x".repeat(1_000_000)}`,
+    `options --max-semi-space-size=2 --max-old-space-size=256\nfile 1 1 1 ${script}\n`,
+  ];
+  for (const text of parts) {
+    fs.writeFileSync(file, "no snapshot", { mode: 0o600 });
+    fs.writeFileSync(`${file}.parts`, text, { mode: 0o600 });
+    const seen = seenBy(launch(launcher, ["--sim"], { STRATIS_SNAPSHOTS: folder }));
+    assert.equal(seen.script, script);
+    assert.equal(seen.env["STRATIS_SNAPSHOT"], file);
+    assert.deepEqual(fs.readdirSync(folder).sort(), ["stratisd.snapshot", "stratisd.snapshot.parts"]);
+  }
+  fs.rmSync(`${file}.parts`);
+  fs.mkdirSync(`${file}.parts`);
+  assert.equal(seenBy(launch(launcher, ["--sim"], { STRATIS_SNAPSHOTS: folder })).script, script);
+  const without = seenBy(launch(launcher, ["--sim"], { STRATIS_SNAPSHOT: "/etc" }));
+  assert.equal(without.env["STRATIS_SNAPSHOT"], undefined);
+});
+
 test("the simulator, help and version stay in the caller's namespace", (context) => {
   const { launcher } = tree(context);
   for (const option of ["--sim", "--help", "-h", "--version", "-V"]) {

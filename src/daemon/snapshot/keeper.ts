@@ -4,14 +4,14 @@
  * The launcher moves a snapshot away before it starts from it. Once the daemon serves it is moved back; one with which
  * the daemon does not come so far is left there, the next start is from the script, and another one is made.
  */
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { appendFile, mkdir, open, rename, rm } from "node:fs/promises";
 import * as path from "node:path";
 import { errorText } from "../../engine/errors";
 import { programFailure, requireProgram } from "../../engine/real/programs";
 import { logger } from "../../log";
 import { native } from "../../native";
 import { nodeOptions } from "../../node-options";
-import { PARTS_VARIABLE } from "./parts";
+import { describeContent, PARTS_VARIABLE } from "./parts";
 
 const log = logger("stratisd::stratis::run");
 
@@ -53,6 +53,7 @@ async function make(file: string): Promise<void> {
     environment: [`${PARTS_VARIABLE}=${fresh.parts}`],
   });
   if (result.status !== 0) throw programFailure("nice", args, result);
+  await appendFile(fresh.parts, await describeContent(fresh.file));
   await sync(fresh.file);
   await sync(fresh.parts);
   await rename(fresh.parts, parts);

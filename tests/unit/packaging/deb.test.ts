@@ -29,7 +29,15 @@ test("the control file says what the package is and needs", () => {
   assert.equal(fields.get("Architecture"), output("dpkg", ["--print-architecture"]).trim());
   const needed = (fields.get("Depends") ?? "").split(", ").map((item) => item.replace(/ .*/, ""));
   const programs = ["dbus", "dmsetup", "nodejs", "thin-provisioning-tools", "udev", "xfsprogs"];
-  const libraries = ["libblkid1", "libc6", "libcryptsetup12", "libgcc-s1", "libstdc++6", "libudev1"];
+  const libraries = [
+    "libblkid1",
+    "libc6",
+    "libcryptsetup12",
+    "libgcc-s1",
+    "libstdc++6",
+    "libudev1",
+    "zlib1g",
+  ];
   // Newer distributions have names with a suffix for the size of time_t.
   assert.deepEqual(needed.map((name) => name.replace(/t64$/, "")).sort(), [...programs, ...libraries].sort());
   assert.match(fields.get("Recommends") ?? "", /\bclevis\b/);

@@ -1,8 +1,10 @@
 /**
  * Encryption, re-encryption and decryption in place of a pool that only a tang server opens, with a cache below, while the
- * daemon is stopped in order and started again.
+ * daemon is stopped in order and started again, from the snapshot of itself.
  */
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { KeptFile } from "../cases/kept-file";
 import {
@@ -19,7 +21,7 @@ import {
   until,
 } from "../cases/support";
 import { Tang } from "../guest/clevis";
-import { startDaemon, stopDaemon } from "../guest/daemon";
+import { daemonPid, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 import { begin, container, digestsOf, isWorking, LIMIT_MILLISECONDS, reached } from "./in-place-support";
 
@@ -27,6 +29,7 @@ const POOL = "networked";
 const DEVICE = "case-in-place";
 const SECTORS = 1.25 * 2 * 1024 * 1024;
 const CRYPT_HEADER_BYTES = 34816 * 512;
+const SNAPSHOT = "/var/cache/stratis-node/stratisd.snapshot";
 const TEST_OPTIONS = { timeout: 2 * LIMIT_MILLISECONDS };
 const tang = new Tang("/run/case-tang", 8099);
 const kept = new KeptFile(POOL, "home");
@@ -42,6 +45,7 @@ before(async () => {
   await stratis("pool", "init-cache", POOL, await disk("d1"));
   await stratis("filesystem", "create", POOL, "home", "--size", "600MiB");
   await kept.write(20);
+  await reached("a snapshot of the daemon", () => Promise.resolve(existsSync(SNAPSHOT)));
 });
 after(async () => {
   await unmountAll();
@@ -55,6 +59,7 @@ async function restartAtWork(): Promise<void> {
   await reached("work in place", isWorking);
   await stopDaemon();
   await startDaemon();
+  assert.match(await readFile(`/proc/${await daemonPid()}/cmdline`, "utf8"), /\0--snapshot-blob=/);
 }
 
 /** Nothing is under way any more, and the file is what it was. */
