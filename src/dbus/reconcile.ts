@@ -5,10 +5,10 @@
 import type { EngineChange, Filesystem, Pool } from "../engine/engine";
 import type { DevUuid, PoolUuid } from "../uuid";
 import type { ServiceContext } from "./context";
-import type { BlockDevEntry, FilesystemEntry, ManagedEntry, PoolEntry } from "./tree";
+import type { BlockDevEntry, FilesystemEntry, ManagedEntry, ObjectTree, PoolEntry } from "./tree";
 
-/** Objects for a pool and everything in it, in the order pool, filesystems, block devices. */
-export function registerPool({ tree, announcer }: ServiceContext, pool: Pool): PoolEntry {
+/** Objects for a pool and everything in it. Nobody is told: for when nobody can have known of others yet. */
+export function addPool(tree: ObjectTree, pool: Pool): { entry: PoolEntry; added: ManagedEntry[] } {
   const added: ManagedEntry[] = [];
   let entry = tree.pool(pool.uuid);
   if (entry === undefined) {
@@ -19,6 +19,12 @@ export function registerPool({ tree, announcer }: ServiceContext, pool: Pool): P
     if (!entry.filesystems.has(uuid)) added.push(tree.addFilesystem(entry, uuid));
   for (const { uuid } of pool.blockDevs())
     if (!entry.blockDevs.has(uuid)) added.push(tree.addBlockDev(entry, uuid));
+  return { entry, added };
+}
+
+/** Objects for a pool and everything in it, announced in the order pool, filesystems, block devices. */
+export function registerPool({ tree, announcer }: ServiceContext, pool: Pool): PoolEntry {
+  const { entry, added } = addPool(tree, pool);
   announcer.added(added);
   return entry;
 }

@@ -14,7 +14,7 @@ import { DbusError } from "./errors";
 import { CallHistory } from "./history/calls";
 import type { CallOrigin } from "./incoming";
 import { BUS_NAME } from "./names";
-import { applyChange, registerPool } from "./reconcile";
+import { addPool, applyChange } from "./reconcile";
 import { ObjectTree } from "./tree";
 
 export interface ServiceOptions {
@@ -67,7 +67,7 @@ export class DbusService {
    * Rejects when the name is taken or the bus refuses it.
    */
   async publish(): Promise<void> {
-    for (const pool of this.#context.engine.pools()) registerPool(this.#context, pool);
+    for (const pool of this.#context.engine.pools()) addPool(this.#context.tree, pool);
     let answer: unknown;
     try {
       [answer] = await this.#connection.callBus("RequestName", "su", [BUS_NAME, DO_NOT_QUEUE]);
