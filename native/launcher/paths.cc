@@ -38,15 +38,8 @@ std::string Parent(const std::string& path) {
   return slash == std::string::npos ? std::string() : path.substr(0, slash);
 }
 
-// Nobody but this user (or root) may be able to change what the link in the folder leads to.
-bool IsSafeFolder(const std::string& path) {
-  struct stat status;
-  return lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid() &&
-         (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
-}
-
-bool MakeSafeFolder(const std::string& path, mode_t mode) {
-  return (mkdir(path.c_str(), mode) == 0 || errno == EEXIST) && IsSafeFolder(path);
+bool MakeOwnFolder(const std::string& path, mode_t mode) {
+  return (mkdir(path.c_str(), mode) == 0 || errno == EEXIST) && IsOwn(path, S_IFDIR);
 }
 
 // The link in `folder`, made or corrected; nothing when the folder can't be used. Replaced by a rename, because another
@@ -77,7 +70,7 @@ std::optional<std::string> PersistentLink(const std::string& node) {
   }
   const std::string outer = base + "/stratisd";
   const std::string folder = outer + "/node";
-  if (!MakeSafeFolder(outer, 0755) || !MakeSafeFolder(folder, 0755)) return std::nullopt;
+  if (!MakeOwnFolder(outer, 0755) || !MakeOwnFolder(folder, 0755)) return std::nullopt;
   return LinkIn(folder, node);
 }
 
@@ -90,6 +83,12 @@ void Fail(const std::string& text) {
 
 void FailErrno(const std::string& text, int error) {
   Fail(text + " failed: " + std::strerror(error));
+}
+
+bool IsOwn(const std::string& path, mode_t type) {
+  struct stat status;
+  return lstat(path.c_str(), &status) == 0 && (status.st_mode & S_IFMT) == type && status.st_uid == geteuid() &&
+         (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
 std::string MainScript() {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 
 namespace stratis::launcher {
@@ -9,6 +11,10 @@ namespace stratis::launcher {
 
 // The same, with the text of `error` (an errno) behind it.
 [[noreturn]] void FailErrno(const std::string& text, int error);
+
+// Whether there is something of this type (S_IFDIR, S_IFREG) that nobody but this user, or root, can change: what is
+// run, and what leads to it, has to be.
+bool IsOwn(const std::string& path, mode_t type);
 
 // The daemon's script, found from the place of this program: it is <root>/build/Release/PROGRAM, the script
 // <root>/dist/bin/PROGRAM.js. Links to this program are followed.

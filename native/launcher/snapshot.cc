@@ -97,13 +97,6 @@ bool IsAsItWas(const std::string& line) {
   return line.rfind(kFilePrefix, 0) != 0 || FileLine(PathOf(line)) == line;
 }
 
-// Nobody but this user may be able to change what is run.
-bool IsOwn(const std::string& path, mode_t type) {
-  struct stat status;
-  return lstat(path.c_str(), &status) == 0 && (status.st_mode & S_IFMT) == type && status.st_uid == geteuid() &&
-         (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
-}
-
 }  // namespace
 
 std::optional<std::string> SnapshotFile() {
