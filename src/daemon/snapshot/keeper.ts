@@ -6,11 +6,12 @@
  */
 import { appendFile, mkdir, open, rename, rm } from "node:fs/promises";
 import * as path from "node:path";
-import { errorText } from "../../engine/errors";
+import { EngineError, errorText } from "../../engine/errors";
 import { programFailure, requireProgram } from "../../engine/real/programs";
 import { logger } from "../../log";
 import { native } from "../../native";
 import { nodeOptions } from "../../node-options";
+import { VERSION } from "../version";
 import { describeContent, PARTS_VARIABLE } from "./parts";
 
 const log = logger("stratisd::stratis::run");
@@ -37,25 +38,46 @@ async function sync(file: string): Promise<void> {
   }
 }
 
+/** Node with this process's options, at a low priority. Throws EngineError when it does not end well. */
+async function runNode(args: readonly string[], environment: string[]): Promise<string> {
+  const words = ["-n", NICENESS, process.execPath, ...nodeOptions(), ...args];
+  const result = await native().run(await requireProgram("nice"), words, {
+    timeoutMs: BUILD_MILLISECONDS,
+    environment,
+  });
+  if (result.status !== 0) throw programFailure("nice", words, result);
+  return result.stdout;
+}
+
+/** Node says nothing when it can't write all of a snapshot, so it is started from once. */
+async function build(file: string, parts: string): Promise<void> {
+  const script = process.argv[1] ?? "";
+  const snapshot = `--snapshot-blob=${file}`;
+  await runNode([snapshot, "--build-snapshot", script], [`${PARTS_VARIABLE}=${parts}`]);
+  await appendFile(parts, await describeContent(file));
+  const answer = await runNode([snapshot, script, "--version"], []);
+  if (!answer.includes(VERSION)) throw new EngineError(`Started from it, --version says: ${answer.trim()}`);
+  await sync(file);
+  await sync(parts);
+}
+
 /** A snapshot is never beside a description that is not its own, whenever this is interrupted. */
 async function make(file: string): Promise<void> {
   const folder = path.dirname(file);
   const parts = `${file}.parts`;
   const fresh = { file: `${file}.new`, parts: `${parts}.new` };
+  const remove = async (...files: string[]): Promise<void> => {
+    for (const old of files) await rm(old, { force: true });
+  };
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  for (const old of [file, tried(file), fresh.file, fresh.parts]) await rm(old, { force: true });
+  await remove(file, tried(file), fresh.file, fresh.parts);
   await sync(folder);
-  const script = process.argv[1] ?? "";
-  const build = [...nodeOptions(), `--snapshot-blob=${fresh.file}`, "--build-snapshot", script];
-  const args = ["-n", NICENESS, process.execPath, ...build];
-  const result = await native().run(await requireProgram("nice"), args, {
-    timeoutMs: BUILD_MILLISECONDS,
-    environment: [`${PARTS_VARIABLE}=${fresh.parts}`],
-  });
-  if (result.status !== 0) throw programFailure("nice", args, result);
-  await appendFile(fresh.parts, await describeContent(fresh.file));
-  await sync(fresh.file);
-  await sync(fresh.parts);
+  try {
+    await build(fresh.file, fresh.parts);
+  } catch (error) {
+    await remove(fresh.file, fresh.parts);
+    throw error;
+  }
   await rename(fresh.parts, parts);
   await sync(folder);
   await rename(fresh.file, file);

@@ -188,6 +188,21 @@ test("a daemon that is killed while it makes a snapshot, or uses one, leaves not
   assert.equal(await start(), "snapshot");
 });
 
+test("a snapshot for which there is no room is not kept", async () => {
+  const small = "/run/small";
+  const machine = theMachine();
+  const mount = `mkdir ${small} && mount -t tmpfs -o size=6m,mode=700 tmpfs ${small}`;
+  assert.equal((await machine.run(["sh", "-c", mount])).code, 0);
+  const there = (): string[] => fs.readdirSync(machine.outside(small));
+  for (let round = 0; round < 2; round += 1) {
+    assert.equal(await start({ STRATIS_SNAPSHOTS: small }), "script");
+    await until("a snapshot is begun", () => there().length > 0);
+    await until("it is given up", () => there().length === 0);
+    await createPool();
+    await end();
+  }
+});
+
 test("without a place for snapshots the daemon serves all the same", async () => {
   for (const folder of ["/proc/none", "relative", ""]) {
     assert.equal(await start({ STRATIS_SNAPSHOTS: folder, STRATIS_SNAPSHOT: snapshot }), "script");
