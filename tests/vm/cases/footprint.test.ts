@@ -1,12 +1,14 @@
 /** What the daemon and its filesystems take: memory, space in the pool, and nothing at all when idle. */
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { daemonPid, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
-import { mustRun, run, stratis } from "./support";
+import { mustRun, run, stratis, until } from "./support";
 
+const SNAPSHOT = "/var/cache/stratis-node/stratisd.snapshot";
 const MIB = 1024 * 1024;
 
 before(async () => {
@@ -68,10 +70,24 @@ test("nor does a snapshot of one whose log has large records, as kernels since 7
   }
 });
 
-test("resident memory is at most 70 MB when idle", async () => {
+async function residentKiB(): Promise<number> {
   const status = await readFile(`/proc/${await daemonPid()}/status`, "utf8");
-  const kibibytes = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
-  assert.ok(kibibytes * 1024 <= 70_000_000, `${kibibytes} KiB`);
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
+}
+
+test("resident memory is at most 70 MB when idle, from the script and from the snapshot", async () => {
+  const isService = process.env["STRATIS_CASES_ON_HOST"] === undefined;
+  // The service makes a snapshot of itself, which takes memory only for a while.
+  if (isService) await until("a snapshot", () => Promise.resolve(existsSync(SNAPSHOT)), 300_000);
+  const kibibytes = [await residentKiB()];
+  if (isService) {
+    await stopDaemon();
+    await startDaemon();
+    await sleep(3000);
+    kibibytes.push(await residentKiB());
+  }
+  const largest = Math.max(...kibibytes) * 1024;
+  assert.ok(largest <= 70_000_000, `${kibibytes.join(" and ")} KiB`);
 });
 
 test("idle, the daemon makes no system call but those of its timer", async () => {
