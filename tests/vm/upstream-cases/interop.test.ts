@@ -3,6 +3,7 @@
  * back: plain ones, with a cache, encrypted with every kind of binding, encrypted in place, and of metadata version 1.
  */
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { startTpm, Tang } from "../guest/clevis";
@@ -148,8 +149,13 @@ const OURS_ONLY: Record<string, Kind> = {
   },
 };
 
+/** 3.9.2 answers before udev has made the links of filesystems. */
+const linked = (filesystem: string): Promise<void> =>
+  until(`the link of ${filesystem}`, () => Promise.resolve(existsSync(`/dev/stratis/${POOL}/${filesystem}`)));
+
 const start = async ({ encrypted }: Kind): Promise<void> => {
   await stratis("pool", "start", "--name", POOL, ...(encrypted ? ["--unlock-method", "any"] : []));
+  await linked("home");
 };
 
 const stop = async (): Promise<void> => {
@@ -158,12 +164,19 @@ const stop = async (): Promise<void> => {
   assert.deepEqual(await dmDevices(), []);
 };
 
+/** Takes down what a case that failed may have left, and makes the disks as good as new. */
+async function beginAnew(): Promise<void> {
+  await unmountAll();
+  await mustRun("dmsetup", ["remove_all", "--retry"]);
+  for (const serial of ["d0", "d1", "d2"]) await wipeDisk(await disk(serial));
+}
+
 const filesystems = async (): Promise<string[]> =>
   (await stratis("filesystem", "list", POOL, "--no-header", "--columns=name")).trim().split(/\s+/).sort();
 
 function thereAndBack(name: string, kind: Kind, maker: Maker): void {
   test(`${name}: made by ${maker}, changed by ${otherThan(maker)}, and given back`, async () => {
-    for (const serial of ["d0", "d1", "d2"]) await wipeDisk(await disk(serial));
+    await beginAnew();
     const kept = new KeptFile(POOL, "home");
     let made: Record<string, unknown> = {};
     await withDaemon(maker, async () => {
@@ -172,6 +185,7 @@ function thereAndBack(name: string, kind: Kind, maker: Maker): void {
       await stratis("key", "set", "--keyfile-path", KEY_FILE, "k");
       await kind.make(maker);
       await stratis("filesystem", "create", POOL, "home", "--size", "600MiB");
+      await linked("home");
       await kept.write(FILE_MIB);
       await unmountAll();
       made = await facts();
