@@ -357,10 +357,11 @@ export const packageRoot = findRoot();
 function load(): NativeAddon {
   // A build under AddressSanitizer lives in a folder of its own and is chosen by the environment, in tests only.
   const folder = process.env["STRATIS_NATIVE_BUILD"] ?? path.join(packageRoot, "build", "Release");
-  const module = { exports: {} };
-  // In a process that started from a snapshot, require() knows only the modules of Node itself.
-  process.dlopen(module, path.join(folder, "stratis_native.node"));
-  return module.exports as NativeAddon;
+  // In a process that started from a snapshot, the bundle's own require() knows only the modules of Node itself.
+  const { createRequire } = process.getBuiltinModule("node:module");
+  return createRequire(path.join(packageRoot, "package.json"))(
+    path.join(folder, "stratis_native.node"),
+  ) as NativeAddon;
 }
 
 let addon: NativeAddon | undefined;
