@@ -50,6 +50,9 @@ void PrepareEnvironment() {
   Set("UV_THREADPOOL_SIZE", "16");
   // glibc otherwise keeps a heap per thread; the pool's threads would multiply the resident memory.
   Set("MALLOC_ARENA_MAX", "2");
+  // glibc's own number, but fixed: it would grow with what the start frees, such as the script, and what is below it
+  // stays with the process.
+  Set("MALLOC_MMAP_THRESHOLD_", "131072");
   // Meant for the user's own programs; it could load code into a daemon that runs as root.
   unsetenv("NODE_OPTIONS");
 }

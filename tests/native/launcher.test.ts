@@ -110,6 +110,7 @@ test("the environment is kept, but for what concerns Node", (context) => {
   assert.notEqual(env["STRATIS_LAUNCH_DIR"], "/etc");
   assert.equal(env["UV_THREADPOOL_SIZE"], "16");
   assert.equal(env["MALLOC_ARENA_MAX"], "2");
+  assert.equal(env["MALLOC_MMAP_THRESHOLD_"], "131072");
 });
 
 test("whatever lies where a snapshot would be, the daemon starts from its script", (context) => {

@@ -9,7 +9,7 @@ import type { Logger } from "../../../src/log";
 const TIMEOUT_MS = 30_000;
 /** As the launcher has it (native/launcher/main.cc), and what it takes to look at what is really in use. */
 const NODE_OPTIONS = ["--max-semi-space-size=2", "--max-old-space-size=256", "--expose-gc"];
-const ENVIRONMENT = { UV_THREADPOOL_SIZE: "16", MALLOC_ARENA_MAX: "2" };
+const ENVIRONMENT = { UV_THREADPOOL_SIZE: "16", MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "131072" };
 
 export class DaemonProcess {
   private constructor(private readonly child: ChildProcess) {}

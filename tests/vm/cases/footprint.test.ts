@@ -10,6 +10,7 @@ import { mustRun, run, stratis, until } from "./support";
 
 const SNAPSHOT = "/var/cache/stratis-node/stratisd.snapshot";
 const MIB = 1024 * 1024;
+const RESIDENT_LIMIT = 70_000_000;
 
 before(async () => {
   await startDaemon();
@@ -70,24 +71,27 @@ test("nor does a snapshot of one whose log has large records, as kernels since 7
   }
 });
 
-async function residentKiB(): Promise<number> {
-  const status = await readFile(`/proc/${await daemonPid()}/status`, "utf8");
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
+/** Waits until the daemon is below the limit: V8 returns what a start needed when it collects next. */
+async function requireSmall(): Promise<void> {
+  const file = `/proc/${await daemonPid()}/status`;
+  let memory: string[] = [];
+  const isSmall = async (): Promise<boolean> => {
+    memory = (await readFile(file, "utf8")).match(/^(VmHWM|VmRSS|Rss).*$/gm) ?? [];
+    const kibibytes = Number(/^VmRSS:\s+(\d+) kB$/m.exec(memory.join("\n"))?.[1]);
+    return kibibytes * 1024 <= RESIDENT_LIMIT;
+  };
+  await until(() => `at most ${RESIDENT_LIMIT} bytes of memory: ${memory.join(", ")}`, isSmall, 60_000);
 }
 
 test("resident memory is at most 70 MB when idle, from the script and from the snapshot", async () => {
   const isService = process.env["STRATIS_CASES_ON_HOST"] === undefined;
   // The service makes a snapshot of itself, which takes memory only for a while.
   if (isService) await until("a snapshot", () => Promise.resolve(existsSync(SNAPSHOT)), 300_000);
-  const kibibytes = [await residentKiB()];
-  if (isService) {
-    await stopDaemon();
-    await startDaemon();
-    await sleep(3000);
-    kibibytes.push(await residentKiB());
-  }
-  const largest = Math.max(...kibibytes) * 1024;
-  assert.ok(largest <= 70_000_000, `${kibibytes.join(" and ")} KiB`);
+  await requireSmall();
+  if (!isService) return;
+  await stopDaemon();
+  await startDaemon();
+  await requireSmall();
 });
 
 test("idle, the daemon makes no system call but those of its timer", async () => {

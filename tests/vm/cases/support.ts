@@ -51,13 +51,14 @@ const LOOK_MILLISECONDS = 300;
 
 /** Waits for what comes by itself. */
 export async function until(
-  what: string,
+  what: string | (() => string),
   reached: () => Promise<boolean>,
   milliseconds = WAIT_MILLISECONDS,
 ): Promise<void> {
   const end = Date.now() + milliseconds;
   while (!(await reached())) {
-    assert.ok(Date.now() < end, `${what}: not within ${milliseconds} ms`);
+    if (Date.now() >= end)
+      assert.fail(`${typeof what === "string" ? what : what()}: not within ${milliseconds} ms`);
     await sleep(LOOK_MILLISECONDS);
   }
 }
