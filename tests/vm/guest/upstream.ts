@@ -2,7 +2,7 @@
 import { symlinkSync, existsSync, mkdirSync } from "node:fs";
 import * as path from "node:path";
 import { PROJECT } from "./command";
-import { startDaemon, stopDaemon } from "./daemon";
+import { daemonLog, startDaemon, stopDaemon } from "./daemon";
 
 /** Below the project, of the host and of the guest. */
 export const UPSTREAM_STAGED = path.join("build", "upstream");
@@ -14,11 +14,14 @@ export type Maker = "ours" | "3.9.2";
 export const MAKERS: readonly Maker[] = ["ours", "3.9.2"];
 export const otherThan = (maker: Maker): Maker => (maker === "ours" ? "3.9.2" : "ours");
 
-/** Does something while one of the daemons runs. */
+/** Does something while one of the daemons runs. When it fails, the end of that daemon's log is printed. */
 export async function withDaemon(maker: Maker, work: () => Promise<void>): Promise<void> {
   await startDaemon({ direct: true, ...(maker === "ours" ? {} : { program: UPSTREAM }) });
   try {
     await work();
+  } catch (error) {
+    console.log(`The end of the log of ${maker}:\n${await daemonLog()}`);
+    throw error;
   } finally {
     await stopDaemon();
   }
