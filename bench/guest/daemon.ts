@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { STRATIS_TOP, SystemBus, type ManagedObjects } from "../../tests/vm/guest/bus";
-import { startDaemon, stopDaemon } from "../../tests/vm/guest/daemon";
+import { SNAPSHOT, SNAPSHOTS, startDaemon, stopDaemon } from "../../tests/vm/guest/daemon";
 
 const MANAGER = "org.storage.stratis3.Manager.r9";
 export const POOL = "org.storage.stratis3.pool.r9";
@@ -12,7 +12,6 @@ export const FILESYSTEM = "org.storage.stratis3.filesystem.r9";
 const PROGRAM = process.env["STRATIS_BENCH_DAEMON"];
 
 /** As its service has it, but that the first start of ours has left what the others begin with. */
-const SNAPSHOTS = "/var/cache/stratis-node";
 const ENVIRONMENT = { STRATIS_SNAPSHOTS: SNAPSHOTS, STRATIS_SNAPSHOT_DELAY: "0" };
 const SNAPSHOT_MILLISECONDS = 300_000;
 
@@ -56,7 +55,7 @@ export class Daemon {
   async startOnce(): Promise<void> {
     await this.start();
     const end = Date.now() + SNAPSHOT_MILLISECONDS;
-    while (PROGRAM === undefined && !existsSync(`${SNAPSHOTS}/stratisd.snapshot`)) {
+    while (PROGRAM === undefined && !existsSync(SNAPSHOT)) {
       if (Date.now() > end) throw new Error("The daemon has made no snapshot");
       await sleep(ASK_AGAIN_MILLISECONDS);
     }

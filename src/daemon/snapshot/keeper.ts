@@ -4,10 +4,11 @@
  * The launcher moves a snapshot away before it starts from it. Once the daemon serves it is moved back; one with which
  * the daemon does not come so far is left there, the next start is from the script, and another one is made.
  */
-import { appendFile, mkdir, open, rename, rm } from "node:fs/promises";
+import { appendFile, mkdir, rename, rm } from "node:fs/promises";
 import * as path from "node:path";
 import { EngineError, errorText } from "../../engine/errors";
 import { programFailure, requireProgram } from "../../engine/real/programs";
+import { fsyncPath } from "../../fsync";
 import { logger } from "../../log";
 import { native } from "../../native";
 import { nodeOptions } from "../../node-options";
@@ -29,15 +30,6 @@ export type Origin = "script" | "snapshot";
 
 const tried = (file: string): string => `${file}.tried`;
 
-async function sync(file: string): Promise<void> {
-  const handle = await open(file, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 /** Node with this process's options, at a low priority. Throws EngineError when it does not end well. */
 async function runNode(args: readonly string[], environment: string[]): Promise<string> {
   const words = ["-n", NICENESS, process.execPath, ...nodeOptions(), ...args];
@@ -57,8 +49,8 @@ async function build(file: string, parts: string): Promise<void> {
   await appendFile(parts, await describeContent(file));
   const answer = await runNode([snapshot, script, "--version"], []);
   if (!answer.includes(VERSION)) throw new EngineError(`Started from it, --version says: ${answer.trim()}`);
-  await sync(file);
-  await sync(parts);
+  await fsyncPath(file);
+  await fsyncPath(parts);
 }
 
 /** A snapshot is never beside a description that is not its own, whenever this is interrupted. */
@@ -71,7 +63,7 @@ async function make(file: string): Promise<void> {
   };
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await remove(file, tried(file), fresh.file, fresh.parts);
-  await sync(folder);
+  await fsyncPath(folder);
   try {
     await build(fresh.file, fresh.parts);
   } catch (error) {
@@ -79,9 +71,9 @@ async function make(file: string): Promise<void> {
     throw error;
   }
   await rename(fresh.parts, parts);
-  await sync(folder);
+  await fsyncPath(folder);
   await rename(fresh.file, file);
-  await sync(folder);
+  await fsyncPath(folder);
 }
 
 async function makeAndTell(file: string): Promise<void> {

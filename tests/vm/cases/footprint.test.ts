@@ -4,11 +4,10 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { daemonPid, startDaemon, stopDaemon } from "../guest/daemon";
+import { daemonPid, SNAPSHOT, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 import { mustRun, run, stratis, until } from "./support";
 
-const SNAPSHOT = "/var/cache/stratis-node/stratisd.snapshot";
 const MIB = 1024 * 1024;
 const RESIDENT_LIMIT = 70_000_000;
 

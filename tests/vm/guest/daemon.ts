@@ -14,6 +14,9 @@ const UNIT = "stratisd.service";
 const START_MILLISECONDS = 120_000;
 const STOP_MILLISECONDS = 60_000;
 const LOOK_MILLISECONDS = 50;
+/** Where its service has the daemon keep a snapshot of itself, and the snapshot. */
+export const SNAPSHOTS = "/var/cache/stratis-node";
+export const SNAPSHOT = `${SNAPSHOTS}/stratisd.snapshot`;
 export const DIRECT_LOG = "/run/stratis-cases/stratisd.log";
 
 export interface StartOptions {

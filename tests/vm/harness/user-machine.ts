@@ -1,6 +1,7 @@
 /** A guest that is a user's machine: Debian's packages, ours, three disks. There is one at a time. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { SNAPSHOT } from "../guest/daemon";
 import { GIB, Guest } from "./guest";
 import { PROJECT } from "./image";
 
@@ -85,8 +86,7 @@ export const until = (condition: string, seconds: number): Promise<string> =>
   sh(`for i in $(seq ${seconds}); do ${condition} && exit 0; sleep 1; done; exit 1`);
 
 /** What every start of the daemon but the first begins with. */
-export const snapshotMade = (): Promise<string> =>
-  until("test -e /var/cache/stratis-node/stratisd.snapshot", SNAPSHOT_SECONDS);
+export const snapshotMade = (): Promise<string> => until(`test -e ${SNAPSHOT}`, SNAPSHOT_SECONDS);
 
 export const active = async (unit: string): Promise<string> =>
   (await machine().exec(["systemctl", "is-active", unit])).stdout.trim();

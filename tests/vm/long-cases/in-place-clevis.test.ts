@@ -21,7 +21,7 @@ import {
   until,
 } from "../cases/support";
 import { Tang } from "../guest/clevis";
-import { daemonPid, startDaemon, stopDaemon } from "../guest/daemon";
+import { daemonPid, SNAPSHOT, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 import { begin, container, digestsOf, isWorking, LIMIT_MILLISECONDS, reached } from "./in-place-support";
 
@@ -29,7 +29,6 @@ const POOL = "networked";
 const DEVICE = "case-in-place";
 const SECTORS = 1.25 * 2 * 1024 * 1024;
 const CRYPT_HEADER_BYTES = 34816 * 512;
-const SNAPSHOT = "/var/cache/stratis-node/stratisd.snapshot";
 const TEST_OPTIONS = { timeout: 2 * LIMIT_MILLISECONDS };
 const tang = new Tang("/run/case-tang", 8099);
 const kept = new KeptFile(POOL, "home");

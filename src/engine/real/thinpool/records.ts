@@ -6,20 +6,12 @@ import {
   parseFilesystemRecord,
   type FilesystemRecord,
 } from "../../../disk/filesystem-record";
+import { fsyncPath } from "../../../fsync";
 import { logger } from "../../../log";
 import { simpleUuid, type FilesystemUuid } from "../../../uuid";
 import { ChainedError, EngineError, errorText } from "../../errors";
 
 const log = logger("stratisd::engine::mdv");
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
 
 export class FilesystemRecords {
   constructor(readonly folder: string) {}
@@ -37,7 +29,7 @@ export class FilesystemRecords {
       log.info(`Removing ${name}, left on the metadata volume by an interrupted write`);
       await unlink(path.join(this.folder, name));
     }
-    if (leftovers.length > 0) await syncDirectory(this.folder);
+    if (leftovers.length > 0) await fsyncPath(this.folder);
   }
 
   #file(uuid: FilesystemUuid, extension: "json" | "temp"): string {
@@ -71,7 +63,7 @@ export class FilesystemRecords {
         await handle.close();
       }
       await rename(temporary, this.#file(record.uuid, "json"));
-      await syncDirectory(this.folder);
+      await fsyncPath(this.folder);
     } catch (error) {
       await unlink(temporary).catch((cleanup: unknown) => {
         // Usually it is not there; if it is, the next mount removes it.
@@ -89,7 +81,7 @@ export class FilesystemRecords {
       if (error instanceof Error && "code" in error && error.code === "ENOENT") return;
       throw new ChainedError(`Failed to remove the record of filesystem ${uuid}`, error);
     }
-    await syncDirectory(this.folder);
+    await fsyncPath(this.folder);
   }
 }
 
