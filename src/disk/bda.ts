@@ -49,12 +49,6 @@ const STATIC_HEADER_BYTES = Number(STATIC_HEADER_SECTORS * SECTOR_BYTES);
 export const readSigblockBytes = (file: BlockFile, copy: 0 | 1): Promise<Buffer> =>
   file.read(BigInt(copy * COPY_BYTES) + SECTOR_BYTES, SIGBLOCK_BYTES);
 
-/** Whether both copies of the signature block can be read, whatever they hold. */
-export async function copiesAreReadable(file: BlockFile): Promise<boolean> {
-  const copies = [await readSigblock(file, 0), await readSigblock(file, 1)];
-  return copies.every(({ kind }) => kind !== "unreadable");
-}
-
 async function readSigblock(file: BlockFile, copy: 0 | 1): Promise<SigblockCopy> {
   try {
     return parseSigblock(await readSigblockBytes(file, copy));

@@ -328,7 +328,8 @@ export class RealEngine implements Engine {
     const waiting = await this.#moves.between(() => this.#findLiminal(request.pool));
     if (waiting === undefined) {
       if (this.#findRunning(request.pool) !== undefined) return null;
-      throw new EngineError(`Pool with ${what} is neither stopped nor running`);
+      const why = request.pool.by === "name" ? this.#liminal.whyNotKnownBy(request.pool.name) : "";
+      throw new EngineError(`Pool with ${what} is neither stopped nor running${why}`);
     }
     return await this.#moves.one(waiting.uuid, async () => {
       if (this.#findLiminal(request.pool) !== waiting) return null;

@@ -1,7 +1,7 @@
 /** A pool's whole life, by the command line and by D-Bus, with the real engine. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readFile, readlink, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readlink, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { startDaemon, stopDaemon, killDaemon, daemonPid } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
@@ -180,6 +180,27 @@ test("a stopped pool is listed, starts again, and has its content", async () => 
   await mustRun("mount", [FS, at]);
   assert.equal(await readFile(`${at}/kept`, "utf8"), "what was written first\n");
   await mustRun("umount", [at]);
+});
+
+/** As udev is when a device was written to while it still looked at it because of an earlier write. */
+async function letUdevForget(device: string): Promise<void> {
+  const rules = "/run/udev/rules.d/99-case-forget.rules";
+  await mkdir("/run/udev/rules.d", { recursive: true });
+  await writeFile(rules, 'ENV{ID_FS_TYPE}=="stratis", ENV{ID_FS_TYPE}="", ENV{ID_FS_USAGE}=""\n');
+  await mustRun("udevadm", ["control", "--reload"]);
+  await mustRun("udevadm", ["trigger", "--action=change", "--settle", device]);
+  await rm(rules);
+  await mustRun("udevadm", ["control", "--reload"]);
+  assert.doesNotMatch((await mustRun("udevadm", ["info", device])).stdout, /ID_FS_TYPE/);
+}
+
+test("a stopped pool is known by its name and starts, though udev names nothing on one of its disks", async () => {
+  await stratis("pool", "stop", "--name", "life");
+  await stopDaemon();
+  await letUdevForget(await disk("d1"));
+  await startDaemon();
+  await stratis("pool", "start", "--name", "life");
+  assert.ok(existsSync(FS));
 });
 
 test("a third disk makes the pool larger", async () => {

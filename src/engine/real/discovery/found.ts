@@ -1,6 +1,5 @@
 /** What the disks say about pools: members found, and the newest record among them (engine.md §8, on-disk-format.md §13). */
 import {
-  copiesAreReadable,
   lastUpdateTime,
   readMetadata,
   readStaticHeader,
@@ -58,24 +57,26 @@ function wasProbed({ major, properties }: UdevDevice): boolean {
     major !== FLOPPY_MAJOR &&
     !("ID_CDROM" in properties) &&
     names.poolOfDmName(properties["DM_NAME"] ?? "") === null &&
+    // Something else is on it as well.
+    !("ID_FS_AMBIVALENT" in properties) &&
     properties["DM_UDEV_DISABLE_OTHER_RULES_FLAG"] !== "1" &&
     properties["DM_SUSPENDED"] !== "1"
   );
 }
 
 /**
- * The same for a device on which udev names nothing. blkid gives up when it can't read one copy of the header;
- * what is on the device is told by the other one then. Null, without a word, for any other device.
+ * The same for a device on which udev names nothing. blkid gives up when it can't read one copy of the header, which the
+ * other one makes up for; and udev does not see what is written while it looks at the device because of an earlier
+ * write, and names nothing on it until the next one. Null, without a word, for any other device.
  */
 export async function identifyUnnamed(device: UdevDevice): Promise<FoundDevice | null> {
   const { devnode, major, minor } = device;
   if (devnode === null || major === null || minor === null || !wasProbed(device)) return null;
   try {
-    if (await withBlockFile(devnode, {}, copiesAreReadable)) return null;
     const found = await readFound(devnode, { major, minor });
     if (found !== null)
       log.warn(
-        `A copy of the Stratis header of ${devnode} can't be read, so that udev does not know what it is`,
+        `${devnode} has a Stratis header that udev does not know of: a copy of it can't be read, or udev has missed that it was written`,
       );
     return found;
   } catch (error) {

@@ -22,6 +22,8 @@ export interface LiminalPool {
   luks: Map<DevUuid, DeviceCrypt>;
   /** From the newest record, when that could be read and names exactly the devices found. */
   name: string | null;
+  /** The name in that record where other devices were found: not one to ask for the pool by. */
+  incompleteName: string | null;
   features: StoppedPool["features"];
   partiallyConstructed: boolean;
   /** Why it does not run; null when it was stopped on request. */
@@ -49,6 +51,7 @@ export class LiminalPools {
       devices: new Map(),
       luks: new Map(),
       name: null,
+      incompleteName: null,
       features: null,
       partiallyConstructed: false,
       reason: null,
@@ -130,6 +133,14 @@ export class LiminalPools {
 
   byName(name: string): LiminalPool[] {
     return this.values().filter((pool) => pool.name === name);
+  }
+
+  /** Why no pool answers to a name that one or more with missing devices have; empty when none has it. */
+  whyNotKnownBy(name: string): string {
+    return this.values()
+      .filter((pool) => pool.incompleteName === name)
+      .map(({ uuid, reason }) => `; the one with UUID ${uuid} is not complete: ${reason ?? "it was stopped"}`)
+      .join("");
   }
 
   /** As clients see them; a name that several share is shown for none of them. */

@@ -183,6 +183,7 @@ function describe(pool: LiminalPool, record: PoolRecord): void {
   const recorded = new Set(recordedDevices(record));
   const exact = recorded.size === pool.devices.size && [...recorded].every((uuid) => pool.devices.has(uuid));
   pool.name = exact ? record.name : null;
+  pool.incompleteName = exact ? null : record.name;
   pool.features = exact ? visibleFeatures(record) : null;
 }
 

@@ -92,3 +92,13 @@ test("the first of two devices with one UUID wins", () => {
   pools.addLuks(luks(ONE, "/dev/sda", 0, "new"));
   assert.deepEqual(pools.stoppedPools()[0]?.encryption?.keyDescription, { consistent: true, value: "new" });
 });
+
+test("a pool with missing devices does not answer to its name, which says why", () => {
+  const pools = new LiminalPools();
+  const pool = pools.add(open(ONE, "/dev/sda", 0));
+  pool.incompleteName = "x";
+  pool.reason = "waiting for a device";
+  assert.deepEqual(pools.byName("x"), []);
+  assert.equal(pools.whyNotKnownBy("x"), `; the one with UUID ${POOL} is not complete: waiting for a device`);
+  assert.equal(pools.whyNotKnownBy("y"), "");
+});
