@@ -15,6 +15,7 @@ import {
   stratis,
   stratisFails,
   unmountAll,
+  until,
 } from "./support";
 
 const FS = "/dev/stratis/life/home";
@@ -191,14 +192,19 @@ async function letUdevForget(device: string): Promise<void> {
   await mustRun("udevadm", ["trigger", "--action=change", "--settle", device]);
   await rm(rules);
   await mustRun("udevadm", ["control", "--reload"]);
-  assert.doesNotMatch((await mustRun("udevadm", ["info", device])).stdout, /ID_FS_TYPE/);
 }
+
+const knownToUdev = async (device: string): Promise<boolean> =>
+  (await mustRun("udevadm", ["info", device])).stdout.includes("ID_FS_TYPE=stratis");
 
 test("a stopped pool is known by its name and starts, though udev names nothing on one of its disks", async () => {
   await stratis("pool", "stop", "--name", "life");
   await stopDaemon();
-  await letUdevForget(await disk("d1"));
+  const device = await disk("d1");
+  await letUdevForget(device);
+  assert.ok(!(await knownToUdev(device)));
   await startDaemon();
+  await until("udev knows the device", () => knownToUdev(device));
   await stratis("pool", "start", "--name", "life");
   assert.ok(existsSync(FS));
 });

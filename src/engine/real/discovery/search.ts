@@ -4,6 +4,7 @@ import { native, type UdevDevice } from "../../../native";
 import type { PoolUuid } from "../../../uuid";
 import type { DeviceCrypt } from "../crypt/device-crypt";
 import { isClaimed } from "../members";
+import { requestUdevChange } from "../uevent";
 import { classify, type Ownership } from "./classify";
 import { identify, identifyLuks, identifyUnnamed, type FoundDevice } from "./found";
 
@@ -49,6 +50,9 @@ export async function* searchStratis(
   }
   for (const device of owned(devices, "unowned")) {
     const unnamed = await identifyUnnamed(device);
-    if (isWanted(unnamed)) yield unnamed;
+    if (!isWanted(unnamed)) continue;
+    // Others take the device for an empty one until udev knows. Not at an event, because it makes one.
+    void requestUdevChange(unnamed.number);
+    yield unnamed;
   }
 }
