@@ -1,4 +1,7 @@
 /** What the disks say about pools: members found, and the newest record among them (engine.md §8, on-disk-format.md §13). */
+import { existsSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import * as path from "node:path";
 import {
   lastUpdateTime,
   readMetadata,
@@ -9,7 +12,7 @@ import {
 import { compareTimestamps, type Timestamp } from "../../../disk/mda";
 import { parsePoolRecord, type PoolRecord } from "../../../disk/pool-record";
 import type { StaticHeader } from "../../../disk/static-header";
-import type { DeviceNumber } from "../../../dm/device-number";
+import { formatDeviceNumber, type DeviceNumber } from "../../../dm/device-number";
 import * as names from "../../../dm/names";
 import type { UdevDevice } from "../../../native";
 import { logger } from "../../../log";
@@ -65,6 +68,20 @@ function wasProbed({ major, properties }: UdevDevice): boolean {
 }
 
 /**
+ * Whether the device is below another one that is not Stratis's: what is on it is that one's, and both may begin with
+ * the same header. Throws when the device is gone.
+ */
+async function isBelowOthers(number: DeviceNumber): Promise<boolean> {
+  const folder = `/sys/dev/block/${formatDeviceNumber(number)}/holders`;
+  for (const holder of await readdir(folder)) {
+    const isMapped = existsSync(path.join(folder, holder, "dm"));
+    const name = isMapped ? (await readFile(path.join(folder, holder, "dm/name"), "utf8")).trim() : "";
+    if (names.poolOfDmName(name) === null) return true;
+  }
+  return false;
+}
+
+/**
  * The same for a device on which udev names nothing. blkid gives up when it can't read one copy of the header, which the
  * other one makes up for; and udev does not see what is written while it looks at the device because of an earlier
  * write, and names nothing on it until the next one. Null, without a word, for any other device.
@@ -73,6 +90,7 @@ export async function identifyUnnamed(device: UdevDevice): Promise<FoundDevice |
   const { devnode, major, minor } = device;
   if (devnode === null || major === null || minor === null || !wasProbed(device)) return null;
   try {
+    if (await isBelowOthers({ major, minor })) return null;
     const found = await readFound(devnode, { major, minor });
     if (found !== null)
       log.warn(
