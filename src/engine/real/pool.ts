@@ -53,7 +53,7 @@ import {
   setSizeLimit,
   snapshotFilesystem,
 } from "./filesystem-operations";
-import { readLastMetadata } from "./discovery/found";
+import { readLastMetadata } from "./discovery/newest-record";
 import { encryptedLayer } from "./in-place";
 import { InPlaceOperations } from "./in-place-operations";
 import { legacyBindings } from "./legacy-crypt-operations";

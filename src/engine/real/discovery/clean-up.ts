@@ -4,7 +4,7 @@ import { logger } from "../../../log";
 import { errorText } from "../../errors";
 import { MetadataStore } from "../backstore/metadata-store";
 import { removeLeftovers } from "../thinpool/stack";
-import { newestRecord } from "./found";
+import { newestRecord } from "./newest-record";
 import { describePool, type LiminalPool } from "./liminal";
 import { forgetClosed } from "./unlock";
 

@@ -1,25 +1,16 @@
-/** What the disks say about pools: members found, and the newest record among them (engine.md §8, on-disk-format.md §13). */
+/** What is on a block device, by what udev knows of it and what its headers say (engine.md §7.2). */
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import * as path from "node:path";
-import {
-  lastUpdateTime,
-  readMetadata,
-  readStaticHeader,
-  repairStaticHeader,
-  type MetadataCopy,
-} from "../../../disk/bda";
-import { compareTimestamps, type Timestamp } from "../../../disk/mda";
-import { parsePoolRecord, type PoolRecord } from "../../../disk/pool-record";
+import { readStaticHeader, repairStaticHeader } from "../../../disk/bda";
 import type { StaticHeader } from "../../../disk/static-header";
 import { formatDeviceNumber, type DeviceNumber } from "../../../dm/device-number";
 import * as names from "../../../dm/names";
 import type { UdevDevice } from "../../../native";
 import { logger } from "../../../log";
 import { bytes, bytesToSectors, type Sectors } from "../../../units";
-import { EngineError, errorText } from "../../errors";
+import { errorText } from "../../errors";
 import { sectorSizesOf, withBlockFile, type SectorSizes } from "../block-file";
-import type { RealBlockDev } from "../blockdev";
 import { DeviceCrypt } from "../crypt/device-crypt";
 
 const log = logger("stratisd::engine::discovery");
@@ -154,69 +145,4 @@ async function mend(path: string, header: StaticHeader, copy: 0 | 1): Promise<vo
       `Copy ${copy + 1} of the Stratis header of ${path} is damaged and could not be mended: ${errorText(error)}`,
     );
   }
-}
-
-interface Located {
-  path: string;
-  header: StaticHeader;
-}
-
-/** Devices by the time of their newest copy of the metadata, latest first; those without any are left out, and
- * those that could not be read, which are added to `failures`. */
-async function byTime(
-  devices: readonly Located[],
-  failures: string[],
-): Promise<{ device: Located; time: Timestamp }[]> {
-  const dated: { device: Located; time: Timestamp }[] = [];
-  for (const device of devices) {
-    try {
-      const time = await withBlockFile(device.path, {}, (file) => lastUpdateTime(file, device.header));
-      if (time !== null) dated.push({ device, time });
-    } catch (error) {
-      failures.push(`${device.path}: ${errorText(error)}`);
-      log.warn(`Metadata on ${device.path} can't be used: ${errorText(error)}`);
-    }
-  }
-  return dated.sort((a, b) => compareTimestamps(b.time, a.time));
-}
-
-/**
- * The newest record of a pool. A copy that can't be read is passed over for the next one, with a warning. One that is
- * whole and can't be parsed was written by something that knows more than this: what is older may not be true any more.
- * Null when no device holds any: the pool was never completed. Throws when there are copies and none is good.
- */
-export async function newestRecord(
-  devices: readonly Located[],
-): Promise<{ record: PoolRecord; copy: MetadataCopy } | null> {
-  const failures: string[] = [];
-  let unknown: Timestamp | null = null;
-  for (const { device } of await byTime(devices, failures)) {
-    try {
-      const { newest, damaged } = await withBlockFile(device.path, {}, (file) =>
-        readMetadata(file, device.header),
-      );
-      for (const damage of damaged) log.warn(`Metadata on ${device.path}: ${damage}`);
-      if (newest === null) continue;
-      if (unknown !== null && compareTimestamps(newest.time, unknown) < 0) break;
-      unknown = newest.time;
-      return { record: parsePoolRecord(newest.json), copy: newest };
-    } catch (error) {
-      failures.push(`${device.path}: ${errorText(error)}`);
-      log.warn(`Metadata on ${device.path} can't be used: ${errorText(error)}`);
-    }
-  }
-  if (failures.length > 0)
-    throw new EngineError(
-      unknown === null
-        ? `No copy of the pool's metadata is readable: ${failures.join("; ")}`
-        : `The newest metadata of the pool can't be understood: ${failures.join("; ")}`,
-    );
-  return null;
-}
-
-/** The text of the newest copy on the devices of a running pool. */
-export async function readLastMetadata(devices: readonly RealBlockDev[]): Promise<string> {
-  const found = await newestRecord(devices.map(({ devnode, header }) => ({ path: devnode, header })));
-  if (found === null) throw new EngineError("No device of the pool holds metadata");
-  return found.copy.json.toString("utf8");
 }

@@ -14,7 +14,7 @@ import { setUpPool, type FoundPool } from "../pool-setup";
 import { hasLeftovers, removeLeftovers } from "../thinpool/stack";
 import type { LinkNotifier } from "../uevent";
 import { clearAway } from "./clear-away";
-import { newestRecord } from "./found";
+import { newestRecord } from "./newest-record";
 import { describePool, lockedDevices, type LiminalPool } from "./liminal";
 import { members, recordedDevices } from "./recorded";
 import { dropUncommitted, hasFlag } from "./uncommitted";

@@ -9,7 +9,8 @@ import { withBlockFile } from "../block-file";
 import type { DeviceCrypt } from "../crypt/device-crypt";
 import type { RealPool } from "../pool";
 import { requestUdevChange } from "../uevent";
-import { newestRecord, type FoundDevice } from "./found";
+import type { FoundDevice } from "./found";
+import { newestRecord } from "./newest-record";
 import type { LiminalPool } from "./liminal";
 
 const log = logger("stratisd::engine::discovery");

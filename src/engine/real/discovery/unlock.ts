@@ -9,7 +9,8 @@ import type { UndoStack } from "../../undo";
 import type { DeviceCrypt } from "../crypt/device-crypt";
 import { legacyInfo } from "../crypt/legacy-info";
 import type { Unlock } from "../crypt/request";
-import { newestRecord, readFound } from "./found";
+import { readFound } from "./found";
+import { newestRecord } from "./newest-record";
 import { describePool, isMixture, lockedDevices, type LiminalPool } from "./liminal";
 import { isUncommitted, warnOfUncommitted } from "./uncommitted";
 

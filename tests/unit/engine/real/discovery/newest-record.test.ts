@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { saveMetadata } from "../../../../../src/disk/bda";
 import { mdaLayout } from "../../../../../src/disk/mda";
-import { newestRecord } from "../../../../../src/engine/real/discovery/found";
+import { newestRecord } from "../../../../../src/engine/real/discovery/newest-record";
 import { setLogSink } from "../../../../../src/log";
 import { imageFolder, makePool, onImage, saveOn, type ImageDevice } from "../images";
 
