@@ -36,7 +36,7 @@ import { wasTakenBack } from "./taken-back";
 import type { MetadataVolume } from "./thinpool/mdv";
 import type { PoolStack, StackNumbers } from "./thinpool/stack";
 import type { ThinDevices } from "./thinpool/thin-devices";
-import { isLinked, type LinkNotifier } from "./uevent";
+import { isLinked, type LinkNames, type LinkNotifier } from "./uevent";
 
 const log = logger("stratisd::engine::pool");
 
@@ -282,16 +282,36 @@ export class PoolCore {
     filesystem.record = record;
   }
 
+  /** Makes udev set a filesystem's link, and waits until it has. */
   async announceLink(filesystem: RealFilesystem): Promise<void> {
-    await this.links.announce(filesystem.device, filesystem.uuid, this.name, filesystem.name);
+    await this.links.announce(filesystem.device, filesystem.uuid, this.#linkNames(filesystem));
   }
 
   /** Asks udev at once for all links of the pool that are not there. */
   async announceLinks(): Promise<void> {
     const announceMissing = async (filesystem: RealFilesystem): Promise<void> => {
-      if (!(await isLinked(filesystem.device, this.name, filesystem.name)))
+      if (!(await isLinked(filesystem.device, this.#linkNames(filesystem))))
         await this.announceLink(filesystem);
     };
     await Promise.all([...this.filesystems.values()].map(announceMissing));
+  }
+
+  /** Gives a filesystem the link of its new name. */
+  async moveLink(filesystem: RealFilesystem, oldName: string): Promise<void> {
+    const to = this.#linkNames(filesystem);
+    await this.links.move(filesystem.device, filesystem.uuid, { ...to, filesystem: oldName }, to);
+  }
+
+  /** Gives all filesystems their links under the pool's new name. */
+  async moveLinks(oldName: string): Promise<void> {
+    const move = async (filesystem: RealFilesystem): Promise<void> => {
+      const to = this.#linkNames(filesystem);
+      await this.links.move(filesystem.device, filesystem.uuid, { ...to, pool: oldName }, to);
+    };
+    await Promise.all([...this.filesystems.values()].map(move));
+  }
+
+  #linkNames(filesystem: RealFilesystem): LinkNames {
+    return { pool: this.name, filesystem: filesystem.name };
   }
 }

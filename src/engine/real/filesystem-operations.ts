@@ -228,11 +228,12 @@ export async function renameFilesystem(
   if (core.filesystems.byName(name) !== undefined)
     throw new EngineError(`Entry with name ${name} already exists`);
   requireNoRecord(core, name);
+  const oldName = filesystem.name;
   await core.mdv.save({ ...filesystem.record, name });
   core.filesystems.rename(uuid, () => {
     filesystem.record = { ...filesystem.record, name };
   });
-  await core.announceLink(filesystem);
+  await core.moveLink(filesystem, oldName);
   return { action: "renamed", value: uuid };
 }
 

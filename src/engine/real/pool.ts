@@ -323,6 +323,7 @@ export class RealPool implements Pool {
     validateName(name);
     if (isAtLeast(this.core.availability, "no_pool_changes"))
       throw new ActionDisabledError(this.core.availability);
+    const oldName = this.core.name;
     const devices = this.core.deviceCrypts();
     if (devices.length > 0)
       this.#inPlace.requireIdle("A change of the name, which is in the devices' headers,");
@@ -335,7 +336,7 @@ export class RealPool implements Pool {
       this.core.restrict(error);
       throw error;
     }
-    await this.core.announceLinks();
+    await this.core.moveLinks(oldName);
   }
 
   metadata(current: boolean): Promise<string> {

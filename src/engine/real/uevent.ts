@@ -1,9 +1,11 @@
 /**
  * Asking udev for the /dev/stratis links. The daemon writes a synthetic "change" event that carries the names, udev's
- * rule makes the link, and the event comes back on the monitor when all rules have run: only then is an operation
- * finished, so that the link is there when its reply arrives (system.md §15.2, §15.3).
+ * rule makes the link, and the event comes back on the monitor when all rules have run (system.md §15.2, §15.3). The link
+ * is there when an operation's reply arrives: most operations wait for the event, a change of names makes the same link
+ * itself.
  */
-import { stat, writeFile } from "node:fs/promises";
+import { mkdir, stat, symlink, writeFile } from "node:fs/promises";
+import * as path from "node:path";
 import type { DeviceNumber } from "../../dm/device-number";
 import { deviceNumberOf, deviceNumbersEqual, formatDeviceNumber } from "../../dm/device-number";
 import { native, type UdevDevice } from "../../native";
@@ -48,17 +50,39 @@ export async function requestUdevChange(device: DeviceNumber): Promise<void> {
   }
 }
 
+/** The names that make the path of a filesystem's link. */
+export interface LinkNames {
+  readonly pool: string;
+  readonly filesystem: string;
+}
+
+const linkPath = ({ pool, filesystem }: LinkNames): string => `/dev/stratis/${pool}/${filesystem}`;
+
+/** Makes the link that udev would make. Returns false where it can't, or something else is in its place. */
+async function makeLink(device: DeviceNumber, names: LinkNames): Promise<boolean> {
+  const link = linkPath(names);
+  try {
+    await mkdir(path.dirname(link), { recursive: true });
+    await symlink(`../../dm-${device.minor}`, link);
+    return true;
+  } catch (error) {
+    log.debug(`The link ${link} is left to udev: ${errorText(error)}`);
+    return false;
+  }
+}
+
 /**
  * Whether a filesystem has its link, and udev knows the names that it keeps it by, as they are when nothing but the daemon
  * was started anew. What can't be told is as if it were not so.
  */
-export async function isLinked(device: DeviceNumber, pool: string, filesystem: string): Promise<boolean> {
+export async function isLinked(device: DeviceNumber, names: LinkNames): Promise<boolean> {
   try {
-    const { rdev } = await stat(`/dev/stratis/${pool}/${filesystem}`, { bigint: true });
+    const { rdev } = await stat(linkPath(names), { bigint: true });
     if (!deviceNumbersEqual(deviceNumberOf(rdev), device)) return false;
     const known = await native().udevBlockDevice(device.major, device.minor);
     return (
-      known?.properties["STRATIS_POOL_NAME"] === pool && known.properties["STRATIS_FS_NAME"] === filesystem
+      known?.properties["STRATIS_POOL_NAME"] === names.pool &&
+      known.properties["STRATIS_FS_NAME"] === names.filesystem
     );
   } catch {
     return false;
@@ -67,6 +91,8 @@ export async function isLinked(device: DeviceNumber, pool: string, filesystem: s
 
 export class LinkNotifier {
   readonly #waiting = new Map<string, (() => void)[]>();
+  /** The links that udev takes away with an event that has not come back. */
+  readonly #leaving: string[] = [];
 
   /** To be shown every udev event as it comes. */
   observe(events: readonly UdevDevice[]): void {
@@ -83,30 +109,38 @@ export class LinkNotifier {
   }
 
   /** Makes udev set the link of a filesystem, and waits until it has. Failures are logged, never thrown. */
-  async announce(
-    device: DeviceNumber,
-    uuid: FilesystemUuid,
-    pool: string,
-    filesystem: string,
-  ): Promise<void> {
+  async announce(device: DeviceNumber, uuid: FilesystemUuid, names: LinkNames): Promise<void> {
     const number = formatDeviceNumber(device);
-    const encodedPool = base32(pool);
-    const encodedFilesystem = base32(filesystem);
-    const wait = this.#expect([uuid, encodedPool, encodedFilesystem].join(" "));
+    const pool = base32(names.pool);
+    const filesystem = base32(names.filesystem);
+    const wait = this.#expect([uuid, pool, filesystem].join(" "));
     try {
       await writeFile(
         `/sys/dev/block/${number}/uevent`,
-        `change ${uuid} STRATISPOOLNAME=${encodedPool} STRATISFSNAME=${encodedFilesystem}`,
+        `change ${uuid} STRATISPOOLNAME=${pool} STRATISFSNAME=${filesystem}`,
       );
       if (!(await wait.seen))
-        log.warn(
-          `udev has not processed the link /dev/stratis/${pool}/${filesystem} within ${LINK_TIMEOUT_MS} ms`,
-        );
+        log.warn(`udev has not processed the link ${linkPath(names)} within ${LINK_TIMEOUT_MS} ms`);
     } catch (error) {
       log.warn(`Failed to notify udev to perform symlink operation on ${number}: ${errorText(error)}`);
     } finally {
       wait.cancel();
     }
+  }
+
+  /**
+   * Gives a filesystem whose names have changed its new link, and udev its names. udev takes the old link away, which is
+   * not waited for. It is waited for where the new link can't be made here, and where it would not stay: udev still has to
+   * take away one at the same path. Failures are logged, never thrown.
+   */
+  async move(device: DeviceNumber, uuid: FilesystemUuid, from: LinkNames, to: LinkNames): Promise<void> {
+    const made = !this.#leaving.includes(linkPath(to)) && (await makeLink(device, to));
+    const left = linkPath(from);
+    this.#leaving.push(left);
+    const announced = this.announce(device, uuid, to).finally(() => {
+      this.#leaving.splice(this.#leaving.indexOf(left), 1);
+    });
+    if (!made) await announced;
   }
 
   /** `seen` resolves to true when the event has come back, to false when it has not in time. */
@@ -121,7 +155,7 @@ export class LinkNotifier {
     this.#waiting.set(key, [...(this.#waiting.get(key) ?? []), done]);
     const timer = setTimeout(() => {
       settle(false);
-    }, LINK_TIMEOUT_MS);
+    }, LINK_TIMEOUT_MS).unref();
     const cancel = (): void => {
       clearTimeout(timer);
       const others = (this.#waiting.get(key) ?? []).filter((waiter) => waiter !== done);

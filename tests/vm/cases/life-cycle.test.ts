@@ -1,12 +1,15 @@
 /** A pool's whole life, by the command line and by D-Bus, with the real engine. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, readlink, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, readlink, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { startDaemon, stopDaemon, killDaemon, daemonPid } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 import {
+  callStratis,
+  closeBus,
   dmDevices,
+  managedObjects,
   mountPoint,
   mustRun,
   run,
@@ -14,16 +17,21 @@ import {
   STRATIS,
   stratis,
   stratisFails,
+  succeeded,
   unmountAll,
   until,
 } from "./support";
 
 const FS = "/dev/stratis/life/home";
+const FILESYSTEM = "org.storage.stratis3.filesystem.r9";
+
+const settledUdev = (): Promise<unknown> => mustRun("udevadm", ["settle", "--timeout=60"]);
 
 before(async () => {
   await startDaemon();
 });
 after(async () => {
+  await closeBus();
   await unmountAll();
   await stopDaemon();
 });
@@ -107,15 +115,46 @@ test("a snapshot of an unmounted filesystem is sound too", async () => {
   await mustRun("umount", [at]);
 });
 
-test("renames move the links at once", async () => {
+test("a renamed filesystem has its new link at once, and loses the old one to udev", async () => {
   await stratis("filesystem", "rename", "life", "quiet", "silent");
   assert.ok(existsSync("/dev/stratis/life/silent"));
+  await settledUdev();
   assert.ok(!existsSync("/dev/stratis/life/quiet"));
   await stratis("pool", "rename", "life", "living");
   assert.ok(existsSync("/dev/stratis/living/silent"));
   assert.ok(existsSync("/dev/stratis/living/home"));
+  await settledUdev();
   assert.ok(!existsSync("/dev/stratis/life"));
   await stratis("pool", "rename", "living", "life");
+});
+
+test("links are right at every reply while names change hands faster than udev follows", async () => {
+  const linkOf = (name: string): Promise<string> => readlink(`/dev/stratis/life/${name}`);
+  const objectOf = async (name: string): Promise<string> => {
+    const found = Object.entries(await managedObjects()).find(
+      ([, interfaces]) => interfaces[FILESYSTEM]?.["Name"] === name,
+    );
+    assert.ok(found !== undefined, name);
+    return found[0];
+  };
+  const [monday, silent] = [await linkOf("monday"), await linkOf("silent")];
+  const [mondayObject, silentObject] = [await objectOf("monday"), await objectOf("silent")];
+  const rename = async (object: string, name: string, target: string): Promise<void> => {
+    await succeeded(callStratis(object, FILESYSTEM, "SetName", "s", [name]));
+    assert.equal(await linkOf(name), target, name);
+  };
+  for (let round = 0; round < 3; round += 1) {
+    await rename(mondayObject, "other", monday);
+    await rename(silentObject, "monday", silent);
+    await rename(mondayObject, "silent", monday);
+    await rename(silentObject, "other", silent);
+    await rename(mondayObject, "monday", monday);
+    await rename(silentObject, "silent", silent);
+  }
+  await settledUdev();
+  assert.equal(await linkOf("monday"), monday);
+  assert.equal(await linkOf("silent"), silent);
+  assert.deepEqual((await readdir("/dev/stratis/life")).sort(), ["home", "monday", "quiet-snap", "silent"]);
 });
 
 test("size limits are set, listed and removed", async () => {
