@@ -176,16 +176,21 @@ async function checkFilesystem(
   const growable = writable && core.availability === "fully_operational";
   let taken = sectors(0n);
   try {
-    if (mountPoint !== undefined && growable) {
+    if (mountPoint !== undefined && growable && filesystem.growthPause.isOver) {
       const by = await growth(filesystem, mountPoint, room);
       if (by > 0n) {
         await measuringGrowth("filesystem", () => growMounted(core, filesystem, mountPoint, by));
+        filesystem.growthPause.forget();
         taken = by;
       }
     }
   } catch (error) {
     core.restrict(error);
-    log.warn(`Growing filesystem "${filesystem.name}" of pool "${core.name}" failed: ${errorText(error)}`);
+    const seconds = filesystem.growthPause.begin() / 1000;
+    log.warn(
+      `Growing filesystem "${filesystem.name}" of pool "${core.name}" failed, and is not tried again for ${seconds} s: ` +
+        errorText(error),
+    );
   }
   filesystem.mapped = await core.thin.mapped(filesystem.uuid);
   const properties: FilesystemProperty[] = [];

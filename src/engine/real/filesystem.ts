@@ -4,10 +4,13 @@ import type { DeviceNumber } from "../../dm/device-number";
 import { sectorsToBytes, type Bytes, type Sectors } from "../../units";
 import type { FilesystemUuid } from "../../uuid";
 import type { Filesystem } from "../engine";
+import { RetryPause } from "./retry-pause";
 
 export class RealFilesystem implements Filesystem {
   /** Sectors mapped in the thin device at the last look; null: its status was not a working one. */
   mapped: Sectors | null = null;
+  /** After a growth that failed: each freezes the filesystem for a moment. */
+  readonly growthPause = new RetryPause();
 
   constructor(
     public record: FilesystemRecord,
