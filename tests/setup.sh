@@ -24,8 +24,8 @@ node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.ex
 }
 
 packages="busybox-static ca-certificates cmake cpio dbus debian-archive-keyring dpkg-dev e2fsprogs g++ gzip
-    libblkid-dev libcryptsetup-dev libudev-dev make meson mmdebstrap pkg-config python3 qemu-system-x86 udev util-linux zlib1g-dev
-    xfsprogs xz-utils zstd"
+    libblkid-dev libcryptsetup-dev libudev-dev make meson mmdebstrap pkg-config python3 qemu-system-x86 udev util-linux
+    xfsprogs xz-utils zlib1g-dev zstd"
 # The shells whose completions, and the reader whose pages are tested.
 packages="$packages fish mandoc zsh"
 # For the Python packages of tests/compat, one of which is compiled.

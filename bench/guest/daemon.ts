@@ -1,6 +1,7 @@
 /** The daemon that is measured, as its clients on the bus see it. */
 import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "../../tests/vm/cases/support";
 import { STRATIS_TOP, SystemBus, type ManagedObjects } from "../../tests/vm/guest/bus";
 import { SNAPSHOT, SNAPSHOTS, startDaemon, stopDaemon } from "../../tests/vm/guest/daemon";
 
@@ -54,11 +55,8 @@ export class Daemon {
   /** Starts and stops a daemon, so that the next start is as most are. */
   async startOnce(): Promise<void> {
     await this.start();
-    const end = Date.now() + SNAPSHOT_MILLISECONDS;
-    while (PROGRAM === undefined && !existsSync(SNAPSHOT)) {
-      if (Date.now() > end) throw new Error("The daemon has made no snapshot");
-      await sleep(ASK_AGAIN_MILLISECONDS);
-    }
+    if (PROGRAM === undefined)
+      await until("a snapshot", () => Promise.resolve(existsSync(SNAPSHOT)), SNAPSHOT_MILLISECONDS);
     await this.stop();
   }
 
