@@ -27,8 +27,8 @@ namespace {
 
 constexpr int kFirstPrivateDescriptor = 3;
 
-// What follows runs in the child of a process with many threads, any of which may have held a lock of the allocator at
-// the fork: only async-signal-safe calls, no memory from the heap, no exceptions.
+// What follows runs in the child, in the memory of this process, whose other threads go on, and on the stack of the
+// thread that waits for it: only async-signal-safe calls, no memory from the heap, no exceptions, no return.
 
 [[noreturn]] void ReportAndLeave(int reportFd) {
   const int error = errno;
@@ -79,6 +79,16 @@ void ResetSignals() {
   ReportAndLeave(reportFd);
 }
 
+// fork() would copy the page tables of all of Node's heap, and have this process take a page fault for each page that it
+// writes to afterwards. posix_spawn(), which does without as well, can't set the signal for the parent's death. Returns
+// when the child has executed the program or has ended; -1 on failure.
+[[gnu::noinline]] pid_t StartInThisMemory(const ChildPlan& plan, int reportFd) {
+  const pid_t parent = getpid();
+  const pid_t pid = vfork();
+  if (pid == 0) BecomeProgram(plan, parent, reportFd);
+  return pid;
+}
+
 // The errno that the child reports, 0 once its exec has closed the pipe.
 int ReceiveReport(int fd) {
   int error = 0;
@@ -106,10 +116,8 @@ pid_t StartChild(const ChildPlan& plan) {
   for (const int fd : {plan.standardInput, plan.standardOutput, plan.standardError, childsReport.get()}) {
     if (fd < kFirstPrivateDescriptor) throw NativeError(EBADF, "run", plan.file, "a standard stream of this process is closed");
   }
-  const pid_t parent = getpid();
-  const pid_t pid = fork();
-  if (pid < 0) throw NativeError(errno, "fork", plan.file);
-  if (pid == 0) BecomeProgram(plan, parent, childsReport.get());
+  const pid_t pid = StartInThisMemory(plan, childsReport.get());
+  if (pid < 0) throw NativeError(errno, "vfork", plan.file);
   childsReport.reset();
   const int error = ReceiveReport(report.get());
   if (error != 0) {

@@ -18,8 +18,8 @@ struct ChildPlan {
   bool dieWithParent;
 };
 
-// Forks and executes; returns the child's pid. Throws NativeError when that fails, with execve's own errno when it
-// is execve. The caller has all signals blocked (BlockedSignals), or handlers of this process would run in the child.
+// Returns the pid of a child that executes the program. Throws NativeError when that fails, with execve's own errno when
+// it is execve. The caller has all signals blocked (BlockedSignals), or handlers of this process would run in the child.
 pid_t StartChild(const ChildPlan& plan);
 
 }  // namespace stratis
