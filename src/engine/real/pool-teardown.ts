@@ -81,11 +81,13 @@ export async function stop(core: PoolCore): Promise<{ left: "nothing" } | { left
 
 /**
  * Destroys a pool without filesystems. Its end is recorded on one device before anything is wiped, so that an
- * interruption is finished at the next start.
+ * interruption is finished at the next start. A pool with nothing but one header is gone when that is wiped, and whole
+ * before.
  */
 export async function destroy(core: PoolCore): Promise<void> {
   await core.inPlace?.end("the pool was destroyed");
   const [marked, ...others] = [...core.dataDevices(), ...core.cacheDevices()];
+  const isOneHeader = others.length === 0 && core.crypt === null && core.deviceCrypts().length === 0;
   const mark = async (): Promise<void> => {
     await marked?.writeFlags(SIGBLOCK_FLAG.destroying);
   };
@@ -96,7 +98,7 @@ export async function destroy(core: PoolCore): Promise<void> {
     await core.crypt.wipe();
   });
   if (marked === undefined) return;
-  if (core.crypt === null) await mark();
+  if (core.crypt === null && !isOneHeader) await mark();
   core.isEnding = true;
   const failures: string[] = [];
   for (const device of [...others, marked]) {
