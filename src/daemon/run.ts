@@ -114,7 +114,7 @@ class Daemon {
   readonly #alerts = new AlertHooks();
   #ipc: Ipc | null = null;
   /** What changed before there was anybody to tell it to. */
-  #untold: EngineChange[] = [];
+  readonly #untold: EngineChange[] = [];
 
   constructor(
     private readonly program: Program,
@@ -127,9 +127,12 @@ class Daemon {
     const target = {
       engine: this.engine,
       emit: (changes: EngineChange[]) => {
-        if (this.#ipc === null) this.#untold.push(...changes);
-        else this.#ipc.emitChanges(changes);
-        // What the simulator has is nobody's concern.
+        if (this.#ipc === null) {
+          this.#untold.push(...changes);
+          return;
+        }
+        this.#ipc.emitChanges(changes);
+        // Their programs may ask the daemon. What the simulator has is nobody's concern.
         if (!this.engine.isSimulator) this.#alerts.look(this.engine);
       },
       fail: this.fail,
@@ -139,8 +142,7 @@ class Daemon {
     await this.engine.initialize();
     this.#ipc = await this.program.openIpc(this.engine, this.history);
     // Of what came while it was being opened it may not know.
-    this.#ipc.emitChanges(this.#untold);
-    this.#untold = [];
+    target.emit(this.#untold.splice(0));
     void this.#ipc.failed.then((error) => {
       this.fail("IPC", error);
     });
