@@ -1,6 +1,7 @@
 /** The daemon that is measured, as its clients on the bus see it. */
 import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Variant } from "dbus-next";
 import { until } from "../../tests/vm/cases/support";
 import { STRATIS_TOP, SystemBus, type ManagedObjects } from "../../tests/vm/guest/bus";
 import { SNAPSHOT, SNAPSHOTS, startDaemon, stopDaemon } from "../../tests/vm/guest/daemon";
@@ -82,6 +83,12 @@ export class Daemon {
       ...[name, devices, slots, [], [false, 0n], [false, ""], [false, false]],
     ])) as [boolean, [string, string[]]];
     return result[1][0];
+  }
+
+  /** How many filesystems the pool may have. */
+  async setLimit(pool: string, filesystems: number): Promise<void> {
+    const value = new Variant<unknown>("t", BigInt(filesystems));
+    await this.bus.call(pool, "org.freedesktop.DBus.Properties", "Set", "ssv", [POOL, "FsLimit", value]);
   }
 
   async destroyPool(pool: string): Promise<void> {

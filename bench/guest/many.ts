@@ -7,11 +7,15 @@ import { disk } from "../../tests/vm/guest/disks";
 import { Daemon, FILESYSTEM, POOL } from "./daemon";
 import { measureRestart } from "./restart";
 
+/** Filesystems that a new pool may have. */
+const DEFAULT_LIMIT = 100;
+
 async function make(daemon: Daemon, count: number): Promise<void> {
   await daemon.startOnce();
   await daemon.start();
   const [pool] = await daemon.objects(POOL);
   const path = pool ?? (await daemon.createPool("many", [await disk("bench")]));
+  if (count > DEFAULT_LIMIT) await daemon.setLimit(path, count);
   const there = (await daemon.objects(FILESYSTEM)).length;
   for (let index = there; index < count; index += 1) await daemon.createFilesystem(path, `fs${index}`);
   await daemon.stop();

@@ -61,9 +61,13 @@ const linkPath = ({ pool, filesystem }: LinkNames): string => `/dev/stratis/${po
 /** Makes the link that udev would make. Returns false where it can't, or something else is in its place. */
 async function makeLink(device: DeviceNumber, names: LinkNames): Promise<boolean> {
   const link = linkPath(names);
+  const make = (): Promise<void> => symlink(`../../dm-${device.minor}`, link);
   try {
-    await mkdir(path.dirname(link), { recursive: true });
-    await symlink(`../../dm-${device.minor}`, link);
+    await make().catch(async (error: unknown) => {
+      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+      await mkdir(path.dirname(link), { recursive: true });
+      await make();
+    });
     return true;
   } catch (error) {
     log.debug(`The link ${link} is left to udev: ${errorText(error)}`);
@@ -102,30 +106,18 @@ export class LinkNotifier {
       const filesystem = properties["SYNTH_ARG_STRATISFSNAME"];
       if (uuid === undefined || pool === undefined || filesystem === undefined) continue;
       const key = [uuid, pool, filesystem].join(" ");
-      const waiters = this.#waiting.get(key);
-      this.#waiting.delete(key);
-      for (const done of waiters ?? []) done();
+      // In the order in which they were asked for, also those with the same names.
+      const [oldest, ...others] = this.#waiting.get(key) ?? [];
+      if (others.length === 0) this.#waiting.delete(key);
+      else this.#waiting.set(key, others);
+      oldest?.();
     }
   }
 
   /** Makes udev set the link of a filesystem, and waits until it has. Failures are logged, never thrown. */
   async announce(device: DeviceNumber, uuid: FilesystemUuid, names: LinkNames): Promise<void> {
-    const number = formatDeviceNumber(device);
-    const pool = base32(names.pool);
-    const filesystem = base32(names.filesystem);
-    const wait = this.#expect([uuid, pool, filesystem].join(" "));
-    try {
-      await writeFile(
-        `/sys/dev/block/${number}/uevent`,
-        `change ${uuid} STRATISPOOLNAME=${pool} STRATISFSNAME=${filesystem}`,
-      );
-      if (!(await wait.seen))
-        log.warn(`udev has not processed the link ${linkPath(names)} within ${LINK_TIMEOUT_MS} ms`);
-    } catch (error) {
-      log.warn(`Failed to notify udev to perform symlink operation on ${number}: ${errorText(error)}`);
-    } finally {
-      wait.cancel();
-    }
+    const { processed } = await this.#request(device, uuid, names);
+    await processed;
   }
 
   /**
@@ -137,10 +129,41 @@ export class LinkNotifier {
     const made = !this.#leaving.includes(linkPath(to)) && (await makeLink(device, to));
     const left = linkPath(from);
     this.#leaving.push(left);
-    const announced = this.announce(device, uuid, to).finally(() => {
+    const { processed } = await this.#request(device, uuid, to);
+    const gone = processed.finally(() => {
       this.#leaving.splice(this.#leaving.indexOf(left), 1);
     });
-    if (!made) await announced;
+    if (!made) await gone;
+  }
+
+  /**
+   * Returns when udev has the event before it, for which `udevadm settle` then waits. `processed`: all rules have run for
+   * it, or it is not waited for any longer. Failures are logged, never thrown.
+   */
+  async #request(
+    device: DeviceNumber,
+    uuid: FilesystemUuid,
+    names: LinkNames,
+  ): Promise<{ processed: Promise<void> }> {
+    const number = formatDeviceNumber(device);
+    const pool = base32(names.pool);
+    const filesystem = base32(names.filesystem);
+    const wait = this.#expect([uuid, pool, filesystem].join(" "));
+    try {
+      await writeFile(
+        `/sys/dev/block/${number}/uevent`,
+        `change ${uuid} STRATISPOOLNAME=${pool} STRATISFSNAME=${filesystem}`,
+      );
+    } catch (error) {
+      wait.cancel();
+      log.warn(`Failed to notify udev to perform symlink operation on ${number}: ${errorText(error)}`);
+      return { processed: Promise.resolve() };
+    }
+    const processed = wait.seen.then((seen) => {
+      wait.cancel();
+      if (!seen) log.warn(`udev has not processed the link ${linkPath(names)} within ${LINK_TIMEOUT_MS} ms`);
+    });
+    return { processed };
   }
 
   /** `seen` resolves to true when the event has come back, to false when it has not in time. */

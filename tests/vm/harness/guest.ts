@@ -303,8 +303,11 @@ export class Guest {
   /** An orderly end: systemd stops everything, then the machine is off. */
   async powerOff(): Promise<void> {
     const off = this.#exited;
-    // No answer is awaited: the agent is stopped like everything else.
-    await this.mustExec("systemctl --no-block poweroff");
+    // The agent is stopped like everything else, maybe before it has answered. What counts is that the guest goes off.
+    const asked = this.mustExec("systemctl --no-block poweroff").then(
+      () => "",
+      (error: unknown) => `: ${String(error)}`,
+    );
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, POWEROFF_MILLISECONDS);
@@ -313,7 +316,8 @@ export class Guest {
     clearTimeout(timer);
     const inTime = this.#qemu === null;
     await this.powerCut();
-    if (!inTime) throw new Error(`The guest was not off ${POWEROFF_MILLISECONDS} ms after poweroff`);
+    if (!inTime)
+      throw new Error(`The guest was not off ${POWEROFF_MILLISECONDS} ms after poweroff${await asked}`);
   }
 
   /** Ends the guest and removes its disks. */
