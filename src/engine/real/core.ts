@@ -297,18 +297,13 @@ export class PoolCore {
   }
 
   /** Gives a filesystem the link of its new name. */
-  async moveLink(filesystem: RealFilesystem, oldName: string): Promise<void> {
-    const to = this.#linkNames(filesystem);
-    await this.links.move(filesystem.device, filesystem.uuid, { ...to, filesystem: oldName }, to);
+  async moveLink(filesystem: RealFilesystem): Promise<void> {
+    await this.links.move(filesystem.device, filesystem.uuid, this.#linkNames(filesystem));
   }
 
   /** Gives all filesystems their links under the pool's new name. */
-  async moveLinks(oldName: string): Promise<void> {
-    const move = async (filesystem: RealFilesystem): Promise<void> => {
-      const to = this.#linkNames(filesystem);
-      await this.links.move(filesystem.device, filesystem.uuid, { ...to, pool: oldName }, to);
-    };
-    await Promise.all([...this.filesystems.values()].map(move));
+  async moveLinks(): Promise<void> {
+    await Promise.all([...this.filesystems.values()].map((filesystem) => this.moveLink(filesystem)));
   }
 
   #linkNames(filesystem: RealFilesystem): LinkNames {

@@ -228,12 +228,11 @@ export async function renameFilesystem(
   if (core.filesystems.byName(name) !== undefined)
     throw new EngineError(`Entry with name ${name} already exists`);
   requireNoRecord(core, name);
-  const oldName = filesystem.name;
   await core.mdv.save({ ...filesystem.record, name });
   core.filesystems.rename(uuid, () => {
     filesystem.record = { ...filesystem.record, name };
   });
-  await core.moveLink(filesystem, oldName);
+  await core.moveLink(filesystem);
   return { action: "renamed", value: uuid };
 }
 

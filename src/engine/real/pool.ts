@@ -323,7 +323,6 @@ export class RealPool implements Pool {
     validateName(name);
     if (isAtLeast(this.core.availability, "no_pool_changes"))
       throw new ActionDisabledError(this.core.availability);
-    const oldName = this.core.name;
     const devices = this.core.deviceCrypts();
     if (devices.length > 0)
       this.#inPlace.requireIdle("A change of the name, which is in the devices' headers,");
@@ -336,7 +335,7 @@ export class RealPool implements Pool {
       this.core.restrict(error);
       throw error;
     }
-    await this.core.moveLinks(oldName);
+    await this.core.moveLinks();
   }
 
   metadata(current: boolean): Promise<string> {

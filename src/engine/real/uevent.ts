@@ -95,8 +95,6 @@ export async function isLinked(device: DeviceNumber, names: LinkNames): Promise<
 
 export class LinkNotifier {
   readonly #waiting = new Map<string, (() => void)[]>();
-  /** The links that udev takes away with an event that has not come back. */
-  readonly #leaving: string[] = [];
 
   /** To be shown every udev event as it comes. */
   observe(events: readonly UdevDevice[]): void {
@@ -122,18 +120,13 @@ export class LinkNotifier {
 
   /**
    * Gives a filesystem whose names have changed its new link, and udev its names. udev takes the old link away, which is
-   * not waited for. It is waited for where the new link can't be made here, and where it would not stay: udev still has to
-   * take away one at the same path. Failures are logged, never thrown.
+   * not waited for. udev is waited for where the new link can't be made here, such as in the place of one that udev still
+   * has to take away. Failures are logged, never thrown.
    */
-  async move(device: DeviceNumber, uuid: FilesystemUuid, from: LinkNames, to: LinkNames): Promise<void> {
-    const made = !this.#leaving.includes(linkPath(to)) && (await makeLink(device, to));
-    const left = linkPath(from);
-    this.#leaving.push(left);
-    const { processed } = await this.#request(device, uuid, to);
-    const gone = processed.finally(() => {
-      this.#leaving.splice(this.#leaving.indexOf(left), 1);
-    });
-    if (!made) await gone;
+  async move(device: DeviceNumber, uuid: FilesystemUuid, names: LinkNames): Promise<void> {
+    const made = await makeLink(device, names);
+    const { processed } = await this.#request(device, uuid, names);
+    if (!made) await processed;
   }
 
   /**
