@@ -64,6 +64,11 @@ export interface PoolParts {
   crypt: PoolCrypt | null;
 }
 
+const linkNames = (pool: { name: string }, filesystem: RealFilesystem): LinkNames => ({
+  pool: pool.name,
+  filesystem: filesystem.name,
+});
+
 export class PoolCore {
   readonly uuid: PoolUuid;
   readonly devices: Map<DevUuid, RealBlockDev>;
@@ -284,13 +289,13 @@ export class PoolCore {
 
   /** Makes udev set a filesystem's link, and waits until it has. */
   async announceLink(filesystem: RealFilesystem): Promise<void> {
-    await this.links.announce(filesystem.device, filesystem.uuid, this.#linkNames(filesystem));
+    await this.links.announce(filesystem.device, filesystem.uuid, linkNames(this, filesystem));
   }
 
   /** Asks udev at once for all links of the pool that are not there. */
   async announceLinks(): Promise<void> {
     const announceMissing = async (filesystem: RealFilesystem): Promise<void> => {
-      if (!(await isLinked(filesystem.device, this.#linkNames(filesystem))))
+      if (!(await isLinked(filesystem.device, linkNames(this, filesystem))))
         await this.announceLink(filesystem);
     };
     await Promise.all([...this.filesystems.values()].map(announceMissing));
@@ -298,15 +303,11 @@ export class PoolCore {
 
   /** Gives a filesystem the link of its new name. */
   async moveLink(filesystem: RealFilesystem): Promise<void> {
-    await this.links.move(filesystem.device, filesystem.uuid, this.#linkNames(filesystem));
+    await this.links.move(filesystem.device, filesystem.uuid, linkNames(this, filesystem));
   }
 
   /** Gives all filesystems their links under the pool's new name. */
   async moveLinks(): Promise<void> {
     await Promise.all([...this.filesystems.values()].map((filesystem) => this.moveLink(filesystem)));
-  }
-
-  #linkNames(filesystem: RealFilesystem): LinkNames {
-    return { pool: this.name, filesystem: filesystem.name };
   }
 }
