@@ -11,6 +11,11 @@ const NOTE = `#!/bin/sh
 file=${TOLD}/$STRATIS_ALERT.$STRATIS_POOL_NAME.$STRATIS_ALERT_STATE
 env | grep ^STRATIS_ | sort > "$file.part" && mv "$file.part" "$file"
 `;
+/** Asks the daemon that calls it. */
+const ANSWER = `${TOLD}/answer`;
+const ASK = `#!/bin/sh
+stratis pool list > ${ANSWER}.part 2>&1; mv ${ANSWER}.part ${ANSWER}
+`;
 const TOLD_SECONDS = 180;
 const PROM = "/var/lib/prometheus/node-exporter/stratis.prom";
 
@@ -73,6 +78,22 @@ export function monitoringSteps(): void {
       await sh("umount /mnt && stratis filesystem destroy fills fs && stratis pool destroy fills");
     },
   );
+
+  step("at a start programs are called once the daemon answers, which they may ask", async () => {
+    await machine().mustExec("cat > /etc/stratis/alerts.d/ask && chmod 755 /etc/stratis/alerts.d/ask", {
+      input: ASK,
+    });
+    await machine().plug({ serial: "near", sizeBytes: 3 * GIB });
+    await sh(`stratis pool create near ${DEVICE}-near && stratis filesystem create --size 4GiB near fs`);
+    await sh("mount /dev/stratis/near/fs /mnt");
+    await sh("dd if=/dev/zero of=/mnt/fill bs=1M count=2150 oflag=direct");
+    await told("pool-nearly-full", "near", "begin");
+    await sh(`rm -f ${ANSWER} && systemctl restart stratisd`);
+    await until(`[ -s ${ANSWER} ]`, TOLD_SECONDS);
+    assert.match(await sh(`cat ${ANSWER}`), /^near /m);
+    await sh("umount /mnt && stratis filesystem destroy near fs && stratis pool destroy near");
+    await sh("rm /etc/stratis/alerts.d/ask");
+  });
 
   step("a device that is pulled is an alert, and so is the pool that fails for it", async () => {
     await machine().plug({ serial: "pulled", sizeBytes: 12 * GIB });
