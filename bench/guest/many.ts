@@ -2,20 +2,18 @@
  * Runs in the guest: how long a start takes until all filesystems of a pool are announced. Usage: many.js make COUNT makes
  * them, up to that number; many.js start COUNT starts the daemon and prints the seconds.
  */
+import { DEFAULT_FS_LIMIT } from "../../src/engine/real/backstore/allocation";
 import { SystemBus } from "../../tests/vm/guest/bus";
 import { disk } from "../../tests/vm/guest/disks";
 import { Daemon, FILESYSTEM, POOL } from "./daemon";
 import { measureRestart } from "./restart";
-
-/** Filesystems that a new pool may have. */
-const DEFAULT_LIMIT = 100;
 
 async function make(daemon: Daemon, count: number): Promise<void> {
   await daemon.startOnce();
   await daemon.start();
   const [pool] = await daemon.objects(POOL);
   const path = pool ?? (await daemon.createPool("many", [await disk("bench")]));
-  if (count > DEFAULT_LIMIT) await daemon.setLimit(path, count);
+  if (count > DEFAULT_FS_LIMIT) await daemon.setLimit(path, count);
   const there = (await daemon.objects(FILESYSTEM)).length;
   for (let index = there; index < count; index += 1) await daemon.createFilesystem(path, `fs${index}`);
   await daemon.stop();

@@ -113,8 +113,6 @@ class Daemon {
   readonly #sources: EventSource[] = [];
   readonly #alerts = new AlertHooks();
   #ipc: Ipc | null = null;
-  /** What changed before there was anybody to tell it to. */
-  readonly #untold: EngineChange[] = [];
 
   constructor(
     private readonly program: Program,
@@ -124,11 +122,13 @@ class Daemon {
   ) {}
 
   async start(): Promise<void> {
+    /** What changed before there was anybody to tell it to. */
+    const untold: EngineChange[] = [];
     const target = {
       engine: this.engine,
       emit: (changes: EngineChange[]) => {
         if (this.#ipc === null) {
-          this.#untold.push(...changes);
+          untold.push(...changes);
           return;
         }
         this.#ipc.emitChanges(changes);
@@ -142,7 +142,7 @@ class Daemon {
     await this.engine.initialize();
     this.#ipc = await this.program.openIpc(this.engine, this.history);
     // Of what came while it was being opened it may not know.
-    target.emit(this.#untold.splice(0));
+    target.emit(untold);
     void this.#ipc.failed.then((error) => {
       this.fail("IPC", error);
     });

@@ -96,6 +96,10 @@ export function assertInvariant(condition: boolean, what: string): asserts condi
   if (!condition) throw new InvariantError(what);
 }
 
+/** Whether a call failed because the file that it was about, or a folder on the way to it, is not there. */
+export const isMissing = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && error.code === "ENOENT";
+
 /** The text of anything that was thrown, without a stack. */
 export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

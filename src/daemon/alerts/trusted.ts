@@ -2,6 +2,7 @@
 import { constants, type Stats } from "node:fs";
 import { access, lstat, readdir, realpath, stat } from "node:fs/promises";
 import * as path from "node:path";
+import { isMissing } from "../../engine/errors";
 
 const WRITABLE_BY_OTHERS = 0o022;
 const STICKY = 0o1000;
@@ -47,7 +48,7 @@ export async function trustedPrograms(
     real = await realpath(folder);
     names = (await readdir(real)).filter((name) => PROGRAM_NAME.test(name)).sort();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { programs, refused };
+    if (isMissing(error)) return { programs, refused };
     throw error;
   }
   if (names.length === 0) return { programs, refused };

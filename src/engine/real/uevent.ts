@@ -11,7 +11,7 @@ import { deviceNumberOf, deviceNumbersEqual, formatDeviceNumber } from "../../dm
 import { native, type UdevDevice } from "../../native";
 import { logger } from "../../log";
 import type { FilesystemUuid } from "../../uuid";
-import { errorText } from "../errors";
+import { errorText, isMissing } from "../errors";
 
 const log = logger("stratisd::engine::uevent");
 
@@ -64,7 +64,7 @@ async function makeLink(device: DeviceNumber, names: LinkNames): Promise<boolean
   const make = (): Promise<void> => symlink(`../../dm-${device.minor}`, link);
   try {
     await make().catch(async (error: unknown) => {
-      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+      if (!isMissing(error)) throw error;
       await mkdir(path.dirname(link), { recursive: true });
       await make();
     });

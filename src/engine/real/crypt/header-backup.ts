@@ -21,7 +21,7 @@ import * as path from "node:path";
 import { sameData } from "../../../disk/luks2-segments";
 import { logger } from "../../../log";
 import { native } from "../../../native";
-import { BestEffortError, EngineError, errorText, RollbackError } from "../../errors";
+import { BestEffortError, EngineError, errorText, isMissing, RollbackError } from "../../errors";
 import { RUN_FOLDER } from "../namespace";
 
 const log = logger("stratisd::engine::crypt");
@@ -70,7 +70,7 @@ async function readRecord(folder: string): Promise<Backup[] | null> {
   try {
     text = await readFile(record, "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    if (isMissing(error)) return null;
     throw error;
   }
   const backups: unknown = JSON.parse(text);
@@ -184,7 +184,7 @@ async function foldersIn(parent: string): Promise<string[]> {
     const found = await readdir(parent);
     return found.filter((name) => name.startsWith(PREFIX)).map((name) => path.join(parent, name));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    if (isMissing(error)) return [];
     throw error;
   }
 }

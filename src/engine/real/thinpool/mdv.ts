@@ -6,7 +6,7 @@ import { isNativeError, native } from "../../../native";
 import { logger } from "../../../log";
 import { bytes, bytesToSectors } from "../../../units";
 import { simpleUuid, type FilesystemUuid, type PoolUuid } from "../../../uuid";
-import { ChainedError, errorText } from "../../errors";
+import { ChainedError, errorText, isMissing } from "../../errors";
 import { withUndo, type UndoStack } from "../../undo";
 import { NAMESPACE_MOUNTS, unmountWithRetries } from "../namespace";
 import { FilesystemRecords } from "./records";
@@ -60,7 +60,7 @@ export class MetadataVolume {
       const [own, parent] = await Promise.all([stat(this.mountPoint), stat(path.dirname(this.mountPoint))]);
       return own.dev !== parent.dev;
     } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
+      if (isMissing(error)) return false;
       throw error;
     }
   }

@@ -9,7 +9,7 @@ import {
 import { fsyncPath } from "../../../fsync";
 import { logger } from "../../../log";
 import { simpleUuid, type FilesystemUuid } from "../../../uuid";
-import { ChainedError, EngineError, errorText } from "../../errors";
+import { ChainedError, EngineError, errorText, isMissing } from "../../errors";
 
 const log = logger("stratisd::engine::mdv");
 
@@ -78,7 +78,7 @@ export class FilesystemRecords {
     try {
       await unlink(this.#file(uuid, "json"));
     } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return;
+      if (isMissing(error)) return;
       throw new ChainedError(`Failed to remove the record of filesystem ${uuid}`, error);
     }
     await fsyncPath(this.folder);
