@@ -8,6 +8,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   stratis::InitUdev(env, exports);
   stratis::InitBlockFile(env, exports);
   stratis::InitBlkid(env, exports);
+  stratis::InitDurableFile(env, exports);
   stratis::InitMount(env, exports);
   stratis::InitRun(env, exports);
   stratis::InitFileLock(env, exports);

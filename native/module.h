@@ -10,6 +10,8 @@ void InitFdPoll(Napi::Env env, Napi::Object exports);
 void InitUdev(Napi::Env env, Napi::Object exports);
 void InitBlockFile(Napi::Env env, Napi::Object exports);
 void InitBlkid(Napi::Env env, Napi::Object exports);
+// replaceFile and removeFile
+void InitDurableFile(Napi::Env env, Napi::Object exports);
 // mount, unmount, makeMountSlave and statFs
 void InitMount(Napi::Env env, Napi::Object exports);
 void InitRun(Napi::Env env, Napi::Object exports);

@@ -225,6 +225,13 @@ export interface RunResult {
   secret?: Secret;
 }
 
+export interface ReplaceFileOptions {
+  path: string;
+  temporary: string;
+  /** At most 1 MiB. */
+  data: Uint8Array;
+}
+
 export interface FileLock {
   /** File content at the time of the attempt, at most 4 KiB. */
   content: string;
@@ -336,6 +343,13 @@ export interface NativeAddon extends SecretAddon, KeyringAddon, CryptAddon {
   // processes and files
   /** Runs a program without a shell; `file` is an absolute path, `args` come after argv[0]. */
   run(file: string, args: string[], options?: RunOptions): Promise<RunResult>;
+  /**
+   * Writes `temporary`, in the same folder, and gives it the name `path`: a crash leaves the old file or the new one, and
+   * perhaps the temporary one. Returns when all of it is on the disk. A new file has the mode 0600.
+   */
+  replaceFile(options: ReplaceFileOptions): Promise<void>;
+  /** unlink; returns when the folder without the file is on the disk. */
+  removeFile(path: string): Promise<void>;
   /** open(O_CREAT|O_CLOEXEC, 0644) and flock(LOCK_EX|LOCK_NB). Synchronous: meant for start-up only. */
   lockFile(path: string): FileLock;
 }

@@ -1,15 +1,15 @@
 /** Records of filesystems, one JSON file each, in a folder of the metadata volume (on-disk-format.md §14). */
-import { mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
+import { mkdir, readdir, readFile } from "node:fs/promises";
 import * as path from "node:path";
 import {
   encodeFilesystemRecord,
   parseFilesystemRecord,
   type FilesystemRecord,
 } from "../../../disk/filesystem-record";
-import { fsyncPath } from "../../../fsync";
 import { logger } from "../../../log";
+import { native } from "../../../native";
 import { simpleUuid, type FilesystemUuid } from "../../../uuid";
-import { ChainedError, EngineError, errorText, isMissing } from "../../errors";
+import { ChainedError, EngineError, isMissing } from "../../errors";
 
 const log = logger("stratisd::engine::mdv");
 
@@ -27,9 +27,8 @@ export class FilesystemRecords {
     const leftovers = (await readdir(this.folder)).filter((name) => name.endsWith(".temp"));
     for (const name of leftovers) {
       log.info(`Removing ${name}, left on the metadata volume by an interrupted write`);
-      await unlink(path.join(this.folder, name));
+      await native().removeFile(path.join(this.folder, name));
     }
-    if (leftovers.length > 0) await fsyncPath(this.folder);
   }
 
   #file(uuid: FilesystemUuid, extension: "json" | "temp"): string {
@@ -53,22 +52,13 @@ export class FilesystemRecords {
 
   /** Writes a record so that a crash leaves the old one or the new one. */
   async save(record: FilesystemRecord): Promise<void> {
-    const temporary = this.#file(record.uuid, "temp");
     try {
-      const handle = await open(temporary, "w", 0o600);
-      try {
-        await handle.writeFile(encodeFilesystemRecord(record));
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await rename(temporary, this.#file(record.uuid, "json"));
-      await fsyncPath(this.folder);
-    } catch (error) {
-      await unlink(temporary).catch((cleanup: unknown) => {
-        // Usually it is not there; if it is, the next mount removes it.
-        log.debug(`Leaving ${temporary}: ${errorText(cleanup)}`);
+      await native().replaceFile({
+        path: this.#file(record.uuid, "json"),
+        temporary: this.#file(record.uuid, "temp"),
+        data: Buffer.from(encodeFilesystemRecord(record)),
       });
+    } catch (error) {
       throw new ChainedError(`Failed to save the record of filesystem "${record.name}"`, error);
     }
   }
@@ -76,12 +66,11 @@ export class FilesystemRecords {
   /** A record that does not exist is fine. */
   async remove(uuid: FilesystemUuid): Promise<void> {
     try {
-      await unlink(this.#file(uuid, "json"));
+      await native().removeFile(this.#file(uuid, "json"));
     } catch (error) {
       if (isMissing(error)) return;
       throw new ChainedError(`Failed to remove the record of filesystem ${uuid}`, error);
     }
-    await fsyncPath(this.folder);
   }
 }
 

@@ -9,7 +9,7 @@
  * Two more lines are a regular expression and a command, which is run before the first step whose name matches.
  */
 import { execFileSync } from "node:child_process";
-import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import * as path from "node:path";
 import { inspect } from "node:util";
@@ -88,6 +88,22 @@ async function dmSequence(steps: DmStep[]): ReturnType<NativeAddon["dmSequence"]
   return replies;
 }
 
+/** Two steps, each a call of its own, so that the process also dies with the temporary file there. */
+async function replaceFile(
+  options: Parameters<NativeAddon["replaceFile"]>[0],
+): ReturnType<NativeAddon["replaceFile"]> {
+  const { path: file, temporary, data } = options;
+  step(`write ${temporary}`);
+  writeFileSync(temporary, data, { mode: 0o600, flush: true });
+  try {
+    step(`rename ${temporary} ${file}`);
+  } catch (error) {
+    unlinkSync(temporary);
+    throw error;
+  }
+  await addon.replaceFile(options);
+}
+
 /** A block file whose writes are steps. */
 async function openBlockFile(...args: Parameters<NativeAddon["openBlockFile"]>): Promise<BlockFile> {
   const file = await addon.openBlockFile(...args);
@@ -113,7 +129,7 @@ const named =
     return call(...args);
   };
 
-// The metadata volume's files are written by Node's own functions. The module itself, not a copy of its names.
+// What is not written by the addon is by Node's own functions. The module itself, not a copy of its names.
 const fsPromises = createRequire(__filename)("node:fs/promises") as typeof import("node:fs/promises");
 for (const name of ["rename", "unlink", "mkdir", "rmdir"] as const) {
   const original = fsPromises[name] as (...args: unknown[]) => unknown;
@@ -133,8 +149,11 @@ module.exports = new Proxy(addon, {
         return dmSequence;
       case "openBlockFile":
         return openBlockFile;
+      case "replaceFile":
+        return replaceFile;
       case "mount":
       case "unmount":
+      case "removeFile":
       case "run":
         return named(key, Reflect.get(target, key) as (...args: unknown[]) => unknown);
       default: {

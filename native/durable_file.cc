@@ -1,0 +1,97 @@
+// Changes of a folder's entries that are on the disk when they have returned. One job each: with one for every call of
+// the system, a change waits as often for a thread and for the event loop.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "convert.h"
+#include "errors.h"
+#include "module.h"
+#include "promise.h"
+#include "unique_fd.h"
+
+namespace stratis {
+
+namespace {
+
+constexpr size_t kMostBytes = 1 << 20;
+
+void Synchronize(const UniqueFd& fd, const std::string& path) {
+  if (fsync(fd.get()) != 0) throw NativeError(errno, "fsync", path);
+}
+
+void SynchronizeFolderOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  const UniqueFd fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) throw NativeError(errno, "open", folder);
+  Synchronize(fd, folder);
+}
+
+void WriteAll(const UniqueFd& fd, const std::string& path, const std::vector<uint8_t>& data) {
+  for (size_t done = 0; done < data.size();) {
+    const ssize_t length = write(fd.get(), data.data() + done, data.size() - done);
+    if (length < 0 && errno == EINTR) continue;
+    if (length <= 0) throw NativeError(length < 0 ? errno : EIO, "write", path);
+    done += static_cast<size_t>(length);
+  }
+}
+
+void WriteDurably(const std::string& path, const std::vector<uint8_t>& data) {
+  const UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd) throw NativeError(errno, "open", path);
+  WriteAll(fd, path, data);
+  Synchronize(fd, path);
+}
+
+void Replace(const std::string& path, const std::string& temporary, const std::vector<uint8_t>& data) {
+  try {
+    WriteDurably(temporary, data);
+    if (rename(temporary.c_str(), path.c_str()) != 0) throw NativeError(errno, "rename", path, "from " + temporary);
+  } catch (...) {
+    // Whoever finds it after a crash has to remove it as well, so that nothing is lost where this fails.
+    unlink(temporary.c_str());
+    throw;
+  }
+  SynchronizeFolderOf(path);
+}
+
+Napi::Value ReplaceFile(const Napi::CallbackInfo& info) {
+  const char* name = "replaceFile";
+  return Promised(info.Env(), name, [&] {
+    const ObjectReader options(info[0], {name, "options"});
+    const std::string path = options.Text("path");
+    const std::string temporary = options.Text("temporary");
+    const auto [bytes, length] = ToBytes(options.Get("data"), options.Name("data"));
+    if (length > kMostBytes) {
+      options.Name("data").Refuse("it has " + std::to_string(length) + " bytes, more than the 1 MiB that are allowed");
+    }
+    const auto data = std::make_shared<const std::vector<uint8_t>>(bytes, bytes + length);
+    return RunVoidJob(info.Env(), name, [path, temporary, data] { Replace(path, temporary, *data); });
+  });
+}
+
+Napi::Value RemoveFile(const Napi::CallbackInfo& info) {
+  const char* name = "removeFile";
+  return Promised(info.Env(), name, [&] {
+    const std::string path = ToText(info[0], {name, "path"});
+    return RunVoidJob(info.Env(), name, [path] {
+      if (unlink(path.c_str()) != 0) throw NativeError(errno, "unlink", path);
+      SynchronizeFolderOf(path);
+    });
+  });
+}
+
+}  // namespace
+
+void InitDurableFile(Napi::Env env, Napi::Object exports) {
+  exports.Set("replaceFile", Napi::Function::New(env, ReplaceFile, "replaceFile"));
+  exports.Set("removeFile", Napi::Function::New(env, RemoveFile, "removeFile"));
+}
+
+}  // namespace stratis
