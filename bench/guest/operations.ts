@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { closeBus, stratis } from "../../tests/vm/cases/support";
 import { SystemBus } from "../../tests/vm/guest/bus";
 import { disk } from "../../tests/vm/guest/disks";
+import { udevSettled } from "../../tests/vm/guest/udev";
 import { median } from "../median";
 import { Daemon, FILESYSTEM, POOL } from "./daemon";
 import { measureGrowth, type Growth } from "./growth";
@@ -80,15 +81,12 @@ async function spaceOf(work: () => Promise<unknown>): Promise<number> {
   return space.after - space.before;
 }
 
-/** Until udev has seen that a destroyed pool's disk is blank: stratisd asks it. */
-const seenByUdev = (): Promise<unknown> => run("udevadm", ["settle", "--timeout=60"]);
-
 async function measurePools(daemon: Daemon, device: string): Promise<[number, number]> {
   const creations: number[] = [];
   const destructions: number[] = [];
   for (let index = 0; index < RUNS; index++) {
     let pool = "";
-    await seenByUdev();
+    await udevSettled();
     creations.push(await seconds(async () => (pool = await daemon.createPool("bench", [device]))));
     destructions.push(await seconds(() => daemon.destroyPool(pool)));
   }
@@ -107,7 +105,7 @@ async function measureEncryptedPools(daemon: Daemon, device: string): Promise<En
   const starts: number[] = [];
   const destructions: number[] = [];
   for (let index = 0; index < ENCRYPTED_RUNS; index++) {
-    await seenByUdev();
+    await udevSettled();
     creations.push(await seconds(() => daemon.createPool("sealed", [device], [KEY])));
     await daemon.stopPool("sealed");
     starts.push(await seconds(() => daemon.startEncryptedPool("sealed")));
@@ -178,7 +176,7 @@ async function main(): Promise<void> {
   say("encrypted pools");
   const encrypted = await measureEncryptedPools(daemon, device);
   say("filesystems");
-  await seenByUdev();
+  await udevSettled();
   const pool = await daemon.createPool("bench", [device]);
   const filesystems = await measureFilesystems(daemon, pool);
   say(`${MANY} filesystems`);

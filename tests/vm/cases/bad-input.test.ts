@@ -5,6 +5,7 @@ import { mkdir, open, writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
+import { udevSettled } from "../guest/udev";
 import { closeBus, createPoolByBus, mustRun, startOf, stratis, unmountAll } from "./support";
 
 before(async () => {
@@ -60,7 +61,7 @@ test("one device named twice", async () => {
 test("a device with a filesystem", async () => {
   const device = await disk("d0");
   await mustRun("mkfs.ext4", ["-q", "-F", device, "100M"]);
-  await mustRun("udevadm", ["settle"]);
+  await udevSettled();
   await refused([device], /already in use.*ext4/);
   await refused([await disk("d1"), device], /already in use.*ext4/);
 });
@@ -70,7 +71,7 @@ test("a device with signatures that contradict each other", async () => {
   await wipeDisk(device);
   await mustRun("mkfs.ext4", ["-q", "-F", device, "100M"]);
   await mustRun("sh", ["-c", `printf -- '-rom1fs-' | dd of=${device} conv=notrunc,fsync status=none`]);
-  await mustRun("udevadm", ["settle"]);
+  await udevSettled();
   // It is udev that says so, where it has made up its mind for one of them.
   await refused([device], /contradictory|udev found a \w+ signature/);
   await wipeDisk(device);
@@ -104,7 +105,7 @@ test("a device with a partition table", async () => {
   await handle.write(partitionTable(), 0, 512, 0);
   await handle.sync();
   await handle.close();
-  await mustRun("udevadm", ["settle"]);
+  await udevSettled();
   await refused([device], /already in use.*dos/);
   await wipeDisk(device);
 });
@@ -128,7 +129,7 @@ test("a device with a damaged Stratis header", async () => {
       "-c",
       `printf x | dd of=${device} bs=1 seek=${sector * 512 + 40} conv=notrunc,fsync status=none`,
     ]);
-  await mustRun("udevadm", ["settle"]);
+  await udevSettled();
   const before = await startOf(device);
   const again = await createPoolByBus("second", [device]);
   assert.equal(again.code, 1, again.message);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { killDaemon, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
+import { udevSettled } from "../guest/udev";
 import {
   managedObjects,
   closeBus,
@@ -39,7 +40,7 @@ const tableOf = (path: string, gib: number): string => `0 ${gib * SECTORS_PER_GI
 async function resizeTo(gib: number): Promise<void> {
   await mustRun("dmsetup", ["load", DEVICE, "--table", tableOf(await disk("d0"), gib)]);
   await mustRun("dmsetup", ["resume", DEVICE]);
-  await mustRun("udevadm", ["settle", "--timeout=60"]);
+  await udevSettled();
 }
 
 async function deviceProperties(): Promise<Record<string, unknown>> {
@@ -54,7 +55,7 @@ test("a larger device is noticed, and nothing of the pool changes by itself", as
   const path = await disk("d0");
   await wipeDisk(path);
   await mustRun("dmsetup", ["create", DEVICE, "--table", tableOf(path, 3)]);
-  await mustRun("udevadm", ["settle", "--timeout=60"]);
+  await udevSettled();
   await stratis("pool", "create", POOL, `/dev/mapper/${DEVICE}`);
   assert.equal((await poolProperties(POOL))["TotalPhysicalSize"], gibibytes(3));
   await resizeTo(5);

@@ -5,6 +5,7 @@ import { mkdir, readdir, readFile, readlink, realpath, rm, symlink, writeFile } 
 import { after, before, test } from "node:test";
 import { startDaemon, stopDaemon, killDaemon, daemonPid } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
+import { udevLooksAt, udevSettled } from "../guest/udev";
 import {
   callStratis,
   closeBus,
@@ -24,8 +25,6 @@ import {
 
 const FS = "/dev/stratis/life/home";
 const FILESYSTEM = "org.storage.stratis3.filesystem.r9";
-
-const settledUdev = (): Promise<unknown> => mustRun("udevadm", ["settle", "--timeout=60"]);
 
 before(async () => {
   await startDaemon();
@@ -118,12 +117,12 @@ test("a snapshot of an unmounted filesystem is sound too", async () => {
 test("a renamed filesystem has its new link at once, and loses the old one to udev", async () => {
   await stratis("filesystem", "rename", "life", "quiet", "silent");
   assert.ok(existsSync("/dev/stratis/life/silent"));
-  await settledUdev();
+  await udevSettled();
   assert.ok(!existsSync("/dev/stratis/life/quiet"));
   await stratis("pool", "rename", "life", "living");
   assert.ok(existsSync("/dev/stratis/living/silent"));
   assert.ok(existsSync("/dev/stratis/living/home"));
-  await settledUdev();
+  await udevSettled();
   assert.ok(!existsSync("/dev/stratis/life"));
   await stratis("pool", "rename", "living", "life");
 });
@@ -151,7 +150,7 @@ test("links are right at every reply while names change hands faster than udev f
     await rename(mondayObject, "monday", monday);
     await rename(silentObject, "silent", silent);
   }
-  await settledUdev();
+  await udevSettled();
   assert.equal(await linkOf("monday"), monday);
   assert.equal(await linkOf("silent"), silent);
   assert.deepEqual((await readdir("/dev/stratis/life")).sort(), ["home", "monday", "quiet-snap", "silent"]);
@@ -188,7 +187,7 @@ test("a start leaves links that are there to udev, and makes those that are gone
     await startDaemon();
     assert.equal(await readlink(FS), target);
     // What any other event of the device leaves of it.
-    await mustRun("udevadm", ["trigger", "--action=change", "--settle", FS]);
+    await udevLooksAt(FS);
     assert.equal(await readlink(FS), target);
   };
   await restarted();
@@ -228,7 +227,7 @@ async function letUdevForget(device: string): Promise<void> {
   await mkdir("/run/udev/rules.d", { recursive: true });
   await writeFile(rules, 'ENV{ID_FS_TYPE}=="stratis", ENV{ID_FS_TYPE}="", ENV{ID_FS_USAGE}=""\n');
   await mustRun("udevadm", ["control", "--reload"]);
-  await mustRun("udevadm", ["trigger", "--action=change", "--settle", device]);
+  await udevLooksAt(device);
   await rm(rules);
   await mustRun("udevadm", ["control", "--reload"]);
 }

@@ -1,10 +1,9 @@
 /** The disks that a case may use, by serial number. */
-import { execFile } from "node:child_process";
 import { existsSync, realpathSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
+import { mustRun } from "./command";
+import { udevSettled } from "./udev";
 
-const execFileAsync = promisify(execFile);
 const APPEARS_MILLISECONDS = 20_000;
 const WIPED_START = "16MiB";
 
@@ -24,7 +23,7 @@ export async function disk(serial: string): Promise<string> {
 
 /** Makes a disk as good as new: everything discarded, the start surely zeroes, udev's database up to date. */
 export async function wipeDisk(path: string): Promise<void> {
-  await execFileAsync("blkdiscard", ["-f", path]);
-  await execFileAsync("blkdiscard", ["-f", "-z", "-l", WIPED_START, path]);
-  await execFileAsync("udevadm", ["settle", "--timeout=60"]);
+  await mustRun("blkdiscard", ["-f", path]);
+  await mustRun("blkdiscard", ["-f", "-z", "-l", WIPED_START, path]);
+  await udevSettled();
 }

@@ -1,5 +1,6 @@
 /** Devices of device-mapper of which a part fails. */
 import { mustRun } from "../cases/support";
+import { udevSettled } from "../guest/udev";
 
 export interface BadPart {
   /** Sectors. */
@@ -50,7 +51,7 @@ export function badTable(pieces: readonly Piece[], bad?: BadPart): string[] {
 
 export async function createDevice(name: string, table: readonly string[]): Promise<void> {
   await mustRun("dmsetup", ["create", "--concise", `${name},,,rw,${table.join(",")}`]);
-  await mustRun("udevadm", ["settle", "--timeout=60"]);
+  await udevSettled();
 }
 
 /** A command of the shell. What is being written meanwhile is not waited for. */
@@ -60,5 +61,5 @@ export const changeCommand = (name: string, table: readonly string[]): string =>
 
 export async function changeDevice(name: string, table: readonly string[]): Promise<void> {
   await mustRun("sh", ["-c", changeCommand(name, table)]);
-  await mustRun("udevadm", ["settle", "--timeout=60"]);
+  await udevSettled();
 }

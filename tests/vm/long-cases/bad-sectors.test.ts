@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
+import { udevLooksAt, udevSettled } from "../guest/udev";
 import {
   closeBus,
   dmDevices,
@@ -53,7 +54,7 @@ async function remapCopy(copy: 0 | 1): Promise<void> {
     ...["if=/dev/zero", `of=/dev/mapper/${DEVICE}`, "bs=4096", `seek=${copy}`, "count=1"],
     ...["oflag=direct", "conv=notrunc", "status=none"],
   ]);
-  await mustRun("udevadm", ["settle", "--timeout=60"]);
+  await udevSettled();
 }
 
 /** As at a boot: nothing is known of the devices. */
@@ -62,7 +63,7 @@ async function findAnew(): Promise<void> {
   await mustRun("blockdev", ["--flushbufs", `/dev/mapper/${DEVICE}`]);
   // Flushing keeps what somebody was just reading.
   await writeFile("/proc/sys/vm/drop_caches", "1");
-  await mustRun("udevadm", ["trigger", "--action=add", "--settle", `/dev/mapper/${DEVICE}`]);
+  await udevLooksAt(`/dev/mapper/${DEVICE}`, "add");
   await startDaemon();
 }
 

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { hangingServer, lyingServer } from "../guest/clevis";
 import { disk, wipeDisk } from "../guest/disks";
+import { udevLooksAt } from "../guest/udev";
 import { dmDevices, mustRun, run, stratis, stratisFails, unmountAll, until } from "../cases/support";
 import {
   bindClevis,
@@ -132,7 +133,7 @@ test("while a start waits for a server that does not answer, other pools are mad
   await until("the server is asked", () => Promise.resolve(mute.asked()));
   await stratis("pool", "create", "other", device);
   await stratis("pool", "stop", "--name", "other");
-  await mustRun("udevadm", ["trigger", "--action=change", "--settle", device]);
+  await udevLooksAt(device);
   await stratis("pool", "start", "--name", "other");
   await stratis("pool", "destroy", "other");
   assert.equal(waits, true, "the start has not ended before");

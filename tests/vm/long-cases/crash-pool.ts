@@ -25,6 +25,7 @@ import { STRATIS_NAME, STRATIS_TOP } from "../guest/bus";
 import { diedAtStep, startCountedDaemon } from "../guest/crash-points";
 import { daemonLog, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
+import { udevSettled } from "../guest/udev";
 
 export const MANAGER = "org.storage.stratis3.Manager.r9";
 export const POOL = "org.storage.stratis3.pool.r9";
@@ -123,7 +124,7 @@ export class CrashPool {
     for (const serial of ["d0", "d1", "d2", "d3"]) await wipeDisk(await disk(serial));
     this.#diskOfDevice = await disk("d0");
     await mustRun("dmsetup", ["create", DEVICE, "--table", this.#tableOfDevice()]);
-    await mustRun("udevadm", ["settle", "--timeout=60"]);
+    await udevSettled();
     this.#devices = [`/dev/mapper/${DEVICE}`, await disk("d1")];
     this.more = await disk("d2");
     this.evenMore = await disk("d3");
@@ -245,7 +246,7 @@ export class CrashPool {
     this.#sizeOfDevice += GROWTH_GIB;
     await mustRun("dmsetup", ["load", DEVICE, "--table", this.#tableOfDevice()]);
     await mustRun("dmsetup", ["resume", DEVICE]);
-    await mustRun("udevadm", ["settle", "--timeout=60"]);
+    await udevSettled();
   }
 
   async growPhysicalDevice(): Promise<Reply> {
@@ -310,7 +311,7 @@ export class CrashPool {
       at += length;
     }
     await mustRun("dmsetup", ["create", "--concise", `${ROOMY},,,rw,${lines.join(",")}`]);
-    await mustRun("udevadm", ["settle", "--timeout=60"]);
+    await udevSettled();
     this.#devices = [ROOMY_PATH];
     this.#limit = 100n;
     await this.ensurePool();

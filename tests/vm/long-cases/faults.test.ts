@@ -4,6 +4,7 @@ import { open } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
+import { udevSettled } from "../guest/udev";
 import {
   closeBus,
   mustRun,
@@ -43,7 +44,7 @@ async function setTable(target: "linear" | "error", creates = false): Promise<vo
     await mustRun("dmsetup", ["load", DEVICE, "--table", table]);
     await mustRun("dmsetup", ["resume", DEVICE]);
   }
-  await mustRun("udevadm", ["settle", "--timeout=60"]);
+  await udevSettled();
 }
 
 async function readMetaBlock(block: bigint): Promise<Buffer> {

@@ -23,6 +23,7 @@ import {
 import { Tang } from "../guest/clevis";
 import { daemonPid, SNAPSHOT, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
+import { udevSettled } from "../guest/udev";
 import { begin, container, digestsOf, isWorking, LIMIT_MILLISECONDS, reached } from "./in-place-support";
 
 const POOL = "networked";
@@ -36,7 +37,7 @@ const kept = new KeptFile(POOL, "home");
 before(async () => {
   for (const serial of ["d0", "d1"]) await wipeDisk(await disk(serial));
   await mustRun("dmsetup", ["create", DEVICE, "--table", `0 ${SECTORS} linear ${await disk("d0")} 0`]);
-  await mustRun("udevadm", ["settle", "--timeout=60"]);
+  await udevSettled();
   await tang.makeKeys();
   await tang.start();
   await startDaemon();

@@ -31,6 +31,7 @@ import { STRATIS_TOP } from "../guest/bus";
 import { daemonLog, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 import { WriteLog } from "../guest/log-writes";
+import { udevSettled } from "../guest/udev";
 import { begin, isWorking, POOL_INTERFACE, reached } from "./in-place-support";
 
 const POOL = "cuts";
@@ -191,7 +192,7 @@ async function tryCuts(context: TestContext, log: WriteLog, cuts: readonly numbe
     const toTheEnd = index % TO_THE_END === TO_THE_END / 2;
     const table = `0 ${SIZE} snapshot ${await disk("d2")} ${await disk("d3")} N 16`;
     await mustRun("dmsetup", ["create", REPLAYED, "--table", table]);
-    await mustRun("udevadm", ["settle", "--timeout=60"]);
+    await udevSettled();
     try {
       counts.byItself += (await tryCut(files, toTheEnd)) ? 1 : 0;
       counts.cuts += 1;
@@ -203,7 +204,7 @@ async function tryCuts(context: TestContext, log: WriteLog, cuts: readonly numbe
     await unmountAll();
     if (await runs()) await succeeded(stopPoolByBus(POOL));
     await mustRun("dmsetup", ["remove", "--retry", REPLAYED]);
-    await mustRun("udevadm", ["settle", "--timeout=60"]);
+    await udevSettled();
   }
   // udev looks at a disk that is no longer open for writing: the daemon would find the last moment's pool on it.
   await wipeDisk(await disk("d2"));

@@ -30,6 +30,7 @@ import {
 import { Churn } from "../guest/churn";
 import { killDaemon, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
+import { udevSettled } from "../guest/udev";
 import { begin, container, digestsOf, isWorking, LIMIT_MILLISECONDS, reached } from "./in-place-support";
 
 const POOL = "inplace";
@@ -48,7 +49,7 @@ before(async () => {
   await wipeDisk(await disk("d0"));
   await writeFile("/run/case-key", "a key in place");
   await mustRun("dmsetup", ["create", DEVICE, "--table", await tableOfDevice()]);
-  await mustRun("udevadm", ["settle", "--timeout=60"]);
+  await udevSettled();
   await startDaemon();
   await stratis("key", "set", "--keyfile-path", "/run/case-key", "one");
   await stratis("key", "set", "--keyfile-path", "/run/case-key", "two");

@@ -17,6 +17,7 @@ import { sectors } from "../../../src/units";
 import type { DevUuid } from "../../../src/uuid";
 import { startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
+import { udevLooksAt, udevSettled } from "../guest/udev";
 import {
   closeBus,
   dmDevices,
@@ -54,12 +55,12 @@ after(async () => {
 async function arrive(name: Name): Promise<void> {
   const table = `0 ${SECTORS} linear ${await disk(DISK_OF[name])} ${FIRST_SECTOR}`;
   await mustRun("dmsetup", ["create", dmName(name), "--table", table]);
-  await mustRun("udevadm", ["settle", "--timeout=60"]);
+  await udevSettled();
 }
 
 async function leave(...names: Name[]): Promise<void> {
   await mustRun("dmsetup", ["remove", "--retry", ...names.map(dmName)]);
-  await mustRun("udevadm", ["settle", "--timeout=60"]);
+  await udevSettled();
 }
 
 async function onDevice<T>(name: Name, work: (file: BlockFile) => Promise<T>): Promise<T> {
@@ -126,7 +127,7 @@ test("a device that was being added and is found before the rest of the pool wai
     await leave("first");
     await arrive("second");
     await beginJoining("second", member);
-    await mustRun("udevadm", ["trigger", "--action=change", "--settle", at("second")]);
+    await udevLooksAt(at("second"));
   });
   assert.equal(await countStopped(), 1);
   assert.equal(
@@ -143,7 +144,7 @@ test("a device that was being added and is found before the rest of the pool wai
 
 test("one that comes when the pool runs already is free at once", async () => {
   await beginJoining("second", await headerOf("first"));
-  await mustRun("udevadm", ["trigger", "--action=change", "--settle", at("second")]);
+  await udevLooksAt(at("second"));
   await until(
     "it is blank",
     async () => (await onDevice("second", (file) => readStaticHeader(file))) === null,

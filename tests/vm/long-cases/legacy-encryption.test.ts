@@ -9,6 +9,7 @@ import { STRATIS_TOP } from "../guest/bus";
 import { beforeStep, startCountedDaemon } from "../guest/crash-points";
 import { daemonLog, killDaemon, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
+import { udevLooksAt, udevSettled } from "../guest/udev";
 import {
   callStratis,
   closeBus,
@@ -43,7 +44,7 @@ async function sizeTo(gib: number): Promise<void> {
   const exists = (await run("dmsetup", ["info", LARGER])).status === 0;
   await mustRun("dmsetup", [exists ? "load" : "create", LARGER, "--table", table]);
   if (exists) await mustRun("dmsetup", ["resume", LARGER]);
-  await mustRun("udevadm", ["settle", "--timeout=60"]);
+  await udevSettled();
 }
 
 before(async () => {
@@ -199,11 +200,11 @@ test("with what is inside of a device found, and not yet the device, it waits fo
     "conv=fsync,notrunc",
     "status=none",
   ]);
-  await mustRun("udevadm", ["settle", "--timeout=60"]);
+  await udevSettled();
   await startDaemon();
   assert.notEqual((await stratisCommand("pool", "list", "--name", POOL)).status, 0);
   await mustRun("dd", ["if=/run/case-header", `of=${d1}`, "bs=4096", "conv=fsync,notrunc", "status=none"]);
-  await mustRun("udevadm", ["trigger", "--action=change", "--settle", d1]);
+  await udevLooksAt(d1);
   await until(
     "the daemon takes the pool over",
     async () => (await stratisCommand("pool", "list", "--name", POOL)).status === 0,
@@ -272,7 +273,7 @@ test("a device that is pulled out of a locked pool is missing, and it starts whe
   const d1 = await disk("d1");
   await mustRun("dd", [`if=${d1}`, "of=/run/case-header", "bs=4096", "count=8", "status=none"]);
   await mustRun("dd", ["if=/dev/zero", `of=${d1}`, "bs=4096", "count=8", "conv=fsync", "status=none"]);
-  await mustRun("udevadm", ["settle", "--timeout=60"]);
+  await udevSettled();
   await startDaemon();
   assert.match(
     await stratisFails("pool", "start", "--name", POOL, "--unlock-method", "any"),
@@ -280,7 +281,7 @@ test("a device that is pulled out of a locked pool is missing, and it starts whe
   );
   assert.deepEqual(await dmDevices(), []);
   await mustRun("dd", ["if=/run/case-header", `of=${d1}`, "bs=4096", "conv=fsync,notrunc", "status=none"]);
-  await mustRun("udevadm", ["settle", "--timeout=60"]);
+  await udevSettled();
   await allDevicesKnown();
 });
 
@@ -296,7 +297,7 @@ test("a header whose first or second copy is damaged still opens", async () => {
       "conv=fsync",
       "status=none",
     ]);
-    await mustRun("udevadm", ["settle", "--timeout=60"]);
+    await udevSettled();
     await allDevicesKnown();
     await stratis("pool", "start", "--name", POOL, "--unlock-method", "any");
     await kept.mountAndCompare();

@@ -25,6 +25,7 @@ import {
 import { Churn } from "../guest/churn";
 import { daemonLog, killDaemon, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
+import { udevSettled } from "../guest/udev";
 import { begin, digestsOf, isWorking, LIMIT_MILLISECONDS, reached } from "./in-place-support";
 
 const POOL = "legacy";
@@ -42,7 +43,7 @@ before(async () => {
     const table = `0 ${mib * SECTORS_PER_MIB} linear ${await disk(`d${index}`)} 0`;
     await mustRun("dmsetup", ["create", name, "--table", table]);
   }
-  await mustRun("udevadm", ["settle", "--timeout=60"]);
+  await udevSettled();
   await startDaemon();
   for (const name of ["one", "two"]) {
     await writeFile(`/run/case-key-${name}`, `the key ${name}`);

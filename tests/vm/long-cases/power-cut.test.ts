@@ -13,6 +13,7 @@ import { startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 import { STRATIS_TOP } from "../guest/bus";
 import { WriteLog } from "../guest/log-writes";
+import { udevSettled } from "../guest/udev";
 import {
   callStratis,
   closeBus,
@@ -69,13 +70,13 @@ async function createParts(parent: string): Promise<void> {
     await mustRun("dmsetup", ["create", `case-cut-${name}`, "--table", `0 ${length} linear ${parent} ${at}`]);
     at += length;
   }
-  await mustRun("udevadm", ["settle", "--timeout=60"]);
+  await udevSettled();
 }
 
 async function removeWithParts(parent: string): Promise<void> {
   const names = [...Object.keys(PARTS).map((name) => `case-cut-${name}`), parent];
   await mustRun("dmsetup", ["remove", "--retry", ...names]);
-  await mustRun("udevadm", ["settle", "--timeout=60"]);
+  await udevSettled();
 }
 
 /** The pool's name, devices and limit, its filesystems, and what is in them. */

@@ -9,6 +9,7 @@ import { after, before, test } from "node:test";
 import { failStep, startCountedDaemon, stepsSoFar, countSteps } from "../guest/crash-points";
 import { stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
+import { udevLooksAt, udevSettled } from "../guest/udev";
 import {
   closeBus,
   mustRun,
@@ -80,7 +81,7 @@ async function failThroughout({ perform, takeBack, device }: Operation): Promise
     outcomes.push(
       `${status === 0 ? "done without" : "refused at"} step ${point} of ${steps.length}: ${failed}`,
     );
-    await mustRun("udevadm", ["settle", "--timeout=60"]);
+    await udevSettled();
     if (status !== 0) assert.deepEqual(await layers(), before, outcomes.at(-1));
     else {
       // What it can do without, it does without.
@@ -90,7 +91,7 @@ async function failThroughout({ perform, takeBack, device }: Operation): Promise
     if (device !== undefined) {
       const path = await disk(device);
       await until("the device is blank", async () => {
-        await mustRun("udevadm", ["settle", "--timeout=60"]);
+        await udevSettled();
         return (await mustRun("sh", ["-c", `blkid -p ${path} || true`])).stdout === "";
       });
       await requireBlank(path);
@@ -139,14 +140,14 @@ test(
     assert.ok(removal >= 0);
     await stratis("pool", "start", "--name", POOL);
     // A removal that meets udev at the device is tried again, which is one more step.
-    await mustRun("udevadm", ["settle", "--timeout=60"]);
+    await udevSettled();
     failStep(removal + 1);
     assert.match(await stratisFails(...stop), /some component devices were not torn down/);
     assert.notDeepEqual(await layers(), []);
     stepsSoFar();
     await stratis(...stop);
     assert.deepEqual(await layers(), []);
-    await mustRun("udevadm", ["trigger", "--action=change", "--settle", await disk(first)]);
+    await udevLooksAt(await disk(first));
     // Answered after the event.
     assert.match(await stratis("pool", "list", "--stopped"), new RegExp(POOL));
     assert.deepEqual(await layers(), []);

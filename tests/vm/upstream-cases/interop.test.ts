@@ -9,6 +9,7 @@ import { after, before, test } from "node:test";
 import { startTpm, Tang } from "../guest/clevis";
 import { disk, wipeDisk } from "../guest/disks";
 import { legacyPoolCommand, MAKERS, otherThan, withDaemon, type Maker } from "../guest/upstream";
+import { udevSettled } from "../guest/udev";
 import {
   callStratis,
   closeBus,
@@ -142,7 +143,7 @@ const OURS_ONLY: Record<string, Kind> = {
         "--table",
         `0 ${SMALL_SECTORS} linear ${await disk("d0")} 0`,
       ]);
-      await mustRun("udevadm", ["settle", "--timeout=60"]);
+      await udevSettled();
       await stratis("pool", "create", POOL, `/dev/mapper/${SMALL}`);
       await call("EncryptPool", "a((bu)s)a((bu)ss)", [[[[false, 0], "k"]], []]);
     },
