@@ -236,6 +236,7 @@ Napi::Value ConvertReply(Napi::Env env, const DmReply& reply) {
   Napi::Array version = Napi::Array::New(env, reply.version.size());
   for (uint32_t i = 0; i < reply.version.size(); i++) version.Set(i, reply.version[i]);
   object.Set("version", version);
+  object.Set("microseconds", static_cast<double>(reply.microseconds));
   if (reply.device) object.Set("device", ConvertDevice(env, *reply.device));
   if (reply.targets) object.Set("targets", ConvertList(env, *reply.targets, ConvertTarget));
   if (reply.devices) object.Set("devices", ConvertList(env, *reply.devices, ConvertListEntry));

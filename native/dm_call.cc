@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <new>
 
@@ -230,7 +231,10 @@ SysResult DmCall::Run(int control, bool udev) {
     const SysResult begun = cookie_.Begin(request_.udev_flags);
     if (!begun.ok()) return begun;
   }
+  const auto begun = std::chrono::steady_clock::now();
   SysResult result = Issue(control);
+  const auto took = std::chrono::steady_clock::now() - begun;
+  microseconds_ = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
   took_effect_ = result.ok();
   if (!cookie_.active()) return result;
   if (!result.ok()) {
@@ -246,6 +250,7 @@ SysResult DmCall::Run(int control, bool udev) {
 DmReply DmCall::Reply() const {
   const dm_ioctl header = Header();
   DmReply reply;
+  reply.microseconds = microseconds_;
   std::copy(header.version, header.version + 3, reply.version.begin());
   if (IsAboutDevice(request_.op)) reply.device = DeviceOf(header, request_);
   if (!CommandOf(request_.op).returns_data) return reply;

@@ -49,6 +49,7 @@ class DmCall {
   std::vector<uint8_t> input_;
   std::vector<uint8_t> buffer_;
   UdevCookie cookie_;
+  uint64_t microseconds_ = 0;
   bool took_effect_ = false;
 };
 

@@ -60,6 +60,8 @@ struct DmDeviceInfo {
 };
 
 struct DmReply {
+  // How long the ioctl took, with its further attempts, and without waiting for udev.
+  uint64_t microseconds = 0;
   std::array<uint32_t, 3> version = {0, 0, 0};
   std::optional<DmDeviceInfo> device;
   std::optional<std::vector<DmTarget>> targets;

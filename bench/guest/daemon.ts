@@ -99,9 +99,9 @@ export class Daemon {
     await this.bus.mustCall(STRATIS_TOP, MANAGER, "StopPool", "ss", [name, "name"]);
   }
 
-  /** An encrypted pool, by any of its methods. Of the last revision that wants no descriptor. */
-  async startEncryptedPool(name: string): Promise<void> {
-    const body = [name, "name", [true, "Any"]];
+  /** An encrypted pool by any of its methods. Of the last revision that wants no descriptor. */
+  async startPool(name: string, isEncrypted = false): Promise<void> {
+    const body = [name, "name", [isEncrypted, "Any"]];
     await this.bus.mustCall(STRATIS_TOP, "org.storage.stratis3.Manager.r7", "StartPool", "ss(bs)", body);
   }
 

@@ -1,9 +1,10 @@
 /** A pool that grows under a writer. */
 import { execFile } from "node:child_process";
-import { open } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import * as path from "node:path";
 import { promisify } from "node:util";
 import type { Daemon } from "./daemon";
+import { DIRECT_LOG } from "../../tests/vm/guest/daemon";
 import { seconds } from "./seconds";
 import { thinPool } from "./thin-pool";
 import type { Writes } from "./writer";
@@ -25,6 +26,10 @@ export interface Growth {
    * the pool shows its new size, which it does once its larger table is resumed.
    */
   lowWaterToResumed: number;
+  /** Until the first of the ioctls that make it larger; null: the daemon does not tell (ours does, in its log). */
+  lowWaterToIoctl: number | null;
+  /** The longest time for which the kernel had a device suspended meanwhile; null as above. */
+  suspendedToResumed: number | null;
   longestWrite: number;
   middleWrite: number;
 }
@@ -43,6 +48,14 @@ async function mapAllBut(free: number, file: string): Promise<void> {
   }
 }
 
+const REPLACED = /Replaced \d+ tables of devices in use in ([\d.]+) ms; .*suspended for: ([\d.]+) ms/;
+
+/** In seconds, of the first growth in a part of the log: all that replaced tables, and the longest suspension. */
+function replacedTables(log: string): { all: number; suspended: number } | null {
+  const found = REPLACED.exec(log);
+  return found === null ? null : { all: Number(found[1]) / 1000, suspended: Number(found[2]) / 1000 };
+}
+
 /** Mounts a filesystem at the folder `mount`, on two disks: the first of 2 * LOW_WATER_MIB at least. */
 export async function measureGrowth(
   daemon: Daemon,
@@ -58,6 +71,7 @@ export async function measureGrowth(
   await run("mount", ["/dev/stratis/low/fill", mount]);
   await mapAllBut(LOW_WATER_MIB + ABOVE_MIB, path.join(mount, "mapped"));
   const { all } = await thinPool();
+  const logged = (await readFile(DIRECT_LOG, "utf8")).length;
   const events = (await run("dmsetup", ["info", "-c", "--noheadings", "-o", "events", name])).stdout.trim();
   const event = run("dmsetup", ["wait", name, events], { timeout: EVENT_MILLISECONDS });
   const written = run(process.execPath, [
@@ -73,8 +87,13 @@ export async function measureGrowth(
         throw new Error(`The pool had not grown ${GROWTH_MILLISECONDS} ms after the event`);
   });
   const { longest, middle } = JSON.parse((await written).stdout) as Writes;
+  const replaced = replacedTables((await readFile(DIRECT_LOG, "utf8")).slice(logged));
   await run("umount", [mount]);
   await daemon.destroyFilesystems(pool, [filesystem]);
   await daemon.destroyPool(pool);
-  return { lowWaterToResumed, longestWrite: longest, middleWrite: middle };
+  return {
+    ...{ lowWaterToResumed, longestWrite: longest, middleWrite: middle },
+    lowWaterToIoctl: replaced === null ? null : lowWaterToResumed - replaced.all,
+    suspendedToResumed: replaced?.suspended ?? null,
+  };
 }

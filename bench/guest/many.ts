@@ -6,7 +6,7 @@ import { DEFAULT_FS_LIMIT } from "../../src/engine/real/backstore/allocation";
 import { SystemBus } from "../../tests/vm/guest/bus";
 import { disk } from "../../tests/vm/guest/disks";
 import { Daemon, FILESYSTEM, POOL } from "./daemon";
-import { measureRestart } from "./restart";
+import { restart } from "./restart";
 
 async function make(daemon: Daemon, count: number): Promise<void> {
   await daemon.startOnce();
@@ -24,7 +24,7 @@ async function main([what, count]: string[]): Promise<void> {
   const daemon = new Daemon(bus);
   if (what === "make") await make(daemon, Number(count));
   else {
-    process.stdout.write(JSON.stringify(await measureRestart(daemon, Number(count))));
+    process.stdout.write(JSON.stringify((await restart(daemon, Number(count))).toObjects));
     await daemon.stop();
   }
   await bus.close();

@@ -16,7 +16,7 @@ import { medianOf, say, seconds } from "./seconds";
 import { thinPool } from "./thin-pool";
 
 /** Times in seconds. */
-export interface Measurements extends Growth {
+export interface Measurements extends Growth, ManyFigures {
   startToName: number;
   startToAnswer: number;
   createPool: number;
@@ -29,18 +29,29 @@ export interface Measurements extends Growth {
   createEncryptedPool: number;
   startEncryptedPool: number;
   destroyEncryptedPool: number;
-  restartWith24: number;
-  managedObjectsWith24: number;
   filesystemMiB: number;
   snapshotMiB: number;
   residentIdleMB: number;
+}
+
+/** Of a pool with MANY filesystems. */
+interface ManyFigures {
   residentWith24MB: number;
+  managedObjectsWith24: number;
+  stopPoolWith24: number;
+  startPoolWith24: number;
+  restartToNameWith24: number;
+  restartWith24: number;
+  destroy18: number;
 }
 
 const RUNS = 5;
 /** What derives keys takes seconds each. */
 const ENCRYPTED_RUNS = 3;
 const MANY = 24;
+const DESTROYED = 18;
+/** What starts MANY filesystems takes seconds each. */
+const MANY_RUNS = 3;
 const MOUNT = "/run/stratis-bench";
 const KEY_FILE = "/run/stratis-bench-key";
 const KEY = "bench";
@@ -108,7 +119,7 @@ async function measureEncryptedPools(daemon: Daemon, device: string): Promise<En
     await udevSettled();
     creations.push(await seconds(() => daemon.createPool("sealed", [device], [KEY])));
     await daemon.stopPool("sealed");
-    starts.push(await seconds(() => daemon.startEncryptedPool("sealed")));
+    starts.push(await seconds(() => daemon.startPool("sealed", true)));
     const [pool] = await daemon.objects(POOL);
     destructions.push(await seconds(() => daemon.destroyPool(pool ?? "")));
   }
@@ -161,6 +172,29 @@ async function measureFilesystems(daemon: Daemon, pool: string): Promise<Filesys
   };
 }
 
+/** Leaves MANY - DESTROYED of them; the paths of all objects are others then. */
+async function measureMany(daemon: Daemon, pool: string): Promise<ManyFigures> {
+  for (let index = 0; index < MANY; index++) await daemon.createFilesystem(pool, `many${index}`);
+  const residentWith24MB = await restingMB();
+  const managedObjectsWith24 = await medianOf(RUNS, () => daemon.managedObjects());
+  const restarts = await measureRestart(daemon, MANY_RUNS, MANY);
+  const [stops, starts]: [number[], number[]] = [[], []];
+  for (let run = 0; run < MANY_RUNS; run++) {
+    await udevSettled();
+    stops.push(await seconds(() => daemon.stopPool("bench")));
+    starts.push(await seconds(() => daemon.startPool("bench")));
+  }
+  await udevSettled();
+  const [started] = await daemon.objects(POOL);
+  const filesystems = (await daemon.objects(FILESYSTEM)).slice(0, DESTROYED);
+  const destroy18 = await seconds(() => daemon.destroyFilesystems(started ?? "", filesystems));
+  return {
+    ...{ residentWith24MB, managedObjectsWith24, destroy18 },
+    ...{ restartToNameWith24: restarts.toName, restartWith24: restarts.toObjects },
+    ...{ stopPoolWith24: median(stops), startPoolWith24: median(starts) },
+  };
+}
+
 async function main(): Promise<void> {
   const bus = await SystemBus.open();
   const daemon = new Daemon(bus);
@@ -180,11 +214,7 @@ async function main(): Promise<void> {
   const pool = await daemon.createPool("bench", [device]);
   const filesystems = await measureFilesystems(daemon, pool);
   say(`${MANY} filesystems`);
-  for (let index = 0; index < MANY; index++) await daemon.createFilesystem(pool, `many${index}`);
-  const residentWith24MB = await restingMB();
-  const managedObjectsWith24 = await medianOf(RUNS, () => bus.managedObjects());
-  await daemon.stop();
-  const restartWith24 = await measureRestart(daemon, MANY);
+  const many = await measureMany(daemon, pool);
   const [left] = await daemon.objects(POOL);
   await daemon.destroyFilesystems(left ?? "", await daemon.objects(FILESYSTEM));
   await daemon.destroyPool(left ?? "");
@@ -194,8 +224,8 @@ async function main(): Promise<void> {
   await closeBus();
   await bus.close();
   const measurements: Measurements = {
-    ...{ startToName, startToAnswer, createPool, destroyPool, ...encrypted, ...filesystems, ...growth },
-    ...{ restartWith24, managedObjectsWith24, residentIdleMB, residentWith24MB },
+    ...{ startToName, startToAnswer, residentIdleMB, createPool, destroyPool },
+    ...{ ...encrypted, ...filesystems, ...many, ...growth },
   };
   process.stdout.write(`${JSON.stringify(measurements)}\n`);
 }

@@ -2,7 +2,7 @@
 import { constants } from "node:fs";
 import { mkdir, open, rename, type FileHandle } from "node:fs/promises";
 import * as path from "node:path";
-import { errorText } from "../engine/errors";
+import { errorText, isMissing } from "../engine/errors";
 import { HISTORY_FILE, OLDER_HISTORY_FILE } from "../history/forms";
 import { logger } from "../log";
 
@@ -66,11 +66,9 @@ export class HistoryFile {
   }
 
   async #write(lines: string): Promise<void> {
-    await mkdir(this.folder, { recursive: true, mode: 0o700 });
-    const file = await this.#openFor(Buffer.byteLength(lines));
+    const { file, isEmpty } = await this.#openFor(Buffer.byteLength(lines));
     try {
-      const { size } = await file.stat();
-      await file.writeFile(this.#isFirst && size > 0 ? `\n${lines}` : lines);
+      await file.appendFile(this.#isFirst && !isEmpty ? `\n${lines}` : lines);
       this.#isFirst = false;
     } finally {
       await file.close();
@@ -78,14 +76,25 @@ export class HistoryFile {
   }
 
   /** The file to append to; one that would become too long is put aside first, in place of the one before it. */
-  async #openFor(length: number): Promise<FileHandle> {
+  async #openFor(length: number): Promise<{ file: FileHandle; isEmpty: boolean }> {
     const current = path.join(this.folder, HISTORY_FILE);
-    const file = await open(current, OPEN, 0o600);
+    const file = await this.#open(current);
     const { size } = await file.stat();
-    if (size === 0 || size + length <= this.mostBytes) return file;
+    if (size === 0 || size + length <= this.mostBytes) return { file, isEmpty: size === 0 };
     await file.close();
     await rename(current, path.join(this.folder, OLDER_HISTORY_FILE));
-    return open(current, OPEN, 0o600);
+    return { file: await this.#open(current), isEmpty: true };
+  }
+
+  /** Makes the folder where it is missing. */
+  async #open(file: string): Promise<FileHandle> {
+    try {
+      return await open(file, OPEN, 0o600);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      await mkdir(this.folder, { recursive: true, mode: 0o700 });
+      return await open(file, OPEN, 0o600);
+    }
   }
 
   #complain(why: string): void {

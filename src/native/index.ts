@@ -79,6 +79,8 @@ export type DmRequest =
 export interface DmReply {
   /** The kernel's device-mapper interface version. */
   version: [number, number, number];
+  /** How long the ioctl took, with its further attempts, and without waiting for udev. */
+  microseconds: number;
   /** All but version, list, arm. */
   device?: DmDeviceInfo;
   /** table, status */

@@ -19,6 +19,7 @@ import { validateFilesystemSize, validateName } from "../validation";
 import { dataRoom, DEFAULT_FS_LIMIT } from "./backstore/allocation";
 import type { PoolCore } from "./core";
 import { RealFilesystem } from "./filesystem";
+import { removeDevices } from "./filesystem-devices";
 import { freeThinId } from "./thinpool/thin-devices";
 
 const log = logger("stratisd::engine::filesystem");
@@ -141,9 +142,8 @@ export async function snapshotFilesystem(
 }
 
 /**
- * Destroys filesystems one by one, after a look that none of them is in use: whoever asks for several wants all or
- * none of them gone. Each is gone at the moment its record is removed. A failure after the look ends it, with those
- * before it destroyed.
+ * Destroys filesystems, once none of them has a device any more: whoever asks for several wants all or none of them
+ * gone. Each is gone at the moment its record is removed. A failure from then on ends it, with those before it destroyed.
  */
 export async function destroyFilesystems(
   core: PoolCore,
@@ -151,51 +151,40 @@ export async function destroyFilesystems(
 ): Promise<SetDeleteAction<FilesystemUuid, FilesystemUuid>> {
   const doomed = new Set(uuids.filter((uuid) => core.filesystems.byUuid(uuid) !== undefined));
   checkDestroy(core.origins(), doomed);
-  for (const uuid of doomed) {
-    const filesystem = requireFilesystem(core, uuid);
-    if (await core.thin.isInUse(uuid))
+  const filesystems = [...doomed].map((uuid) => requireFilesystem(core, uuid));
+  for (const filesystem of filesystems)
+    if (await core.thin.isInUse(filesystem.uuid))
       throw new EngineError(
         `Failed to destroy filesystem "${filesystem.name}" of pool "${core.name}": its device is in use; is it ` +
           "mounted? Nothing was destroyed",
       );
-  }
-  const deleted: RealFilesystem[] = [];
   const updated = new Set<FilesystemUuid>();
-  for (const uuid of doomed) {
-    const filesystem = requireFilesystem(core, uuid);
-    const origins = originsAfterDestroy([...core.filesystems.values()], new Set([uuid]));
-    try {
-      await destroyOne(core, filesystem, origins);
-    } catch (error) {
-      if (deleted.length === 0) throw error;
-      const gone = deleted.map(({ name }) => `"${name}"`).join(", ");
-      throw new ChainedError(`Of the filesystems that were to be destroyed only ${gone} are`, error);
+  await withUndo(async (undo) => {
+    await removeDevices(core, filesystems, undo);
+    for (const [index, filesystem] of filesystems.entries()) {
+      const origins = originsAfterDestroy([...core.filesystems.values()], new Set([filesystem.uuid]));
+      try {
+        await destroyOne(core, filesystem, origins);
+      } catch (error) {
+        if (index === 0) throw error;
+        const gone = filesystems.slice(0, index).map(({ name }) => `"${name}"`);
+        const what = `Of the filesystems that were to be destroyed only ${gone.join(", ")} are`;
+        throw new ChainedError(what, error);
+      }
+      core.outOfMetadataSpace = false;
+      for (const changed of origins.keys()) if (!doomed.has(changed)) updated.add(changed);
     }
-    core.outOfMetadataSpace = false;
-    deleted.push(filesystem);
-    for (const changed of origins.keys()) if (!doomed.has(changed)) updated.add(changed);
-  }
-  return { deleted: deleted.map(({ uuid }) => uuid), updated: [...updated] };
+  });
+  return { deleted: filesystems.map(({ uuid }) => uuid), updated: [...updated] };
 }
 
+/** `filesystem` has no device any more. */
 async function destroyOne(
   core: PoolCore,
   filesystem: RealFilesystem,
   origins: ReadonlyMap<FilesystemUuid, FilesystemUuid | null>,
 ): Promise<void> {
-  try {
-    await core.thin.deactivate(filesystem.uuid);
-  } catch (error) {
-    throw new ChainedError(
-      `Failed to destroy filesystem "${filesystem.name}" of pool "${core.name}"; it may be mounted or in use`,
-      error,
-    );
-  }
   await withUndo(async (undo) => {
-    undo.push(`give filesystem "${filesystem.name}" its device back`, async () => {
-      await core.thin.ensure(filesystem.record);
-      await core.announceLink(filesystem);
-    });
     for (const [uuid, origin] of origins) {
       const snapshot = requireFilesystem(core, uuid);
       const before = snapshot.record;

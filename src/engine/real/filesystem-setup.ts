@@ -7,21 +7,14 @@ import { plannedReverts, type Revert } from "../revert";
 import { withUndo } from "../undo";
 import type { PoolCore } from "./core";
 import { RealFilesystem } from "./filesystem";
+import { sideBySide } from "./side-by-side";
 
 const log = logger("stratisd::engine::setup");
-
-/** Filesystems are set up side by side: most of the time goes to waiting for udev. */
-const AT_ONCE = 8;
 
 export async function setUpFilesystems(core: PoolCore, found: FilesystemRecord[]): Promise<void> {
   const records = withoutTwins(core, await carryOutReverts(core, found));
   await core.thin.sweep([...records, ...core.unusable]);
-  const waiting = [...records];
-  const worker = async (): Promise<void> => {
-    for (let record = waiting.shift(); record !== undefined; record = waiting.shift())
-      await setUpFilesystem(core, record);
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  await sideBySide(records, (record) => setUpFilesystem(core, record));
 }
 
 /**

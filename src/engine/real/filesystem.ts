@@ -14,7 +14,7 @@ export class RealFilesystem implements Filesystem {
 
   constructor(
     public record: FilesystemRecord,
-    readonly device: DeviceNumber,
+    public device: DeviceNumber,
     readonly poolName: () => string,
   ) {}
 

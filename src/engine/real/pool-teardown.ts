@@ -4,7 +4,9 @@ import * as names from "../../dm/names";
 import { native } from "../../native";
 import { logger } from "../../log";
 import { BestEffortError, ChainedError, EngineError, errorText } from "../errors";
+import { withUndo } from "../undo";
 import type { PoolCore } from "./core";
+import { removeDevices } from "./filesystem-devices";
 import { removeCryptDevices } from "./in-place";
 
 const log = logger("stratisd::engine::pool");
@@ -21,21 +23,13 @@ async function requireNoneOpen(core: PoolCore): Promise<void> {
     throw new EngineError(`Filesystem ${open.join(", ")} of pool "${core.name}" is mounted or in use`);
 }
 
-/** Filesystems, thin pool, metadata volume. A failure in the first step puts the filesystems back. */
+/** The devices of filesystems; on failure they are put back. */
 async function removeUpperLayers(core: PoolCore): Promise<void> {
   await requireNoneOpen(core);
   await core.inPlace?.end("the pool was stopped");
-  const removed: (typeof core.filesystems extends { values(): Iterable<infer F> } ? F : never)[] = [];
   try {
-    for (const filesystem of core.filesystems.values()) {
-      await core.thin.deactivate(filesystem.uuid);
-      removed.push(filesystem);
-    }
+    await withUndo((undo) => removeDevices(core, core.filesystems.values(), undo));
   } catch (error) {
-    for (const filesystem of removed) {
-      await core.thin.ensure(filesystem.record);
-      await core.announceLink(filesystem);
-    }
     throw new ChainedError(`Failed to take down the filesystems of pool "${core.name}"`, error);
   }
 }

@@ -53,6 +53,21 @@ export const DATA_LOW_WATER = dataBlocks(15360n);
 export const LEGACY_FEATURES = ["error_if_no_space", "no_discard_passdown", "skip_block_zeroing"];
 export const ERROR_IF_NO_SPACE = "error_if_no_space";
 
+/**
+ * Runs steps that give devices in use other tables, and tells for how long that held up their users: the kernel suspends a
+ * device within the ioctl that resumes it with its new table.
+ */
+async function replaceTables(steps: DmStep[]): Promise<void> {
+  const replies = await runDmSteps(steps);
+  const times = replies.map((reply) => (reply?.microseconds ?? 0) / 1000);
+  const suspended = times.filter((_, index) => steps[index]?.request.op === "resume");
+  const all = times.reduce((sum, time) => sum + time, 0);
+  log.info(
+    `Replaced ${suspended.length} tables of devices in use in ${all.toFixed(1)} ms; ` +
+      `the longest that one was suspended for: ${Math.max(0, ...suspended).toFixed(1)} ms`,
+  );
+}
+
 /** A pool smaller than twice the mark raises its event when half is used. */
 export function initialLowWater(data: Sectors): DataBlocks {
   const half = sectorsToDataBlocks(data) / 2n;
@@ -255,12 +270,12 @@ export class PoolStack {
     const below = this.backstore.growSteps(from, to, numbers);
     const above = this.#growSteps(from, to, numbers);
     if (crypt === null || below.length === 0) {
-      await runDmSteps([...below, ...above]);
+      await replaceTables([...below, ...above]);
       return numbers;
     }
     await withUndo(async (undo) => {
       const done = { resized: false };
-      await runDmSteps(below);
+      await replaceTables(below);
       // A device that is larger than its record is not taken over by the next daemon.
       undo.push("make what is below the encryption as large as before", async () => {
         await runDmSteps(this.backstore.growSteps(to, from, numbers));
@@ -268,7 +283,7 @@ export class PoolStack {
       });
       await crypt.resize(numbers.container);
       done.resized = true;
-      await runDmSteps(above);
+      await replaceTables(above);
     });
     return numbers;
   }
