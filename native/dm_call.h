@@ -22,8 +22,6 @@ class DmCall {
   DmCall& operator=(const DmCall&) = delete;
   ~DmCall();
 
-  const DmRequest& request() const { return request_; }
-
   // Issues the ioctl on `control`, with a udev cookie where the operation has one and `udev` says that udev runs.
   SysResult Run(int control, bool udev);
   // The ioctl succeeded, whatever came of the cookie.

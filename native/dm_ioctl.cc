@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <deque>
-#include <map>
 #include <mutex>
 
 #include "dm_call.h"
@@ -18,27 +17,25 @@ namespace {
 
 constexpr const char* kControlNode = "/dev/mapper/control";
 
-// A call with what the sequence has to remember of it.
+// A call with what came of it.
 struct PlannedCall {
-  PlannedCall(const DmRequest& request, size_t device) : call(request), device(device) {}
+  explicit PlannedCall(const DmRequest& request) : call(request) {}
 
   DmCall call;
-  // Index of the device's name, for keeping track of suspended devices without handling strings.
-  size_t device;
   SysResult result;
   bool ignored = false;
 };
 
 struct PlannedStep {
-  PlannedStep(const DmStep& step, size_t device) : action(step.request, device), ignore(step.ignore) {}
+  explicit PlannedStep(const DmStep& step) : action(step.request), ignore(step.ignore) {}
 
   PlannedCall action;
   std::deque<PlannedCall> undo;
   const std::vector<int>& ignore;
 };
 
-// All memory is taken by the constructor. While a device is suspended by the sequence no time is spent on waiting for
-// udev either: its rules start programs, which could need the very device that is suspended.
+// All memory is taken by the constructor. udev is waited for at the end only: its rules start programs, which could need
+// a device that the sequence has suspended, and take their time, in which a pool that is to grow can run full.
 class Sequence {
  public:
   explicit Sequence(const std::vector<DmStep>& steps);
@@ -48,7 +45,6 @@ class Sequence {
   std::optional<NativeError> Failure() const;
 
  private:
-  size_t DeviceIndex(const std::string& name);
   static size_t CountCalls(const std::vector<DmStep>& steps);
   SysResult RunCall(PlannedCall& planned, int control, bool udev);
   bool Ignored(const PlannedStep& step, const SysResult& result) const;
@@ -57,24 +53,16 @@ class Sequence {
   void RunUndo(int control, bool udev);
 
   std::deque<PlannedStep> steps_;
-  std::map<std::string, size_t> device_indexes_;
-  std::vector<bool> suspended_;
-  size_t suspended_count_ = 0;
   std::vector<PlannedCall*> awaiting_udev_;
   std::optional<uint32_t> failed_step_;
 };
 
 Sequence::Sequence(const std::vector<DmStep>& steps) {
   for (const DmStep& step : steps) {
-    PlannedStep& planned = steps_.emplace_back(step, DeviceIndex(step.request.name));
-    for (const DmRequest& request : step.undo) planned.undo.emplace_back(request, DeviceIndex(request.name));
+    PlannedStep& planned = steps_.emplace_back(step);
+    for (const DmRequest& request : step.undo) planned.undo.emplace_back(request);
   }
-  suspended_.resize(device_indexes_.size(), false);
   awaiting_udev_.reserve(CountCalls(steps));
-}
-
-size_t Sequence::DeviceIndex(const std::string& name) {
-  return device_indexes_.emplace(name, device_indexes_.size()).first->second;
 }
 
 size_t Sequence::CountCalls(const std::vector<DmStep>& steps) {
@@ -86,13 +74,6 @@ size_t Sequence::CountCalls(const std::vector<DmStep>& steps) {
 SysResult Sequence::RunCall(PlannedCall& planned, int control, bool udev) {
   planned.result = planned.call.Run(control, udev);
   if (planned.call.awaits_udev()) awaiting_udev_.push_back(&planned);
-  if (!planned.call.took_effect()) return planned.result;
-  const DmOp op = planned.call.request().op;
-  const bool suspends = op == DmOp::kSuspend;
-  const bool ends_suspension = op == DmOp::kResume || op == DmOp::kRemove;
-  if (suspends && !suspended_[planned.device]) suspended_count_++;
-  if (ends_suspension && suspended_[planned.device]) suspended_count_--;
-  if (suspends || ends_suspension) suspended_[planned.device] = suspends;
   return planned.result;
 }
 
@@ -117,30 +98,20 @@ bool Sequence::AwaitUdev() {
 void Sequence::RunSteps(int control, bool udev) {
   for (PlannedStep& step : steps_) {
     PlannedCall& action = step.action;
-    if (!RunCall(action, control, udev).ok()) {
-      action.ignored = Ignored(step, action.result);
-      if (!action.ignored) return;
-    }
-    const bool last = &step == &steps_.back();
-    if ((suspended_count_ == 0 || last) && !AwaitUdev()) {
-      for (PlannedStep& waited : steps_)
-        if (waited.action.call.took_effect()) waited.action.ignored |= Ignored(waited, waited.action.result);
-      if (std::any_of(steps_.begin(), steps_.end(), [](const PlannedStep& waited) {
-            return !waited.action.result.ok() && !waited.action.ignored;
-          }))
-        return;
-    }
+    if (RunCall(action, control, udev).ok()) continue;
+    action.ignored = Ignored(step, action.result);
+    if (!action.ignored) return;
   }
+  if (AwaitUdev()) return;
+  for (PlannedStep& waited : steps_)
+    if (waited.action.call.took_effect()) waited.action.ignored |= Ignored(waited, waited.action.result);
 }
 
 void Sequence::RunUndo(int control, bool udev) {
   for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
     // A step that failed changed nothing; one whose ioctl succeeded while udev didn't answer did.
     if (!step->action.call.took_effect()) continue;
-    for (PlannedCall& undo : step->undo) {
-      RunCall(undo, control, udev);
-      if (suspended_count_ == 0) AwaitUdev();
-    }
+    for (PlannedCall& undo : step->undo) RunCall(undo, control, udev);
   }
 }
 
@@ -150,7 +121,7 @@ void Sequence::Run(int control) {
   for (uint32_t i = 0; i < steps_.size() && !failed_step_; i++)
     if (!steps_[i].action.result.ok() && !steps_[i].action.ignored) failed_step_ = i;
   if (failed_step_) RunUndo(control, udev);
-  // What a failure left over; its result is part of the undo's.
+  // For the undo's calls, and for those before a failure.
   AwaitUdev();
 }
 

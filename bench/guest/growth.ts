@@ -87,10 +87,11 @@ export async function measureGrowth(
         throw new Error(`The pool had not grown ${GROWTH_MILLISECONDS} ms after the event`);
   });
   const { longest, middle } = JSON.parse((await written).stdout) as Writes;
-  const replaced = replacedTables((await readFile(DIRECT_LOG, "utf8")).slice(logged));
   await run("umount", [mount]);
   await daemon.destroyFilesystems(pool, [filesystem]);
   await daemon.destroyPool(pool);
+  // Ours tells when udev has seen the larger devices, which is after they are in use.
+  const replaced = replacedTables((await readFile(DIRECT_LOG, "utf8")).slice(logged));
   return {
     ...{ lowWaterToResumed, longestWrite: longest, middleWrite: middle },
     lowWaterToIoctl: replaced === null ? null : lowWaterToResumed - replaced.all,

@@ -293,7 +293,7 @@ export interface NativeAddon extends SecretAddon, KeyringAddon, CryptAddon {
   dmCall(request: DmRequest): Promise<DmReply>;
   /**
    * Runs ioctls one after another in one job on one thread, so that nothing of JavaScript (allocation, page
-   * faults, other work) comes between a suspend and its resume.
+   * faults, other work) comes between a suspend and its resume. Returns when udev has run its rules for the devices.
    */
   dmSequence(steps: DmStep[]): Promise<(DmReply | null)[]>;
   /** Opens /dev/mapper/control on first use and returns the descriptor, for FdPoll. Throws when it can't. */

@@ -217,7 +217,7 @@ test("cookies carry the flags, and the call ends when udev has answered", () => 
   assertNoCookiesLeft();
 });
 
-test("while a device is suspended nothing waits for udev", () => {
+test("udev is waited for at the end of a sequence, not while a device may be suspended", () => {
   const { log, failure } = run(
     `${create}
      await native.dmSequence([
@@ -234,6 +234,23 @@ test("while a device is suspended nothing waits for udev", () => {
   assert.deepEqual(ioctls, ["6 dev", "3 other", "6 other", "14 dev", "6 dev"]);
   assert.ok(log.indexOf("udev completed", 5) > log.lastIndexOf("6 dev"), log.join("; "));
   assert.equal(log.filter((line) => line === "udev completed").length, 3);
+  assertNoCookiesLeft();
+});
+
+test("a table is replaced without waiting for udev to look at the one before it", () => {
+  const { log, failure } = run(
+    `await native.dmSequence(["first", "second"].flatMap((made) => [
+       { request: { op: "create", name: made, uuid: "" } },
+       { request: { op: "load", name: made, targets: table } },
+       { request: { op: "resume", name: made } },
+     ]));`,
+    { FAKE_UDEV: "answers" },
+  );
+  assert.equal(failure, null);
+  const ioctls = log.filter((line) => /^\d/.test(line));
+  assert.deepEqual(ioctls, ["3 first", "9 first", "6 first", "3 second", "9 second", "6 second"]);
+  assert.ok(log.indexOf("udev completed") > log.lastIndexOf("6 second"), log.join("; "));
+  assert.equal(log.filter((line) => line === "udev completed").length, 2);
   assertNoCookiesLeft();
 });
 

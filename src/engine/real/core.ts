@@ -237,8 +237,8 @@ export class PoolCore {
     const before = this.status?.kind === "working" ? this.status.mode : this.status?.kind;
     try {
       this.status = parseThinPoolStatus(
-        // A device below may be waiting for the piece that is worked on.
-        await dmStatusLine(names.thinPool(this.uuid), { noFlush: this.inPlace !== null }),
+        // A pool under a writer has much to write, and a device below may be waiting for the piece that is worked on.
+        await dmStatusLine(names.thinPool(this.uuid), { noFlush: true }),
       );
     } catch (error) {
       log.warn(`Could not read the status of the thin pool of pool "${this.name}": ${errorText(error)}`);
