@@ -8,7 +8,7 @@ import { appendFile, mkdir, rename, rm } from "node:fs/promises";
 import * as path from "node:path";
 import { EngineError, errorText } from "../../engine/errors";
 import { programFailure, requireProgram } from "../../engine/real/programs";
-import { fsyncPath } from "../../fsync";
+import { fsyncPath } from "./fsync";
 import { logger } from "../../log";
 import { native } from "../../native";
 import { nodeOptions } from "../../node-options";

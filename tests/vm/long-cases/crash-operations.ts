@@ -3,7 +3,7 @@ import { type Reply, succeeded } from "../cases/support";
 import {
   type CrashPool,
   createFilesystem,
-  destroyFilesystem,
+  destroyFilesystems,
   destroyPool,
   FILESYSTEM,
   has,
@@ -42,7 +42,11 @@ const onFilesystems = (pool: CrashPool): Record<string, Operation> => ({
       await pool.ensurePool();
       if (!(await has(FILESYSTEM, "doomed"))) await succeeded(createFilesystem("doomed"));
     },
-    perform: () => destroyFilesystem("doomed"),
+    perform: () => destroyFilesystems("doomed"),
+  },
+  "destruction of two filesystems at once, with a snapshot left": {
+    prepare: () => pool.withChain(),
+    perform: () => destroyFilesystems("first", "second"),
   },
   "a revert, at the start of the pool": {
     prepare: () => pool.stoppedWithMerge(),

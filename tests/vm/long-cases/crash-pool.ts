@@ -89,8 +89,10 @@ export const createFilesystem = (name: string): Promise<Reply> =>
   onPool("CreateFilesystems", "a(s(bs)(bs))", [[[name, [true, "1073741824"], [false, ""]]]]);
 export const snapshot = async (origin: string, name: string): Promise<Reply> =>
   onPool("SnapshotFilesystem", "os", [await pathOf(FILESYSTEM, origin), name]);
-export const destroyFilesystem = async (name: string): Promise<Reply> =>
-  onPool("DestroyFilesystems", "ao", [[await pathOf(FILESYSTEM, name)]]);
+export const destroyFilesystems = async (...names: string[]): Promise<Reply> =>
+  onPool("DestroyFilesystems", "ao", [
+    await Promise.all(names.map(async (name) => await pathOf(FILESYSTEM, name))),
+  ]);
 export const renameFilesystem = async (from: string, to: string): Promise<Reply> =>
   callStratis(await pathOf(FILESYSTEM, from), FILESYSTEM, "SetName", "s", [to]);
 export const stopPool = (): Promise<Reply> => stopPoolByBus("crash");
@@ -195,12 +197,20 @@ export class CrashPool {
 
   async withoutFilesystems(...names: string[]): Promise<void> {
     await this.ensurePool();
-    for (const name of names) if (await has(FILESYSTEM, name)) await succeeded(destroyFilesystem(name));
+    for (const name of names) if (await has(FILESYSTEM, name)) await succeeded(destroyFilesystems(name));
+  }
+
+  /** "first", its snapshot "second", and a snapshot of that, "third". */
+  async withChain(): Promise<void> {
+    await this.withoutFilesystems("third", "second", "first");
+    await succeeded(createFilesystem("first"));
+    await succeeded(snapshot("first", "second"));
+    await succeeded(snapshot("second", "third"));
   }
 
   async withoutAnyFilesystem(): Promise<void> {
     await this.ensureRunning();
-    for (const name of (await objects(FILESYSTEM)).keys()) await succeeded(destroyFilesystem(name));
+    for (const name of (await objects(FILESYSTEM)).keys()) await succeeded(destroyFilesystems(name));
   }
 
   async withCache(): Promise<void> {
@@ -323,9 +333,18 @@ export class CrashPool {
     if ((await poolName()) === undefined && (await dmDevices()).length > 0) await succeeded(stopPool());
   }
 
-  /** Every device is one of a pool or filesystem that the daemon shows, and none stays suspended. */
+  /**
+   * Every device is one of a pool or filesystem that the daemon shows, and none stays suspended. No snapshot has an origin
+   * that is gone.
+   */
   async requireNothingLeft(): Promise<void> {
-    let expected = (await objects(FILESYSTEM)).size;
+    const filesystems = [...(await objects(FILESYSTEM)).values()].map(({ properties }) => properties);
+    const uuids = filesystems.map((properties) => properties["Uuid"]);
+    for (const { Name, Origin } of filesystems) {
+      const [isSnapshot, origin] = Origin as [boolean, string];
+      assert.ok(!isSnapshot || uuids.includes(origin), `${String(Name)} has an origin that is gone`);
+    }
+    let expected = filesystems.length;
     for (const { properties } of (await objects(POOL)).values()) {
       const { version, encrypted } = this.kind;
       expected += POOL_DEVICES[version] + (properties["HasCache"] === true ? CACHE_DEVICES[version] : 0);
