@@ -3,7 +3,7 @@
  * names the folder of its sources, built for Debian 13.
  */
 import { GIB } from "../tests/vm/harness/guest";
-import type { Measurements } from "./guest/operations";
+import type { Measurements as Operations } from "./guest/operations";
 import { bootToMeasure, runInGuest, type MeasuredGuest } from "./in-guest";
 import { runProgram } from "./program";
 import { heading, row, type Unit } from "./table";
@@ -11,6 +11,10 @@ import { stageUpstream, upstreamSources } from "../tests/vm/harness/upstream";
 
 const MEASURE_MILLISECONDS = 40 * 60_000;
 const LIMIT_SECONDS = 2 * 3600;
+
+interface Measurements extends Operations {
+  startEncryptedPool: number;
+}
 
 /**
  * stratisd 3.9.2 in such a guest, under software emulation on 2 cores: middle of the ranges that were seen. Times vary
@@ -81,10 +85,19 @@ function print(ours: Measurements, measured: Measurements | null): void {
 }
 
 /** `daemon`: another one than ours. */
-const measure = async (guest: MeasuredGuest, daemon: string | null): Promise<Measurements> =>
-  JSON.parse(
-    await runInGuest(guest, { name: "operations", daemon, timeoutMs: MEASURE_MILLISECONDS }),
-  ) as Measurements;
+const runMeasuring = (
+  guest: MeasuredGuest,
+  name: string,
+  args: readonly string[],
+  daemon: string | null,
+): Promise<string> => runInGuest(guest, { name, args, daemon, timeoutMs: MEASURE_MILLISECONDS });
+
+const measureOperations = async (guest: MeasuredGuest, daemon: string | null): Promise<Operations> =>
+  JSON.parse(await runMeasuring(guest, "operations", [], daemon)) as Operations;
+
+/** Seconds, of a pool that was made before. */
+const measureEncryptedStart = async (guest: MeasuredGuest, daemon: string | null): Promise<number> =>
+  Number(await runMeasuring(guest, "sealed", ["start"], daemon));
 
 async function main(): Promise<void> {
   const sources = upstreamSources();
@@ -98,8 +111,17 @@ async function main(): Promise<void> {
     LIMIT_SECONDS,
   );
   try {
-    const ours = await measure(guest, null);
-    print(ours, sources === null ? null : await measure(guest, stageUpstream(sources)));
+    const upstream = sources === null ? null : stageUpstream(sources);
+    const ours = await measureOperations(guest, null);
+    const theirs = upstream === null ? null : await measureOperations(guest, upstream);
+    await runMeasuring(guest, "sealed", ["make"], null);
+    const startEncryptedPool = await measureEncryptedStart(guest, null);
+    print(
+      { ...ours, startEncryptedPool },
+      theirs === null
+        ? null
+        : { ...theirs, startEncryptedPool: await measureEncryptedStart(guest, upstream) },
+    );
   } finally {
     await guest.shutdown();
   }

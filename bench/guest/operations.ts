@@ -1,15 +1,16 @@
 /** Runs in the guest: measures, reports progress on standard error, and prints the measurements as JSON. */
 import { execFile } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { closeBus, stratis } from "../../tests/vm/cases/support";
+import { closeBus } from "../../tests/vm/cases/support";
 import { SystemBus } from "../../tests/vm/guest/bus";
 import { disk } from "../../tests/vm/guest/disks";
 import { udevSettled } from "../../tests/vm/guest/udev";
 import { median } from "../median";
 import { Daemon, FILESYSTEM, POOL } from "./daemon";
 import { measureGrowth, type Growth } from "./growth";
+import { KEY, withKey } from "./key";
 import { residentMB } from "./resident";
 import { measureRestart } from "./restart";
 import { medianOf, say, seconds } from "./seconds";
@@ -27,7 +28,6 @@ export interface Measurements extends Growth, ManyFigures {
   destroyFilesystem: number;
   destroyPool: number;
   createEncryptedPool: number;
-  startEncryptedPool: number;
   destroyEncryptedPool: number;
   filesystemMiB: number;
   snapshotMiB: number;
@@ -53,8 +53,6 @@ const DESTROYED = 18;
 /** What starts MANY filesystems takes seconds each. */
 const MANY_RUNS = 3;
 const MOUNT = "/run/stratis-bench";
-const KEY_FILE = "/run/stratis-bench-key";
-const KEY = "bench";
 /** For the daemon's garbage and the kernel's accounting to come to rest. */
 const REST_MILLISECONDS = 3000;
 
@@ -104,29 +102,19 @@ async function measurePools(daemon: Daemon, device: string): Promise<[number, nu
   return [median(creations), median(destructions)];
 }
 
-type EncryptedFigures = Pick<
-  Measurements,
-  "createEncryptedPool" | "startEncryptedPool" | "destroyEncryptedPool"
->;
+type EncryptedFigures = Pick<Measurements, "createEncryptedPool" | "destroyEncryptedPool">;
 
 async function measureEncryptedPools(daemon: Daemon, device: string): Promise<EncryptedFigures> {
-  writeFileSync(KEY_FILE, "a key for measurements");
-  await stratis("key", "set", "--keyfile-path", KEY_FILE, KEY);
   const creations: number[] = [];
-  const starts: number[] = [];
   const destructions: number[] = [];
   for (let index = 0; index < ENCRYPTED_RUNS; index++) {
     await udevSettled();
     creations.push(await seconds(() => daemon.createPool("sealed", [device], [KEY])));
-    await daemon.stopPool("sealed");
-    starts.push(await seconds(() => daemon.startPool("sealed", true)));
     const [pool] = await daemon.objects(POOL);
     destructions.push(await seconds(() => daemon.destroyPool(pool ?? "")));
   }
-  await stratis("key", "unset", KEY);
   return {
     createEncryptedPool: median(creations),
-    startEncryptedPool: median(starts),
     destroyEncryptedPool: median(destructions),
   };
 }
@@ -208,7 +196,7 @@ async function main(): Promise<void> {
   say("pools");
   const [createPool, destroyPool] = await measurePools(daemon, device);
   say("encrypted pools");
-  const encrypted = await measureEncryptedPools(daemon, device);
+  const encrypted = await withKey(() => measureEncryptedPools(daemon, device));
   say("filesystems");
   await udevSettled();
   const pool = await daemon.createPool("bench", [device]);

@@ -157,6 +157,46 @@ test(
   },
 );
 
+test(
+  "filesystems have their own devices back when those of others could not be removed",
+  OPTIONS,
+  async () => {
+    const names = ["a", "b", "c"];
+    const files = names.map((name) => new KeptFile(POOL, name));
+    for (const name of names) await stratis("filesystem", "create", POOL, name, "--size", "600MiB");
+    for (const file of files) await file.write(1);
+    await unmountAll();
+    const compare = async (files: KeptFile[]): Promise<void> => {
+      await udevSettled();
+      for (const file of files) await file.mountAndCompare();
+      await unmountAll();
+    };
+    const destroy = ["filesystem", "destroy", POOL, ...names];
+
+    failStep(2);
+    assert.match(await stratisFails(...destroy), /Failed to remove the device of filesystem "[abc]"/);
+    await compare(files);
+    failStep(2);
+    assert.match(await stratisFails("pool", "stop", "--name", POOL), /Failed to take down the filesystems/);
+    await compare(files);
+    // Behind the removals of the devices: the first record, and the second.
+    failStep(names.length + 1);
+    assert.match(await stratisFails(...destroy), /Failed to remove the record of filesystem/);
+    await compare(files);
+    failStep(names.length + 3);
+    assert.match(await stratisFails(...destroy), /that were to be destroyed only "[abc]" are/);
+    const left = (await stratis("filesystem", "list", POOL)).split("\n").flatMap((line) => {
+      const name = line.trim().split(/\s+/)[1] ?? "";
+      return names.includes(name) ? [name] : [];
+    });
+    assert.equal(left.length, 2, left.join(" "));
+    await compare(files.filter((_, index) => left.includes(names[index] ?? "")));
+    await stratis("filesystem", "destroy", POOL, ...left);
+    await kept.mountAndCompare();
+    await unmountAll();
+  },
+);
+
 test("a cache that is put in", OPTIONS, async (context) => {
   const outcome = await failThroughout({
     perform: ["pool", "init-cache", POOL, await disk(second)],
