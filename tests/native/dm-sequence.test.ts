@@ -282,6 +282,21 @@ test("a udev that doesn't answer ends the call with ETIMEDOUT, naming the device
   assertNoCookiesLeft();
 });
 
+test("a udev that doesn't answer can be no failure", () => {
+  const { result, log } = run(
+    `return native.dmSequence([
+       { request: { op: "create", name, uuid: "" }, undo: [{ op: "remove", name }] },
+       { request: { op: "resume", name }, ignore: ["ETIMEDOUT"] },
+     ]);`,
+    { FAKE_UDEV: "stuck" },
+  );
+  const [created, resumed] = result as [DmReply, null];
+  assert.equal(created.device?.name, "dev");
+  assert.equal(resumed, null);
+  assert.ok(!log.includes("4 dev"), "nothing is undone");
+  assertNoCookiesLeft();
+});
+
 test("an ioctl that fails leaves no cookie", () => {
   const { failure } = run(`${create} await native.dmCall({ op: "remove", name, attempts: 1 });`, {
     FAKE_UDEV: "answers",

@@ -54,11 +54,15 @@ export const LEGACY_FEATURES = ["error_if_no_space", "no_discard_passdown", "ski
 export const ERROR_IF_NO_SPACE = "error_if_no_space";
 
 /**
- * Runs steps that give devices in use other tables, and tells for how long that held up their users: the kernel suspends a
- * device within the ioctl that resumes it with its new table.
+ * Runs steps that give devices in use larger tables, and tells for how long that held up their users: the kernel suspends a
+ * device within the ioctl that resumes it with its new table. A udev that does not answer is no failure: a thin pool can't
+ * be made smaller again.
  */
 async function replaceTables(steps: DmStep[]): Promise<void> {
-  const replies = await runDmSteps(steps);
+  const replies = await runDmSteps(
+    steps.map((step) => (step.request.op === "resume" ? { ...step, ignore: ["ETIMEDOUT"] } : step)),
+  );
+  if (replies.includes(null)) log.warn("udev has not answered to devices that have got other tables");
   const times = replies.map((reply) => (reply?.microseconds ?? 0) / 1000);
   const suspended = times.filter((_, index) => steps[index]?.request.op === "resume");
   const all = times.reduce((sum, time) => sum + time, 0);
