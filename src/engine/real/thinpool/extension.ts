@@ -58,7 +58,7 @@ function wantedThinMeta(
   const current = segmentsLength(record.flexDevices.thinMeta);
   if (status?.metaLowWater != null) {
     const free = metaBlocks(sectorsToMetaBlocks(current) - status.usedMeta);
-    if (free < status.metaLowWater) return minSectors(sectors(2n * current), usable);
+    if (free <= status.metaLowWater) return minSectors(sectors(2n * current), usable);
   }
   return thinMetaSize(usable, fsLimit);
 }
@@ -109,11 +109,14 @@ export function planMetaExtension(
   };
 }
 
-/** Thin data grows when less than the low-water mark is free: by 50 GiB, or by what there is. */
+/**
+ * Thin data grows by 50 GiB, or by what there is, when no more is free than the low-water mark: the kernel raises its one
+ * event when it is about to take a block with exactly as many free, and may not have taken it yet when it is asked.
+ */
 export function planDataExtension(record: PoolRecord, headers: Headers, status: ThinPoolStatus | null): Plan {
   if (status?.kind !== "working" || inErrorMode(record)) return { kind: "nothing" };
   const current = sectorsToDataBlocks(segmentsLength(record.flexDevices.thinData));
-  if (dataBlocks(current - status.usedData) >= DATA_LOW_WATER) return { kind: "nothing" };
+  if (dataBlocks(current - status.usedData) > DATA_LOW_WATER) return { kind: "nothing" };
   const available = sectorsToDataBlocks(availableSize(record, headers));
   const size = minSectors(dataBlocksToSectors(available), DATA_EXTENSION_SECTORS);
   const allocation = size > 0n ? allocateFromCap(record, headers, [size]) : null;

@@ -50,12 +50,12 @@ function status(
   };
 }
 
-test("data grows by 50 GiB when less than 15 GiB are free", () => {
+test("data grows by 50 GiB when no more than 15 GiB are free", () => {
   const { record, headers } = pool(200n * GIB);
   const blocks = segmentsLength(record.flexDevices.thinData) / 2048n;
   assert.equal(blocks, 51200n);
-  assert.equal(planDataExtension(record, headers, status(blocks - 15360n)).kind, "nothing");
-  const plan = planDataExtension(record, headers, status(blocks - 15359n));
+  assert.equal(planDataExtension(record, headers, status(blocks - 15361n)).kind, "nothing");
+  const plan = planDataExtension(record, headers, status(blocks - 15360n));
   assert.equal(plan.kind, "grow");
   assert.equal(segmentsLength(plan.record.flexDevices.thinData), 2n * 50n * GIB);
   assert.equal(plan.record.flexDevices.thinData.length, 2, "the metadata volume is between them");
@@ -82,7 +82,7 @@ test("a pool that does not work is not grown", () => {
   assert.equal(planDataExtension(record, headers, null).kind, "nothing");
 });
 
-test("thin metadata is doubled below the kernel's low-water mark", () => {
+test("thin metadata is doubled at the kernel's low-water mark", () => {
   const { record, headers } = pool(200n * GIB);
   const current = segmentsLength(record.flexDevices.thinMeta);
   const total = current / 8n;
@@ -90,7 +90,7 @@ test("thin metadata is doubled below the kernel's low-water mark", () => {
   const plan = planMetaExtension(
     record,
     headers,
-    status(0n, { usedMeta: metaBlocks(total - 99n) }),
+    status(0n, { usedMeta: metaBlocks(total - 100n) }),
     sectors(0n),
   );
   assert.equal(plan.kind, "grow");
