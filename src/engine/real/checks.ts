@@ -80,10 +80,9 @@ async function tryToRecord(core: PoolCore): Promise<void> {
 export async function checkPool(core: PoolCore): Promise<EngineChange[]> {
   const before = visible(core);
   if (core.unrecordable) await tryToRecord(core);
-  await core.refreshStatus();
-  const shape = core.record;
+  await core.refreshStatus({ atOnce: true });
   if (core.availability === "fully_operational") await extendThinPool(core);
-  if (core.record !== shape) await core.refreshStatus();
+  await core.refreshStatus();
   const after = visible(core);
   const properties = CHECKED.filter(
     (property) => before[property as keyof typeof before] !== after[property as keyof typeof after],

@@ -233,12 +233,16 @@ export class PoolCore {
     if (isAtLeast(level, this.restriction)) this.restriction = level;
   }
 
-  async refreshStatus(): Promise<void> {
+  /**
+   * The thin pool writes its metadata before it tells, which shows whether they can be written. `atOnce`: it does not,
+   * because a pool under a writer has much to write.
+   */
+  async refreshStatus({ atOnce = false } = {}): Promise<void> {
     const before = this.status?.kind === "working" ? this.status.mode : this.status?.kind;
     try {
       this.status = parseThinPoolStatus(
-        // A pool under a writer has much to write, and a device below may be waiting for the piece that is worked on.
-        await dmStatusLine(names.thinPool(this.uuid), { noFlush: true }),
+        // A device below may be waiting for the piece that is worked on.
+        await dmStatusLine(names.thinPool(this.uuid), { noFlush: atOnce || this.inPlace !== null }),
       );
     } catch (error) {
       log.warn(`Could not read the status of the thin pool of pool "${this.name}": ${errorText(error)}`);
