@@ -45,6 +45,7 @@ const UPSTREAM: Partial<Measurements> = {
 const ROWS: readonly [keyof Measurements, string, Unit][] = [
   ["startToName", "daemon start → name owned, no pools", "s"],
   ["startToAnswer", "daemon start → first answer, no pools", "s"],
+  ["nodeAlone", "Node.js with an empty script, by comparison", "s"],
   ["createPool", "CreatePool, one device", "s"],
   ["destroyPool", "DestroyPool, empty", "s"],
   ["createEncryptedPool", "CreatePool, one device, encrypted", "s"],
@@ -54,6 +55,7 @@ const ROWS: readonly [keyof Measurements, string, Unit][] = [
   ["snapshotUnmounted", "SnapshotFilesystem, origin not mounted", "s"],
   ["snapshotMounted", "SnapshotFilesystem, origin mounted", "s"],
   ["rename", "filesystem SetName", "s"],
+  ["renameToSame", "filesystem SetName to the name that it has", "s"],
   ["destroyFilesystem", "DestroyFilesystems, one", "s"],
   ["destroy18", "DestroyFilesystems, 18 in one call", "s"],
   ["stopPoolWith24", "StopPool, 24 filesystems", "s"],

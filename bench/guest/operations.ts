@@ -20,11 +20,14 @@ import { thinPool } from "./thin-pool";
 export interface Measurements extends Growth, ManyFigures {
   startToName: number;
   startToAnswer: number;
+  /** Below which no start of a daemon on Node.js can be. */
+  nodeAlone: number;
   createPool: number;
   createFilesystem: number;
   snapshotUnmounted: number;
   snapshotMounted: number;
   rename: number;
+  renameToSame: number;
   destroyFilesystem: number;
   destroyPool: number;
   createEncryptedPool: number;
@@ -125,6 +128,7 @@ type FilesystemFigures = Pick<
   | "snapshotUnmounted"
   | "snapshotMounted"
   | "rename"
+  | "renameToSame"
   | "destroyFilesystem"
   | "filesystemMiB"
   | "snapshotMiB"
@@ -149,13 +153,15 @@ async function measureFilesystems(daemon: Daemon, pool: string): Promise<Filesys
   );
   await run("umount", [MOUNT]);
   const rename = await medianOf(RUNS, (index) => daemon.rename(origin, `renamed${index}`));
+  await udevSettled();
+  const renameToSame = await medianOf(RUNS, () => daemon.rename(origin, `renamed${RUNS - 1}`));
   const destroyFilesystem = await medianOf(RUNS, async () => {
     const last = made.pop();
     if (last !== undefined) await daemon.destroyFilesystems(pool, [last]);
   });
   await daemon.destroyFilesystems(pool, made);
   return {
-    ...{ createFilesystem, snapshotUnmounted, snapshotMounted, rename, destroyFilesystem },
+    ...{ createFilesystem, snapshotUnmounted, snapshotMounted, rename, renameToSame, destroyFilesystem },
     ...{ filesystemMiB, snapshotMiB },
   };
 }
@@ -191,6 +197,7 @@ async function main(): Promise<void> {
   say("starts of the daemon");
   await daemon.startOnce();
   const [startToName, startToAnswer] = await measureStarts(daemon);
+  const nodeAlone = await medianOf(RUNS, () => run(process.execPath, ["--eval", ""]));
   await daemon.start();
   const residentIdleMB = await restingMB();
   say("pools");
@@ -212,7 +219,7 @@ async function main(): Promise<void> {
   await closeBus();
   await bus.close();
   const measurements: Measurements = {
-    ...{ startToName, startToAnswer, residentIdleMB, createPool, destroyPool },
+    ...{ startToName, startToAnswer, nodeAlone, residentIdleMB, createPool, destroyPool },
     ...{ ...encrypted, ...filesystems, ...many, ...growth },
   };
   process.stdout.write(`${JSON.stringify(measurements)}\n`);
