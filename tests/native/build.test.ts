@@ -72,7 +72,8 @@ const contract = [
   ],
   ...["cryptReencryptBegin", "cryptReencryptRun"],
   ...["cryptAddKeyslot", "cryptChangeKeyslot", "cryptDestroyKeyslot", "cryptSetToken", "cryptRemoveToken"],
-  ...["openBlockFile", "blkidProbe", "mount", "unmount", "makeMountSlave", "statFs", "run", "lockFile"],
+  ...["openBlockFile", "blkidProbe", "mount", "unmount", "makeMountSlave", "statFs"],
+  ...["run", "replaceFile", "removeFile", "lockFile"],
 ].map((name) => `${name} function`);
 
 /** What `npm run build:native` makes, before any test runs. */
