@@ -42,6 +42,7 @@ import {
 } from "../backstore/tables";
 import { withBlockFile } from "../block-file";
 import { repairThinMetadata, thinMetadataIsSound } from "../commands";
+import { sideBySide } from "../side-by-side";
 import { MetadataVolume } from "./mdv";
 
 const log = logger("stratisd::engine::thinpool");
@@ -335,12 +336,10 @@ export class PoolStack {
 
   /** What the thin pool and the metadata volume were on; none is on another, and each removal waits for udev. */
   async removeFlexDevices(): Promise<void> {
-    const removals = await Promise.allSettled(
-      [names.flexThinData, names.flexThinMeta, names.flexThinMetaSpare, names.flexMdv].map((name) =>
-        this.#removeExisting([name(this.pool)]),
-      ),
+    await sideBySide(
+      [names.flexThinData, names.flexThinMeta, names.flexThinMetaSpare, names.flexMdv],
+      (name) => this.#removeExisting([name(this.pool)]),
     );
-    for (const removal of removals) if (removal.status === "rejected") throw removal.reason;
   }
 
   async removeBackstore(): Promise<void> {
