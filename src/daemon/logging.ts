@@ -20,7 +20,7 @@ export interface Logging {
   flush(): Promise<void>;
 }
 
-/** Loaded with the first line: a daemon whose log is the journal has no use for it, and starts sooner without. */
+/** Loaded with the first line: a daemon whose log is the journal, and that begins from its script, starts sooner without. */
 function startLineLog(onClosed: () => void): LineLog {
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- import() would be answered after the message
   const { startLines } = require("./line-log") as typeof import("./line-log");

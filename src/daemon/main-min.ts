@@ -9,17 +9,20 @@ import { startProgram } from "./snapshot/start";
 const stratisdMin: Program = {
   name: "stratisd-min",
   becomeOnlyInstance: becomeOnlyMinimalInstance,
-  openIpc: (engine, history): Promise<Ipc> => {
-    const server = new JsonRpcServer({ engine, history, log: logger("stratisd::jsonrpc::server") });
-    return Promise.resolve({
-      failed: server.failed,
-      // There are no signals: clients ask.
-      emitChanges: () => undefined,
-      close: () => {
-        server.close();
-        return Promise.resolve();
-      },
-    });
+  prepareIpc: (engine, history) => {
+    const serve = (): Ipc => {
+      const server = new JsonRpcServer({ engine, history, log: logger("stratisd::jsonrpc::server") });
+      return {
+        failed: server.failed,
+        // There are no signals: clients ask.
+        emitChanges: () => undefined,
+        close: () => {
+          server.close();
+          return Promise.resolve();
+        },
+      };
+    };
+    return Promise.resolve(() => Promise.resolve(serve()));
   },
   failureLine: (text) => `Error: ${quotedText(text)}`,
 };

@@ -11,12 +11,18 @@ export interface Ipc {
   close(): Promise<void>;
 }
 
+/** Resolves when clients are answered. By then the engine has its pools. */
+export type Serve = () => Promise<Ipc>;
+
 export interface Program {
   readonly name: "stratisd" | "stratisd-min";
   /** Resolves to the lock, which holds as long as the process lives. Rejects when another one has it. */
   becomeOnlyInstance(): Promise<FileLock>;
-  /** Resolves when clients are answered. The engine has its pools already. `history`: of what they ask to be changed. */
-  openIpc(engine: Engine, history: WriteRecord): Promise<Ipc>;
+  /**
+   * What goes before Serve, and can be done while the engine still looks for its pools. `history`: of what clients ask
+   * to be changed.
+   */
+  prepareIpc(engine: Engine, history: WriteRecord): Promise<Serve>;
   /** The line that tells why the program ended. */
   failureLine(text: string): string;
 }

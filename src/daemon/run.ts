@@ -139,9 +139,13 @@ class Daemon {
     };
     // Before the search for devices, so that none slips in between.
     if (!this.engine.isSimulator) this.#sources.push(watchUdev(target));
+    // Beside the search. If it fails, that is for afterwards: pools are set up whoever can be told.
+    const prepared = this.program.prepareIpc(this.engine, this.history);
+    prepared.catch(() => undefined);
     await this.engine.initialize();
-    this.#ipc = await this.program.openIpc(this.engine, this.history);
-    // Of what came while it was being opened it may not know.
+    const serve = await prepared;
+    this.#ipc = await serve();
+    // Of what came while it began to serve it may not know.
     target.emit(untold);
     void this.#ipc.failed.then((error) => {
       this.fail("IPC", error);

@@ -36,6 +36,9 @@ export class DbusService {
   readonly #connection: BusConnection;
   readonly #context: ServiceContext;
   readonly #history: CallHistory | null;
+  /** Resolves when every pool has its object. */
+  readonly #complete: Promise<void>;
+  #setComplete: () => void = () => undefined;
 
   private constructor(connection: BusConnection, { engine, log, history }: ServiceOptions) {
     this.#connection = connection;
@@ -53,10 +56,23 @@ export class DbusService {
             (member, signature, body) => connection.callBus(member, signature, body),
             history,
           );
-    connection.handleCalls({ examine, answer: (call, origin) => this.#answer(call, origin) });
+    this.#complete = new Promise((resolve) => {
+      this.#setComplete = resolve;
+    });
+    connection.handleCalls({
+      examine,
+      answer: async (call, origin) => {
+        // Whoever has found the connection without the name is answered in its time.
+        await this.#complete;
+        await this.#answer(call, origin);
+      },
+    });
   }
 
-  /** Connects to the bus without owning the name. Rejects with what was tried and why it failed. */
+  /**
+   * Connects to the bus without owning the name; the engine need not have its pools yet. Rejects with what was tried and
+   * why it failed.
+   */
   static async connect(options: ServiceOptions): Promise<DbusService> {
     const { address = systemBusAddress(), log } = options;
     return new DbusService(await BusConnection.open(address, log), options);
@@ -68,6 +84,7 @@ export class DbusService {
    */
   async publish(): Promise<void> {
     for (const pool of this.#context.engine.pools()) addPool(this.#context.tree, pool);
+    this.#setComplete();
     let answer: unknown;
     try {
       [answer] = await this.#connection.callBus("RequestName", "su", [BUS_NAME, DO_NOT_QUEUE]);

@@ -74,6 +74,24 @@ test("who calls the moment the name is owned finds everything there", async (t) 
   );
 });
 
+test("who calls the connection before that is answered when everything is there", async (t) => {
+  const bus = await busFor(t);
+  const client = await clientFor(t, bus.address);
+  const others = (await client.callBus("ListNames")) as [string[]];
+  const engine = new MemoryEngine();
+  const service = await serviceFor(t, bus.address, engine);
+  const [names] = (await client.callBus("ListNames")) as [string[]];
+  const [destination] = names.filter((name) => !others[0].includes(name));
+  assert.ok(destination !== undefined);
+  const early = client.call("GetManagedObjects", { destination, interface: OBJECT_MANAGER });
+  // It has been received when a later call of the same connection to the bus has been answered, and waits.
+  await client.callBus("GetId");
+  engine.addPool("p", ["/dev/a"]);
+  await service.publish();
+  const [objects] = await early;
+  assert.deepEqual(Object.keys(plain(objects) as object), [POOL, `${BASE_PATH}/1`]);
+});
+
 test("a name that is taken, and one that the policy refuses", async (t) => {
   const world = await worldFor(t);
   const second = await serviceFor(t, world.bus.address);

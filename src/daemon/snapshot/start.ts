@@ -21,4 +21,6 @@ export function startProgram(program: Program): void {
     void runMain(program, "snapshot");
   });
   void import("../../engine/real/engine.js");
+  // winston is what takes longest to load. Where the journal has the log it costs a start little to have it there.
+  void import("../line-log.js");
 }
