@@ -1,5 +1,8 @@
 /** What the cases of encryption in place share. */
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import { callStratis, dmDevices, mustRun, poolObject, until, type Reply } from "../cases/support";
+import { daemonLog, killDaemon, startDaemon } from "../guest/daemon";
 
 export const POOL_INTERFACE = "org.storage.stratis3.pool.r9";
 /** A whole operation, in an emulated guest. */
@@ -12,6 +15,26 @@ export const isWorking = async (): Promise<boolean> =>
 /** Waits as long as a whole operation may take. */
 export const reached = (what: string, isSo: () => Promise<boolean>): Promise<void> =>
   until(what, isSo, LIMIT_MILLISECONDS);
+
+/**
+ * Kills the daemon up to `times` times in the middle of an operation, and starts it again each time. Where the operation
+ * is fast it may be done before it was killed that often, but not before it was killed at all.
+ */
+export async function killAtWork(pool: string, times: number, isDone: () => Promise<boolean>): Promise<void> {
+  for (let kill = 0; kill < times; kill += 1) {
+    await reached("work in place, or its end", async () => (await isWorking()) || (await isDone()));
+    if (await isDone()) {
+      assert.ok(kill > 0, "It was done before it could be killed");
+      return;
+    }
+    await sleep(500 + Math.random() * 4000);
+    await killDaemon();
+    await startDaemon();
+    await poolObject(pool).catch(async (error: unknown) => {
+      throw new Error(`The pool does not run again:\n${await daemonLog()}`, { cause: error });
+    });
+  }
+}
 
 /** A method of the pool; the answer never comes when the daemon is killed: null. */
 export async function begin(

@@ -2,7 +2,7 @@
  * A pool that is encrypted, re-encrypted and decrypted in place, under filesystems that are written meanwhile, with
  * kill -9 in the middle of each: the next daemon goes on, and nothing that was written is lost.
  *
- * STRATIS_CRASH_KILLS: how often the daemon is killed in each operation; default 2.
+ * STRATIS_CRASH_KILLS: how often the daemon is killed in each operation, if that lasts; default 2.
  */
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
@@ -15,7 +15,6 @@ import {
   managedObjects,
   mountPoint,
   mustRun,
-  poolObject,
   poolProperties,
   run,
   sha256,
@@ -28,10 +27,18 @@ import {
   type Reply,
 } from "../cases/support";
 import { Churn } from "../guest/churn";
-import { killDaemon, startDaemon, stopDaemon } from "../guest/daemon";
+import { startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 import { udevSettled } from "../guest/udev";
-import { begin, container, digestsOf, isWorking, LIMIT_MILLISECONDS, reached } from "./in-place-support";
+import {
+  begin,
+  container,
+  digestsOf,
+  isWorking,
+  killAtWork,
+  LIMIT_MILLISECONDS,
+  reached,
+} from "./in-place-support";
 
 const POOL = "inplace";
 const DEVICE = "case-in-place";
@@ -93,14 +100,6 @@ async function answer(member: string, signature = "", body: unknown[] = []): Pro
   return (await reply) ?? { code: -1, message: "no answer", result: null };
 }
 
-async function killAtWork(): Promise<void> {
-  await reached("work in place", isWorking);
-  await sleep(500 + Math.random() * 9000);
-  await killDaemon();
-  await startDaemon();
-  await poolObject(POOL);
-}
-
 /** Nothing is under way, nothing is left, and all that was written is there. */
 async function requireSettled(devices: number): Promise<void> {
   await reached("the end of the operation's object", async () => (await operation()) === undefined);
@@ -150,9 +149,10 @@ test("encrypted, killed meanwhile, and taken up by the next daemon", TEST_OPTION
     [[true, 5], "two"],
   ];
   const { reply } = await begin(POOL, "EncryptPool", "a((bu)s)a((bu)ss)", [keys, []]);
-  for (let kill = 0; kill < KILLS; kill += 1) await killAtWork();
+  const isEncrypted = async (): Promise<boolean> => (await poolProperty("Encrypted")) === true;
+  await killAtWork(POOL, KILLS, isEncrypted);
   if (KILLS === 0) assert.equal((await reply)?.code, 0);
-  await reached("encryption", async () => (await poolProperty("Encrypted")) === true);
+  await reached("encryption", isEncrypted);
   await requireSettled(ENCRYPTED_DEVICES);
   const { KeyDescriptions, VolumeKeyLoaded, FreeTokenSlots } = await poolProperties(POOL);
   assert.deepEqual(
@@ -181,11 +181,12 @@ test("re-encrypted, killed meanwhile: another key, the same unlock methods", TES
   const before = await digestsOf(await container());
   assert.deepEqual(await poolProperty("LastReencryptedTimestamp"), [false, ""]);
   await begin(POOL, "ReencryptPool");
-  for (let kill = 0; kill < KILLS; kill += 1) await killAtWork();
-  await reached("re-encryption", async () => {
+  const isReencrypted = async (): Promise<boolean> => {
     const [known] = (await poolProperty("LastReencryptedTimestamp")) as [boolean, string];
     return known;
-  });
+  };
+  await killAtWork(POOL, KILLS, isReencrypted);
+  await reached("re-encryption", isReencrypted);
   await requireSettled(ENCRYPTED_DEVICES);
   assert.notEqual(await digestsOf(await container()), before);
   const { KeyDescriptions, VolumeKeyLoaded } = await poolProperties(POOL);
@@ -238,8 +239,9 @@ test(
 
 test("decrypted, killed meanwhile: nothing of the header is left", TEST_OPTIONS, async () => {
   await begin(POOL, "DecryptPool");
-  for (let kill = 0; kill < KILLS; kill += 1) await killAtWork();
-  await reached("decryption", async () => (await poolProperty("Encrypted")) === false);
+  const isDecrypted = async (): Promise<boolean> => (await poolProperty("Encrypted")) === false;
+  await killAtWork(POOL, KILLS, isDecrypted);
+  await reached("decryption", isDecrypted);
   await requireSettled(PLAIN_DEVICES);
   assert.equal(await crypt(), undefined);
   const { KeyDescriptions, LastReencryptedTimestamp } = await poolProperties(POOL);

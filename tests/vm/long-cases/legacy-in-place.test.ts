@@ -2,12 +2,11 @@
  * Headers of an encrypted pool with metadata of version 1 that are changed when the daemon is killed: unlock methods, and
  * the volume keys, while filesystems are written. The next daemon takes back or goes on, and nothing is lost.
  *
- * STRATIS_CRASH_KILLS: how often the daemon is killed in the re-encryption; default 2.
+ * STRATIS_CRASH_KILLS: how often the daemon is killed in the re-encryption, if that lasts; default 2.
  */
 import assert from "node:assert/strict";
 import { readdir, rm, writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   closeBus,
   luksHeader,
@@ -26,7 +25,7 @@ import { Churn } from "../guest/churn";
 import { daemonLog, killDaemon, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 import { udevSettled } from "../guest/udev";
-import { begin, digestsOf, isWorking, LIMIT_MILLISECONDS, reached } from "./in-place-support";
+import { begin, digestsOf, isWorking, killAtWork, LIMIT_MILLISECONDS, reached } from "./in-place-support";
 
 const POOL = "legacy";
 const KILLS = Number(process.env["STRATIS_CRASH_KILLS"] ?? 2);
@@ -143,19 +142,13 @@ test("re-encrypted, killed meanwhile: other keys, the same unlock methods", TEST
   assert.deepEqual(await digests(), before);
   await stratis("key", "set", "--keyfile-path", "/run/case-key-two", "two");
   const { reply } = await begin(POOL, "ReencryptPool");
-  for (let kill = 0; kill < KILLS; kill += 1) {
-    await reached("work in place", isWorking);
-    if (kill === 0) assert.match(await stratisFails("pool", "rename", POOL, "other"), /re-encryption/);
-    await sleep(500 + Math.random() * 4000);
-    await killDaemon();
-    await startDaemon();
-    assert.ok(await runs(), await daemonLog());
-  }
+  const isReencrypted = async (): Promise<boolean> =>
+    ((await poolProperties(POOL))["LastReencryptedTimestamp"] as [boolean])[0];
+  await reached("work in place", isWorking);
+  assert.match(await stratisFails("pool", "rename", POOL, "other"), /re-encryption/);
+  await killAtWork(POOL, KILLS, isReencrypted);
   if (KILLS === 0) assert.equal((await reply)?.code, 0);
-  await reached(
-    "the end of the re-encryption",
-    async () => ((await poolProperties(POOL))["LastReencryptedTimestamp"] as [boolean])[0],
-  );
+  await reached("the end of the re-encryption", isReencrypted);
   await until("the helpers are gone", async () => !(await isWorking()), WAIT_MILLISECONDS);
   const now = await digests();
   now.forEach((digest, index) => {
