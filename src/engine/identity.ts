@@ -2,7 +2,7 @@
 import { EngineError } from "./errors";
 
 /**
- * Creation of a pool that exists is an identity when it names the same devices. Throws EngineError that tells the
+ * Creation of a pool that exists is an identity when it names the same data devices. Throws EngineError that tells the
  * difference otherwise; paths are compared as text.
  */
 export function requireSameDevices(
@@ -18,10 +18,16 @@ export function requireSameDevices(
       "requesting creation of a pool by the same name",
   ];
   if (missing.length > 0)
-    parts.push(`the input requests blockdev ${missing.join(", ")} which does not exist in the current pool`);
+    parts.push(
+      `the input requests ${named(missing)} which ${missing.length === 1 ? "does" : "do"} not exist in the current pool`,
+    );
   if (unrequested.length > 0)
     parts.push(
-      `the existing pool contains blockdev ${unrequested.join(", ")} which was not requested by the input`,
+      `the existing pool contains ${named(unrequested)} which ${unrequested.length === 1 ? "was" : "were"} ` +
+        "not requested by the input",
     );
   throw new EngineError(parts.join(" - "));
 }
+
+const named = (paths: readonly string[]): string =>
+  `blockdev${paths.length === 1 ? "" : "s"} ${paths.join(", ")}`;

@@ -216,7 +216,7 @@ export class RealEngine implements Engine {
     requireSameDevices(
       pool.name,
       [...requested.owned, ...requested.unowned].map(({ path }) => path),
-      pool.blockDevs().map((device) => device.physicalPath),
+      pool.core.dataDevices().map(({ physicalPath }) => physicalPath),
     );
   }
 

@@ -26,7 +26,7 @@ test("the error names what is missing and what was not asked for", () => {
 test("each device is named once, sorted", () => {
   assert.throws(() => {
     requireSameDevices("p", ["/dev/c", "/dev/b", "/dev/c", "/dev/a"], ["/dev/a"]);
-  }, /requests blockdev \/dev\/b, \/dev\/c which does not exist in the current pool$/);
+  }, /requests blockdevs \/dev\/b, \/dev\/c which do not exist in the current pool$/);
 });
 
 test("it is refused exactly when the sets of paths differ", () => {

@@ -4,10 +4,13 @@ import { after, before, test } from "node:test";
 import { daemonPid, killDaemon, startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 import {
+  callStratis,
   closeBus,
+  createPoolByBus,
   dmDevices,
   mountPoint,
   mustRun,
+  poolObject,
   sha256,
   stratis,
   stratisFails,
@@ -71,9 +74,21 @@ test("a cache is put in under a mounted filesystem that is written to", async ()
 
 test("the same cache again is no change, another one is refused, and so is the wrong tier", async () => {
   const [data, cache, more] = [await disk("d0"), await disk("d1"), await disk("d2")];
+  const { path } = await poolObject(POOL);
+  const again = await callStratis(path, "org.storage.stratis3.pool.r9", "InitCache", "as", [[cache]]);
+  assert.deepEqual([again.code, again.result], [0, [false, []]]);
   assert.match(await stratisFails("pool", "init-cache", POOL, more), /./);
   assert.match(await stratisFails("pool", "add-data", POOL, cache), /cache/i);
   assert.match(await stratisFails("pool", "add-cache", POOL, data), /data/i);
+});
+
+test("creation of the pool again, with its data devices, is no change, whatever its cache has", async () => {
+  const [data, cache] = [await disk("d0"), await disk("d1")];
+  const again = await createPoolByBus(POOL, [data]);
+  assert.deepEqual([again.code, again.result], [0, [false, ["/", []]]], again.message);
+  const { code, message } = await createPoolByBus(POOL, [data, cache]);
+  assert.equal(code, 1);
+  assert.match(message, new RegExp(`requests blockdev ${cache} which does not exist in the current pool$`));
 });
 
 test("a second device makes the cache larger, whose blocks are all that grows", async () => {
