@@ -29,16 +29,23 @@ const spaceOf = (core: PoolCore): SpaceSeen => ({
   full: inErrorMode(core.record),
 });
 
+/** Whether writers wait for space, have failed for want of it, or may soon: more than half of the thin pool is in use. */
+function isShortOfData({ status }: PoolCore): boolean {
+  if (status?.kind !== "working") return false;
+  return status.mode === "out_of_data_space" || 2n * status.usedData > status.totalData;
+}
+
 /**
- * A pool that has got space: one that fails when it is full waits for space again, and one that waits, or whose
- * writers have failed, is extended at once; any other by the next check. Returns what clients see changed.
+ * A pool that has got space: one that fails when it is full waits for space again, and one that is short of it is
+ * extended at once. Any other is by the next check, as by stratisd: until then the space can become thin metadata,
+ * which a higher limit of filesystems needs. Returns what clients see changed.
  */
 async function useNewSpace(core: PoolCore, before: SpaceSeen): Promise<PoolProperty[]> {
   core.outOfMetadataSpace = false;
   if (inErrorMode(core.record))
     await core.reshape(withErrorMode(core.record, false), "waits for space again when it is full");
   await core.refreshStatus();
-  if (before.full || (core.status?.kind === "working" && core.status.mode === "out_of_data_space")) {
+  if (isShortOfData(core)) {
     await extendThinPool(core);
     await core.refreshStatus();
   }
@@ -50,7 +57,7 @@ async function useNewSpace(core: PoolCore, before: SpaceSeen): Promise<PoolPrope
   return changed;
 }
 
-/** Adds data devices. Nothing of device-mapper changes, unless the pool waits for space. */
+/** Adds data devices. Nothing of device-mapper changes, unless the pool is short of space. */
 export async function addDataDevices(
   core: PoolCore,
   paths: string[],

@@ -2,15 +2,32 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Variant } from "dbus-next";
+import { SystemBus } from "../guest/bus";
 import { startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
-import { dmLength, mountPoint, mustRun, run, sha256, stratis, unmountAll, until } from "./support";
+import {
+  closeBus,
+  dmLength,
+  mountPoint,
+  mustRun,
+  poolObject,
+  poolProperties,
+  run,
+  sha256,
+  stratis,
+  unmountAll,
+  until,
+} from "./support";
+
+const POOL_INTERFACE = "org.storage.stratis3.pool.r9";
 
 before(async () => {
   await startDaemon();
 });
 after(async () => {
   await unmountAll();
+  await closeBus();
   await stopDaemon();
 });
 
@@ -33,6 +50,33 @@ test("a pool that is given a disk grows into it, because less than the low-water
   assert.match(stdout, / rw /, stdout);
   assert.equal(await dmLength(/thinpool-pool/), await dmLength(/flex-thindata/));
   assert.equal(await sha256(`${at}/written`), hash);
+});
+
+test("space that was just added can become thin metadata, for a higher limit of filesystems", async () => {
+  const [first, second] = [await disk("d2"), await disk("d3")];
+  for (const path of [first, second]) await wipeDisk(path);
+  await stratis("pool", "create", "limits", first);
+  const { path } = await poolObject("limits");
+  await until(
+    "all space is given out",
+    async () => (await poolProperties("limits"))["NoAllocSpace"] === true,
+  );
+  const bus = await SystemBus.open();
+  const raise = (limit: bigint): Promise<unknown> =>
+    bus.call(path, "org.freedesktop.DBus.Properties", "Set", "ssv", [
+      POOL_INTERFACE,
+      "FsLimit",
+      new Variant<unknown>("t", limit),
+    ]);
+  try {
+    await assert.rejects(raise(1000n), /Not enough unallocated space/);
+    await bus.mustCall(path, POOL_INTERFACE, "AddDataDevs", "as", [[second]]);
+    await raise(1000n);
+  } finally {
+    await bus.close();
+  }
+  assert.equal((await poolProperties("limits"))["FsLimit"], 1000n);
+  await stratis("pool", "destroy", "limits");
 });
 
 test("a mounted filesystem that is more than half full is doubled, up to its limit", async () => {
