@@ -65,10 +65,25 @@ export class DeviceEvents {
     const entry = { path, pool };
     this.#underway.add(entry);
     try {
-      return await this.engine.whenFree(pool, () => this.#handleFor(pool, event, path));
+      return await this.engine.whenFree(pool, () => this.#newsOf(() => this.#handleFor(pool, event, path)));
     } finally {
       this.#underway.delete(entry);
     }
+  }
+
+  /** Most events tell of what is known: clients need not hear again which pools are stopped. */
+  async #newsOf(work: () => Promise<EngineChange[]>): Promise<EngineChange[]> {
+    const before = this.#stoppedPoolsSeen();
+    const changes = await work();
+    // Of a pool that was stopped in between somebody may have read.
+    const isNews =
+      this.#stoppedPoolsSeen() !== before || changes.some(({ change }) => change === "poolAdded");
+    return isNews ? changes : changes.filter(({ change }) => change !== "stoppedPools");
+  }
+
+  /** What clients see of the pools that do not run. */
+  #stoppedPoolsSeen(): string {
+    return JSON.stringify(this.liminal.stoppedPools().map((pool) => ({ ...pool, reason: null })));
   }
 
   /** Pools that have the device, or know of it, or that it says it belongs to. */

@@ -67,6 +67,17 @@ test("a pool is known by its name when all of its devices are there", async (con
   assert.deepEqual(world.waiting(), complete);
 });
 
+test("an event that changes nothing of which pools are stopped is no news", async (context) => {
+  const { a, b } = await twoOf(context);
+  const world = new World();
+  const news = [{ change: "stoppedPools" }];
+  assert.deepEqual(await world.tell("add", a), news);
+  assert.deepEqual(await world.tell("change", a), []);
+  assert.deepEqual(await world.tell("add", b), news);
+  for (const device of [a, b]) assert.deepEqual(await world.tell("change", device), []);
+  assert.deepEqual(await world.tell("remove", a), news);
+});
+
 test("devices of a pool that is partly up go, too", async (context) => {
   const { a, b } = await twoOf(context);
   const world = new World();
