@@ -17,6 +17,7 @@
 #include "errors.h"
 #include "module.h"
 #include "promise.h"
+#include "write_all.h"
 
 namespace stratis {
 
@@ -156,17 +157,7 @@ void BlockFile::Read(uint64_t offset, const AlignedBuffer& into) const {
 
 void BlockFile::Write(uint64_t offset, const AlignedBuffer& data) const {
   CheckRange("write", offset, data.size(), direct_);
-  WriteAll(offset, data.data(), data.size());
-}
-
-void BlockFile::WriteAll(uint64_t offset, const uint8_t* data, size_t length) const {
-  for (size_t done = 0; done < length;) {
-    const ssize_t written = pwrite(fd_, data + done, length - done, static_cast<off_t>(offset + done));
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) throw NativeError(errno, "write", path_);
-    if (written == 0) throw NativeError(EIO, "write", path_, "nothing was written of " + RangeText(offset, length));
-    done += static_cast<size_t>(written);
-  }
+  WriteAll(fd_, path_, data.data(), data.size(), offset);
 }
 
 void BlockFile::Zero(uint64_t offset, uint64_t length) const {
@@ -189,7 +180,7 @@ void BlockFile::WriteZeros(uint64_t offset, uint64_t length) const {
   std::fill_n(zeros.data(), zeros.size(), uint8_t{0});
   for (uint64_t done = 0; done < length;) {
     const size_t chunk = static_cast<size_t>(std::min<uint64_t>(length - done, zeros.size()));
-    WriteAll(offset + done, zeros.data(), chunk);
+    WriteAll(fd_, path_, zeros.data(), chunk, offset + done);
     done += chunk;
   }
 }

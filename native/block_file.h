@@ -74,7 +74,6 @@ class BlockFile {
 
  private:
   void CheckRange(const char* operation, uint64_t offset, uint64_t length, bool sectorAligned) const;
-  void WriteAll(uint64_t offset, const uint8_t* data, size_t length) const;
   void WriteZeros(uint64_t offset, uint64_t length) const;
 
   const std::string path_;

@@ -14,6 +14,7 @@
 #include "module.h"
 #include "promise.h"
 #include "unique_fd.h"
+#include "write_all.h"
 
 namespace stratis {
 
@@ -33,19 +34,10 @@ void SynchronizeFolderOf(const std::string& path) {
   Synchronize(fd, folder);
 }
 
-void WriteAll(const UniqueFd& fd, const std::string& path, const std::vector<uint8_t>& data) {
-  for (size_t done = 0; done < data.size();) {
-    const ssize_t length = write(fd.get(), data.data() + done, data.size() - done);
-    if (length < 0 && errno == EINTR) continue;
-    if (length <= 0) throw NativeError(length < 0 ? errno : EIO, "write", path);
-    done += static_cast<size_t>(length);
-  }
-}
-
 void WriteDurably(const std::string& path, const std::vector<uint8_t>& data) {
   const UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd) throw NativeError(errno, "open", path);
-  WriteAll(fd, path, data);
+  WriteAll(fd.get(), path, data.data(), data.size());
   Synchronize(fd, path);
 }
 

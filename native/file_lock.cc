@@ -11,6 +11,7 @@
 #include "module.h"
 #include "promise.h"
 #include "unique_fd.h"
+#include "write_all.h"
 
 namespace stratis {
 
@@ -42,13 +43,7 @@ class FileLock {
   void Write(const std::string& text) {
     if (!acquired_) throw NativeError(EBADF, "write", path_, "this process does not hold the lock");
     if (ftruncate(fd_.get(), 0) != 0) throw NativeError(errno, "ftruncate", path_);
-    for (size_t done = 0; done < text.size();) {
-      const ssize_t length =
-          pwrite(fd_.get(), text.data() + done, text.size() - done, static_cast<off_t>(done));
-      if (length < 0 && errno == EINTR) continue;
-      if (length <= 0) throw NativeError(length < 0 ? errno : EIO, "write", path_);
-      done += static_cast<size_t>(length);
-    }
+    WriteAll(fd_.get(), path_, text.data(), text.size());
   }
 
   void Release() {
