@@ -136,13 +136,14 @@ test("thin metadata fails while thin data grows: the pool shows it, and grows wh
   const bad = badTable(pieces, { at: THIN_META_SECTOR, sectors: THIN_META_SECTORS });
   beforeStep(/^load .*flex-thindata/, changeCommand(DEVICE, bad));
   const added = await stratisCommand("pool", "add-data", POOL, await disk("d1"));
+  context.diagnostic(`add-data ended with ${String(added.status)}: ${added.stderr}`);
+  // By the next check, which extends the pool.
+  await requireRestricted();
   const steps = stepsSoFar();
   assert.ok(
     steps.some((step) => /^load .*flex-thindata/.test(step)),
     steps.join("; "),
   );
-  context.diagnostic(`add-data ended with ${String(added.status)}: ${added.stderr}`);
-  await requireRestricted();
   await heal();
   await until("thin data has grown", async () => (await dmLength(/flex-thindata/)) > before);
   assert.equal(await dmLength(/thinpool-pool/), await dmLength(/flex-thindata/));

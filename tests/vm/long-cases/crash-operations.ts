@@ -115,7 +115,7 @@ const onTheRest = (pool: CrashPool): Record<string, Operation> => ({
   },
   "adding a data device to a full pool, whose thin data grows into it": {
     prepare: () => pool.full(),
-    perform: () => onPool("AddDataDevs", "as", [[pool.more]]),
+    perform: () => pool.addToFull(),
   },
   "growing a data device": {
     prepare: async () => {

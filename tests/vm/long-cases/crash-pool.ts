@@ -5,6 +5,7 @@ import {
   callStratis,
   createPoolByBus,
   dmDevices,
+  dmLength,
   managedObjects,
   managerProperty,
   mountPoint,
@@ -243,6 +244,19 @@ export class CrashPool {
     // With metadata of version 1 thin data grow with what is written, from little on.
     if (this.kind.version === 1) return;
     await until("all space is allocated", async () => (await poolProperty("NoAllocSpace")) === true);
+  }
+
+  /** Returns when the pool, which is full(), has got more thin data from the device. */
+  async addToFull(): Promise<Reply> {
+    const before = await dmLength(/thinpool-pool/);
+    const reply = await onPool("AddDataDevs", "as", [[this.more]]);
+    if (reply.code !== 0 || this.kind.version === 1) return reply;
+    // Not short of space, it is extended by the next check.
+    await until("the thin pool has grown", async () => {
+      if (diedAtStep()) throw new Error("The daemon died on the way");
+      return (await dmLength(/thinpool-pool/)) > before;
+    });
+    return reply;
   }
 
   async destroyAll(): Promise<void> {
