@@ -14,9 +14,12 @@ export type Maker = "ours" | "3.9.2";
 export const MAKERS: readonly Maker[] = ["ours", "3.9.2"];
 export const otherThan = (maker: Maker): Maker => (maker === "ours" ? "3.9.2" : "ours");
 
+export const startMaker = (maker: Maker): Promise<void> =>
+  startDaemon({ direct: true, ...(maker === "ours" ? {} : { program: UPSTREAM }) });
+
 /** Does something while one of the daemons runs. When it fails, the end of that daemon's log is printed. */
 export async function withDaemon(maker: Maker, work: () => Promise<void>): Promise<void> {
-  await startDaemon({ direct: true, ...(maker === "ours" ? {} : { program: UPSTREAM }) });
+  await startMaker(maker);
   try {
     await work();
   } catch (error) {

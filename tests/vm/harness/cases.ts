@@ -99,7 +99,7 @@ export async function runCase(place: Place, file: string, print: Print = printNo
 const ownSettings = (): Record<string, string> =>
   Object.fromEntries(
     Object.entries(process.env).flatMap(([name, value]) =>
-      name.startsWith("STRATIS_CRASH_") && value !== undefined ? [[name, value] as [string, string]] : [],
+      /^STRATIS_(CRASH|CHANCE)_/.test(name) && value !== undefined ? [[name, value] as [string, string]] : [],
     ),
   );
 
