@@ -1,6 +1,8 @@
 /** Making a pool with metadata of version 1, which the daemon itself makes no more: for tests, beside a running daemon. */
+import { mkdtemp, rmdir } from "node:fs/promises";
 import type { PoolUuid } from "../../uuid";
-import { EngineError } from "../errors";
+import { logger } from "../../log";
+import { EngineError, errorText } from "../errors";
 import { validateName, validatePaths } from "../validation";
 import { locatePrograms } from "./commands";
 import { acceptRequest, type AcceptedRequest } from "./crypt/request";
@@ -8,6 +10,8 @@ import { CLEVIS_SLOT, KEY_SLOT } from "./crypt/stratis-token";
 import { examineRequested, requireNotInOtherPools, requireUniformSectorSizes } from "./discovery/requested";
 import { createPoolOn } from "./pool-create";
 import { LinkNotifier } from "./uevent";
+
+const log = logger("stratisd::engine::legacy_pool");
 
 /** Unlock methods of a new V1 pool, one of each kind at most; null for none. */
 export interface LegacyEncryption {
@@ -44,7 +48,16 @@ export async function createLegacyPool(
   await locatePrograms();
   const links = new LinkNotifier();
   const { unowned: devices } = requested;
-  const core = await createPoolOn({ name, devices, integrity: null, links, marked: false, encryption });
-  await core.mdv.unmount();
-  return core.uuid;
+  // Not where a daemon has its own: stratisd sees there what is mounted and unmounted on the host.
+  const mounts = await mkdtemp("/run/stratis-legacy-pool-");
+  try {
+    const wanted = { name, devices, integrity: null, links, marked: false, mounts, encryption };
+    const core = await createPoolOn(wanted);
+    await core.mdv.unmount();
+    return core.uuid;
+  } finally {
+    await rmdir(mounts).catch((error: unknown) => {
+      log.warn(`Could not remove the folder ${mounts}: ${errorText(error)}`);
+    });
+  }
 }

@@ -1,6 +1,10 @@
 /**
  * The daemon's private mounts: a small tmpfs under which the metadata volumes are mounted, invisible to the host
  * because the launcher unshared the mount namespace and the tmpfs does not propagate (system.md §8).
+ *
+ * It has another one below it, which the host sees, empty, as with stratisd. What is mounted, unmounted or removed in
+ * that one on the host would be so here: stratis-legacy-pool has the metadata volume of its new pool at the same path
+ * as the daemon that takes the pool over.
  */
 import { mkdir, readdir, readlink, stat } from "node:fs/promises";
 import * as path from "node:path";
@@ -13,6 +17,8 @@ const log = logger("stratisd::engine::namespace");
 /** In memory: nothing of it survives a boot. */
 export const RUN_FOLDER = "/run/stratisd";
 export const NAMESPACE_MOUNTS = `${RUN_FOLDER}/ns_mounts`;
+/** At that path. */
+const TMPFS_COUNT = 2;
 
 /**
  * Throws unless every thread of this process is in a mount namespace other than the host's. As pid 1 (a container)
@@ -31,12 +37,16 @@ export async function requirePrivateNamespace(): Promise<void> {
   }
 }
 
-/** Mounts the tmpfs, replacing one that an earlier daemon left behind. */
+async function isMountPoint(): Promise<boolean> {
+  const [own, parent] = await Promise.all([stat(NAMESPACE_MOUNTS), stat(path.dirname(NAMESPACE_MOUNTS))]);
+  return own.dev !== parent.dev;
+}
+
+/** Mounts the tmpfs and the one below it, replacing what an earlier daemon left behind. */
 export async function mountPrivateTmpfs(): Promise<void> {
   try {
     await mkdir(NAMESPACE_MOUNTS, { recursive: true });
-    const [own, parent] = await Promise.all([stat(NAMESPACE_MOUNTS), stat(path.dirname(NAMESPACE_MOUNTS))]);
-    if (own.dev !== parent.dev) {
+    for (let left = TMPFS_COUNT; left > 0 && (await isMountPoint()); left -= 1) {
       log.info(`Mount found at ${NAMESPACE_MOUNTS}; unmounting`);
       try {
         await native().unmount(NAMESPACE_MOUNTS);
@@ -44,18 +54,18 @@ export async function mountPrivateTmpfs(): Promise<void> {
         log.warn(`Could not unmount what an earlier daemon left at ${NAMESPACE_MOUNTS}: ${errorText(error)}`);
       }
     }
-    // The empty mount is seen by all of the host. Without a mode everybody could put something there, such as a link in
-    // the place of a pool's mount point.
-    const data = "size=1M,mode=0700";
-    await native().mount({ source: "tmpfs", target: NAMESPACE_MOUNTS, type: "tmpfs", data });
+    // Without a mode everybody could put something there, such as a link in the place of a pool's mount point.
+    const tmpfs = { source: "tmpfs", target: NAMESPACE_MOUNTS, type: "tmpfs", data: "size=1M,mode=0700" };
+    await native().mount(tmpfs);
     await native().makeMountSlave(NAMESPACE_MOUNTS);
+    await native().mount(tmpfs);
   } catch (error) {
     throw new ChainedError(`Failed to set up the private mounts of stratisd at ${NAMESPACE_MOUNTS}`, error);
   }
 }
 
 export async function unmountPrivateTmpfs(): Promise<void> {
-  await unmountWithRetries(NAMESPACE_MOUNTS);
+  for (let left = TMPFS_COUNT; left > 0; left -= 1) await unmountWithRetries(NAMESPACE_MOUNTS);
 }
 
 /** One attempt and up to two retries, 100 ms apart: something may have looked at the mount for a moment. */

@@ -38,6 +38,8 @@ export interface NewPool {
   links: LinkNotifier;
   /** false for who works beside a running daemon, see Membership. */
   marked: boolean;
+  /** Where the metadata volume is mounted; left out: where those of the daemon are. */
+  mounts?: string;
   /** null: not encrypted. */
   encryption: AcceptedRequest | null;
 }
@@ -52,7 +54,7 @@ export async function createPoolOn(wanted: NewPool): Promise<PoolCore> {
 
 async function build(
   uuid: PoolUuid,
-  { name, devices: requested, integrity, links, marked, encryption }: NewPool,
+  { name, devices: requested, integrity, links, marked, mounts, encryption }: NewPool,
   undo: UndoStack,
 ): Promise<PoolCore> {
   const version = integrity === null ? 1 : 2;
@@ -82,7 +84,7 @@ async function build(
   // The stack and the pool share it, so that the tables know devices that are added later.
   const known = new Map(members.map((member) => [member.uuid, member]));
   const stack = new PoolStack(uuid, known, layout);
-  const { numbers, mdv, crypt } = await buildStack(stack, record, ofPool, undo);
+  const { numbers, mdv, crypt } = await buildStack(stack, record, { encryption: ofPool, mounts }, undo);
 
   const store = new MetadataStore(null);
   const core = new PoolCore({
@@ -107,7 +109,7 @@ async function build(
 async function buildStack(
   stack: PoolStack,
   record: PoolRecord,
-  encryption: AcceptedRequest | null,
+  { encryption, mounts }: { encryption: AcceptedRequest | null; mounts: string | undefined },
   undo: UndoStack,
 ): Promise<{ numbers: StackNumbers; mdv: MetadataVolume; crypt: PoolCrypt | null }> {
   const below = await stack.backstore.ensure(record, undo);
@@ -125,7 +127,7 @@ async function buildStack(
   const thinData = await stack.ensureThinData(record, backstore, undo);
   const mdvDevice = await stack.ensureMdv(record, backstore, undo);
   await makeMetadataVolume(dmPath(mdvDevice), stack.pool);
-  const mdv = await MetadataVolume.mount(stack.pool, dmPath(mdvDevice));
+  const mdv = await MetadataVolume.mount(stack.pool, dmPath(mdvDevice), mounts);
   undo.push("unmount the metadata volume", () => mdv.unmount());
   const lowWater = initialLowWater(segmentsLength(record.flexDevices.thinData));
   const thinPool = await stack.ensureThinPool(record, { thinMeta, thinData }, lowWater, undo);

@@ -1,7 +1,17 @@
 /** A pool's whole life, by the command line and by D-Bus, with the real engine. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, readlink, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  realpath,
+  rm,
+  rmdir,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { startDaemon, stopDaemon, killDaemon, daemonPid } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
@@ -13,6 +23,7 @@ import {
   managedObjects,
   mountPoint,
   mustRun,
+  poolProperties,
   run,
   sha256,
   STRATIS,
@@ -265,6 +276,17 @@ test("every thread of the daemon is in its own mount namespace, and the process 
   assert.ok(!namespaces.includes(root), "and not in that of the system");
   const mounts = await readFile("/proc/self/mountinfo", "utf8");
   assert.ok(!mounts.includes(".mdv-"), "metadata volumes are not seen from outside");
+});
+
+test("what the host mounts and removes at the path of the daemon's mounts does not reach them", async () => {
+  const uuid = String((await poolProperties("life"))["Uuid"]);
+  const at = `/run/stratisd/ns_mounts/.mdv-${uuid}`;
+  await mkdir(at, { recursive: true });
+  await mustRun("mount", ["-t", "xfs", `/dev/mapper/stratis-1-private-${uuid}-flex-mdv`, at]);
+  await mustRun("umount", [at]);
+  await rmdir(at);
+  await stratis("filesystem", "create", "life", "recorded");
+  await stratis("filesystem", "destroy", "life", "recorded");
 });
 
 test("the history tells what was done to the pool, by whom, and what was refused", async () => {

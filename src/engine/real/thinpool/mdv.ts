@@ -6,7 +6,7 @@ import { isNativeError, native } from "../../../native";
 import { logger } from "../../../log";
 import { bytes, bytesToSectors } from "../../../units";
 import { simpleUuid, type FilesystemUuid, type PoolUuid } from "../../../uuid";
-import { ChainedError, errorText, isMissing } from "../../errors";
+import { ChainedError, EngineError, errorText, isMissing } from "../../errors";
 import { withUndo, type UndoStack } from "../../undo";
 import { NAMESPACE_MOUNTS, unmountWithRetries } from "../namespace";
 import { FilesystemRecords } from "./records";
@@ -20,14 +20,18 @@ export class MetadataVolume {
   readonly mountPoint: string;
   readonly #records: FilesystemRecords;
 
-  private constructor(pool: PoolUuid) {
-    this.mountPoint = path.join(NAMESPACE_MOUNTS, `.mdv-${simpleUuid(pool)}`);
+  private constructor(pool: PoolUuid, folder: string) {
+    this.mountPoint = path.join(folder, `.mdv-${simpleUuid(pool)}`);
     this.#records = new FilesystemRecords(path.join(this.mountPoint, "filesystems"));
   }
 
-  /** Mounts the volume at `device`, and clears what an interrupted write left in it. */
-  static async mount(pool: PoolUuid, device: string): Promise<MetadataVolume> {
-    const volume = new MetadataVolume(pool);
+  /** Mounts the volume at `device` in `folder`, and clears what an interrupted write left in it. */
+  static async mount(
+    pool: PoolUuid,
+    device: string,
+    folder: string = NAMESPACE_MOUNTS,
+  ): Promise<MetadataVolume> {
+    const volume = new MetadataVolume(pool, folder);
     try {
       return await withUndo(async (undo) => {
         await volume.#mount(device, undo);
@@ -52,7 +56,7 @@ export class MetadataVolume {
 
   /** Unmounts the volume of a pool that does not run, if a stop that was not completed has left it mounted. */
   static unmountOf(pool: PoolUuid): Promise<void> {
-    return new MetadataVolume(pool).unmount();
+    return new MetadataVolume(pool, NAMESPACE_MOUNTS).unmount();
   }
 
   async isMounted(): Promise<boolean> {
@@ -65,8 +69,11 @@ export class MetadataVolume {
     }
   }
 
-  readAll(): Promise<FilesystemRecord[]> {
-    return this.#records.readAll();
+  /** Throws unless all of them were read from the volume: a thin device that no record names is deleted. */
+  async readAll(): Promise<FilesystemRecord[]> {
+    const records = await this.#records.readAll();
+    if (!(await this.isMounted())) throw new EngineError(`Nothing is mounted at ${this.mountPoint} any more`);
+    return records;
   }
   save(record: FilesystemRecord): Promise<void> {
     return this.#records.save(record);
