@@ -147,12 +147,16 @@ export class RealEngine implements Engine {
         },
       });
       if (result.outcome === "waits") return { pool: null, changes: [{ change: "stoppedPools" }] };
-      this.#liminal.take(pool.uuid);
-      if (result.outcome === "gone") return { pool: null, changes: [{ change: "stoppedPools" }] };
+      if (result.outcome === "gone") {
+        this.#liminal.take(pool.uuid);
+        return { pool: null, changes: [{ change: "stoppedPools" }] };
+      }
       const running = new RealPool(result.core);
+      await noteSizes(running);
+      // From here to what tells clients nothing is waited for, so that they see the pool as one or the other.
+      this.#liminal.take(pool.uuid);
       this.#pools.insert(running);
       running.resumeInPlace(unlock.passphrase);
-      await noteSizes(running);
       log.info(`Pool with name "${running.name}" and UUID "${running.uuid}" set up`);
       return { pool: running, changes: [{ change: "poolAdded", pool: running }, { change: "stoppedPools" }] };
     } finally {
