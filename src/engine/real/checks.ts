@@ -38,10 +38,15 @@ function visible(
 
 const CHECKED: PoolProperty[] = ["availableActions", "allocatedSize", "totalPhysicalUsed", "noAllocSpace"];
 
-async function carryOut(core: PoolCore, plan: Plan, what: Growth): Promise<void> {
+type Grow = Extract<Plan, { kind: "grow" }>;
+
+const grow = (core: PoolCore, { record, what }: Grow, counted: Growth): Promise<void> =>
+  measuringGrowth(counted, () => core.reshape(record, `extended ${what}`));
+
+async function carryOut(core: PoolCore, plan: Plan, counted: Growth): Promise<void> {
   if (plan.kind === "nothing") return;
   if (plan.kind === "grow") {
-    await measuringGrowth(what, () => core.reshape(plan.record, `extended ${plan.what}`));
+    await grow(core, plan, counted);
     return;
   }
   log.warn(`Pool "${core.name}" is out of space and cannot be extended: ${plan.why}`);
@@ -49,22 +54,54 @@ async function carryOut(core: PoolCore, plan: Plan, what: Growth): Promise<void>
     await core.reshape(plan.record, "switched to fail, not to wait, when it is full");
 }
 
-/** Grows the thin pool as far as it needs and can. Failures are logged; the next check tries again. */
+function planMetadata(core: PoolCore): Plan {
+  if (core.outOfMetadataSpace) return { kind: "nothing" };
+  return planMetaExtension(core.record, core.headers, core.status, core.logicalSizes());
+}
+
+/**
+ * Runs `work`, which extends something of the thin pool, if the pool takes changes: a failure before may have been one
+ * that could not be taken back. Whether it went well.
+ */
+async function attempted(core: PoolCore, what: string, work: () => Promise<void>): Promise<boolean> {
+  if (core.availability !== "fully_operational") return false;
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    log.warn(`Extending the thin-pool ${what} of pool "${core.name}" failed: ${errorText(error)}`);
+    return false;
+  }
+}
+
+/**
+ * Both in one change, because a pool that is short of data is held up by each that comes before. Whether it was done: it
+ * is not where only one of them is due, or the change failed.
+ */
+async function extendBoth(core: PoolCore): Promise<boolean> {
+  const metadata = planMetadata(core);
+  if (metadata.kind !== "grow") return false;
+  const data = planDataExtension(metadata.record, core.headers, core.status);
+  if (data.kind !== "grow") return false;
+  const both: Grow = { ...data, what: `${metadata.what}, and ${data.what}` };
+  return attempted(core, "metadata and data", () =>
+    measuringGrowth("metadata", () => grow(core, both, "data")),
+  );
+}
+
+/**
+ * Grows the thin pool as far as it needs and can, if it takes changes. Failures are logged; the next check tries again.
+ */
 export async function extendThinPool(core: PoolCore): Promise<void> {
-  try {
-    if (!core.outOfMetadataSpace) {
-      const plan = planMetaExtension(core.record, core.headers, core.status, core.logicalSizes());
-      if (plan.kind === "noSpace") core.outOfMetadataSpace = true;
-      await carryOut(core, plan, "metadata");
-    }
-  } catch (error) {
-    log.warn(`Extending the thin-pool metadata of pool "${core.name}" failed: ${errorText(error)}`);
-  }
-  try {
-    await carryOut(core, planDataExtension(core.record, core.headers, core.status), "data");
-  } catch (error) {
-    log.warn(`Extending the thin-pool data of pool "${core.name}" failed: ${errorText(error)}`);
-  }
+  if (await extendBoth(core)) return;
+  await attempted(core, "metadata", async () => {
+    const plan = planMetadata(core);
+    if (plan.kind === "noSpace") core.outOfMetadataSpace = true;
+    await carryOut(core, plan, "metadata");
+  });
+  await attempted(core, "data", () =>
+    carryOut(core, planDataExtension(core.record, core.headers, core.status), "data"),
+  );
 }
 
 /** A pool whose record no device took is one that can be changed again when a device takes it. */
@@ -81,7 +118,7 @@ export async function checkPool(core: PoolCore): Promise<EngineChange[]> {
   const before = visible(core);
   if (core.unrecordable) await tryToRecord(core);
   await core.refreshStatus({ atOnce: true });
-  if (core.availability === "fully_operational") await extendThinPool(core);
+  await extendThinPool(core);
   await core.refreshStatus();
   const after = visible(core);
   const properties = CHECKED.filter(
