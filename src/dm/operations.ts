@@ -40,17 +40,24 @@ export async function listDmDevices(): Promise<Map<string, DmListEntry>> {
   return new Map((devices ?? []).map((device) => [device.name, device]));
 }
 
-/** Creates, loads and resumes a device; a failure leaves no device behind. */
-export async function createDmDevice(spec: DmDeviceSpec): Promise<DeviceNumber> {
-  const { name } = spec;
-  const replies = await native().dmSequence([
+/** Steps that create, load and resume a device; a failure leaves no device behind. The last reply names it. */
+export function createSteps({ name, table, udevFlags }: DmDeviceSpec): DmStep[] {
+  return [
     { request: { op: "create", name, uuid: name }, undo: [{ op: "remove", name }] },
-    { request: { op: "load", name, targets: spec.table } },
-    { request: { op: "resume", name, udevFlags: spec.udevFlags } },
-  ]);
-  const device = replies[2]?.device;
-  if (device === undefined) throw new Error(`The kernel's reply to resuming ${name} names no device`);
+    { request: { op: "load", name, targets: table } },
+    { request: { op: "resume", name, udevFlags } },
+  ];
+}
+
+/** The device that the kernel's reply to the last step is about. */
+export function lastDevice(replies: readonly (DmReply | null)[]): DeviceNumber {
+  const device = replies.at(-1)?.device;
+  if (device === undefined) throw new Error("The kernel's reply names no device");
   return { major: device.major, minor: device.minor };
+}
+
+export async function createDmDevice(spec: DmDeviceSpec): Promise<DeviceNumber> {
+  return lastDevice(await runDmSteps(createSteps(spec)));
 }
 
 /**

@@ -13,18 +13,20 @@ import { changeXfsUuid } from "../../../disk/xfs-uuid";
 import type { DeviceNumber } from "../../../dm/device-number";
 import * as names from "../../../dm/names";
 import {
-  createDmDevice,
+  createSteps,
   dmPath,
   dmStatusLine,
   ensureDmDevice,
+  lastDevice,
   listDmDevices,
   PUBLIC_DEVICE,
   removeDmDevice,
+  runDmSteps,
   sendDmMessage,
   type DmDeviceSpec,
 } from "../../../dm/operations";
 import { parseThinStatus, parseThinTable, printThinTable } from "../../../dm/thin";
-import { native } from "../../../native";
+import { native, type DmReply, type DmStep } from "../../../native";
 import { logger } from "../../../log";
 import type { Sectors } from "../../../units";
 import type { FilesystemUuid, PoolUuid } from "../../../uuid";
@@ -107,50 +109,54 @@ export class ThinDevices {
   /** A new thin device with an empty XFS whose UUID is the filesystem's. */
   async create(record: FilesystemRecord, undo: UndoStack): Promise<DeviceNumber> {
     await this.#createId(`create_thin ${record.thinId}`, record.thinId, undo);
-    const device = await this.#activate(record, undo);
+    const device = lastDevice(await this.#activate(record, undo));
     await makeFilesystem(dmPath(device), record.uuid, record.size);
     return device;
   }
 
-  async #activate(record: FilesystemRecord, undo: UndoStack): Promise<DeviceNumber> {
+  /** `before`: what is done in the same go, so that udev is waited for once. Returns the kernel's replies. */
+  async #activate(
+    record: FilesystemRecord,
+    undo: UndoStack,
+    before: readonly DmStep[] = [],
+  ): Promise<(DmReply | null)[]> {
     const spec = this.#spec(record);
-    const device = await createDmDevice(spec);
+    const replies = await runDmSteps([...before, ...createSteps(spec)]);
     undo.push(`remove ${spec.name}`, async () => {
       await removeDmDevice(spec.name);
     });
-    return device;
+    return replies;
   }
 
-  /** A thin snapshot of `origin`, with the UUID of `record`. */
+  /**
+   * A thin snapshot of `origin`, with the UUID of `record`. The origin is suspended (with flush and freeze) and resumed
+   * in one go: whatever happens, its users don't hang.
+   */
   async snapshot(origin: FilesystemRecord, record: FilesystemRecord, undo: UndoStack): Promise<DeviceNumber> {
-    await this.#snapshotId(origin, record.thinId, undo);
-    const device = await this.#activate(record, undo);
-    await giveUuid(dmPath(device), record.uuid);
+    const { thinId, uuid } = record;
+    // An id that a failed operation left would fail the message below, with the origin suspended.
+    await this.deleteId(thinId);
+    // Also when what fails comes after it was made.
+    undo.push(`delete thin device ${thinId}`, async () => {
+      await this.deleteId(thinId);
+    });
+    const name = names.thinFilesystem(this.pool, origin.uuid);
+    const resume = { op: "resume", name, udevFlags: PUBLIC_DEVICE } as const;
+    const message = `create_snap ${thinId} ${origin.thinId}`;
+    const replies = await this.#activate(record, undo, [
+      { request: { op: "suspend", name }, undo: [resume] },
+      { request: { op: "message", name: this.#poolName, message } },
+      { request: resume },
+    ]);
+    const device = lastDevice(replies);
+    const maybeMounted = replies[0]?.device?.openCount !== 0;
+    await giveUuid(dmPath(device), uuid, maybeMounted ? "replay" : "try");
     return device;
   }
 
   /** Gives the XFS on a thin device that nobody uses another UUID; nothing happens when it has that already. */
   giveUuid(device: DeviceNumber, uuid: FilesystemUuid): Promise<void> {
-    return giveUuid(dmPath(device), uuid);
-  }
-
-  /**
-   * Suspend (with flush and freeze), snapshot and resume in one go: whatever happens, the origin's users don't hang.
-   */
-  async #snapshotId(origin: FilesystemRecord, id: number, undo: UndoStack): Promise<void> {
-    // An id that a failed operation left would fail the message below, with the origin suspended.
-    await this.deleteId(id);
-    // Also when what fails comes after it was made.
-    undo.push(`delete thin device ${id}`, async () => {
-      await this.deleteId(id);
-    });
-    const name = names.thinFilesystem(this.pool, origin.uuid);
-    const resume = { op: "resume", name, udevFlags: PUBLIC_DEVICE } as const;
-    await native().dmSequence([
-      { request: { op: "suspend", name }, undo: [resume] },
-      { request: { op: "message", name: this.#poolName, message: `create_snap ${id} ${origin.thinId}` } },
-      { request: resume },
-    ]);
+    return giveUuid(dmPath(device), uuid, "try");
   }
 
   /** Whether somebody holds the device open, and for longer than udev does when it looks at it. */
@@ -226,16 +232,19 @@ export class ThinDevices {
  *
  * The quick way changes only what must change. It declines a log that is not clean, as that of a mounted origin is:
  * a mount under no UUID check replays it, then the quick way is tried once more. What it still declines is left to
- * xfs_db, which rewrites the log.
+ * xfs_db, which rewrites the log. `first`: "replay" where the log is hardly clean, because to try takes longer than to
+ * replay nothing: udev looks anew at a device that was open for writing.
  */
-async function giveUuid(device: string, uuid: FilesystemUuid): Promise<void> {
+async function giveUuid(device: string, uuid: FilesystemUuid, first: "try" | "replay"): Promise<void> {
   const change = (): Promise<"changed" | { fallback: string }> =>
     withBlockFile(device, { write: true, exclusive: true }, (file) => changeXfsUuid(file, uuid));
-  let outcome = await change();
-  if (outcome === "changed") return;
-  log.debug(`Replaying the log of ${device}, because: ${outcome.fallback}`);
+  if (first === "try") {
+    const tried = await change();
+    if (tried === "changed") return;
+    log.debug(`Replaying the log of ${device}, because: ${tried.fallback}`);
+  }
   await replayLog(device);
-  outcome = await change();
+  const outcome = await change();
   if (outcome === "changed") return;
   log.info(`Setting the UUID of ${device} by xfs_db, because: ${outcome.fallback}`);
   await setXfsUuidByXfsDb(device, uuid);
