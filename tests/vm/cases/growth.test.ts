@@ -2,11 +2,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Variant } from "dbus-next";
-import { SystemBus } from "../guest/bus";
 import { startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 import {
+  callStratis,
   closeBus,
   dmLength,
   mountPoint,
@@ -14,8 +13,10 @@ import {
   poolObject,
   poolProperties,
   run,
+  setProperty,
   sha256,
   stratis,
+  succeeded,
   unmountAll,
   until,
 } from "./support";
@@ -61,20 +62,10 @@ test("space that was just added can become thin metadata, for a higher limit of 
     "all space is given out",
     async () => (await poolProperties("limits"))["NoAllocSpace"] === true,
   );
-  const bus = await SystemBus.open();
-  const raise = (limit: bigint): Promise<unknown> =>
-    bus.call(path, "org.freedesktop.DBus.Properties", "Set", "ssv", [
-      POOL_INTERFACE,
-      "FsLimit",
-      new Variant<unknown>("t", limit),
-    ]);
-  try {
-    await assert.rejects(raise(1000n), /Not enough unallocated space/);
-    await bus.mustCall(path, POOL_INTERFACE, "AddDataDevs", "as", [[second]]);
-    await raise(1000n);
-  } finally {
-    await bus.close();
-  }
+  const raise = (limit: bigint): Promise<void> => setProperty(path, POOL_INTERFACE, "FsLimit", "t", limit);
+  await assert.rejects(raise(1000n), /Not enough unallocated space/);
+  await succeeded(callStratis(path, POOL_INTERFACE, "AddDataDevs", "as", [[second]]));
+  await raise(1000n);
   assert.equal((await poolProperties("limits"))["FsLimit"], 1000n);
   await stratis("pool", "destroy", "limits");
 });

@@ -5,6 +5,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, open, readFile } from "node:fs/promises";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Variant } from "dbus-next";
 import { main } from "../../../cli/main";
 import { STRATIS_TOP, SystemBus, type ManagedObjects } from "../guest/bus";
 import { mustRun, PROJECT, run, type Outcome } from "../guest/command";
@@ -171,6 +172,18 @@ export async function callStratis(
   const reply = await (await bus()).call(object, iface, member, signature, body);
   const [code, message] = reply.slice(-2) as [number, string];
   return { code, message, result: reply[0] };
+}
+
+/** Throws what the daemon answers when it refuses. `signature`: of the value. */
+export async function setProperty(
+  object: string,
+  iface: string,
+  name: string,
+  signature: string,
+  value: unknown,
+): Promise<void> {
+  const body = [iface, name, new Variant<unknown>(signature, value)];
+  await (await bus()).call(object, "org.freedesktop.DBus.Properties", "Set", "ssv", body);
 }
 
 /** `keys`: descriptions of those that it is encrypted with. */

@@ -12,6 +12,7 @@ import {
   mustRun,
   PROJECT,
   run,
+  setProperty,
   sha256,
   startPoolByBus,
   stopPoolByBus,
@@ -22,7 +23,7 @@ import {
   until,
   type Reply,
 } from "../cases/support";
-import { STRATIS_NAME, STRATIS_TOP } from "../guest/bus";
+import { STRATIS_TOP } from "../guest/bus";
 import { diedAtStep, startCountedDaemon } from "../guest/crash-points";
 import { daemonLog, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
@@ -105,7 +106,7 @@ async function set(
   signature: string,
   value: unknown,
 ): Promise<Reply> {
-  await mustRun("busctl", ["set-property", STRATIS_NAME, path, iface, name, signature, String(value)]);
+  await setProperty(path, iface, name, signature, value);
   return { code: 0, message: "", result: null };
 }
 
