@@ -10,14 +10,8 @@ import { parseSignature, type SignatureNode } from "../../src/bus/signature";
 import { newPoolUuid, simpleUuid } from "../../src/uuid";
 import { startBus, type PrivateBus } from "./support/bus";
 import { plain, type Received } from "./support/client";
-import {
-  DECLARED,
-  joined,
-  KEYS,
-  startSimulated,
-  type DeclaredInterface,
-  type Simulated,
-} from "./support/simulated";
+import { DECLARED, joined, type DeclaredInterface } from "./support/declared";
+import { KEYS, startSimulated, type Simulated } from "./support/simulated";
 import { secretOf } from "../support/secrets";
 
 type Method = DeclaredInterface["methods"][number];

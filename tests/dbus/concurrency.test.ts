@@ -7,7 +7,8 @@ import type { Conditions } from "../../src/engine/sim/conditions";
 import { startBus, type PrivateBus } from "./support/bus";
 import { plain } from "./support/client";
 import { deferred } from "./support/script";
-import { DECLARED, nameOf, startSimulated, type Simulated } from "./support/simulated";
+import { DECLARED } from "./support/declared";
+import { nameOf, startSimulated, type Simulated } from "./support/simulated";
 
 /** Operations named here wait when they begin; all others go on. */
 class Gates implements Conditions {

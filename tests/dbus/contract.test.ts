@@ -13,7 +13,8 @@ import { startBus, type PrivateBus } from "./support/bus";
 import { plain } from "./support/client";
 import { Follower } from "./support/follower";
 import { callOf, groups, OPERATIONS, type Draw, type Paths } from "./support/operations";
-import { DECLARED, KEYS, startSimulated, type Simulated } from "./support/simulated";
+import { DECLARED } from "./support/declared";
+import { KEYS, startSimulated, type Simulated } from "./support/simulated";
 import { simpleUuid, type AnyUuid } from "../../src/uuid";
 import { secretOf } from "../support/secrets";
 

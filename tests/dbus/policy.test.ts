@@ -8,7 +8,8 @@ import { after, before, test } from "node:test";
 import { BASE_PATH, BUS_NAME, INTROSPECTABLE, OBJECT_MANAGER, PEER, PROPERTIES } from "../../src/dbus/names";
 import { callAs, type Outcome, type UserCall } from "./support/as-user";
 import { startBus, type PrivateBus } from "./support/bus";
-import { DECLARED, nameOf, startSimulated, type Simulated } from "./support/simulated";
+import { DECLARED } from "./support/declared";
+import { nameOf, startSimulated, type Simulated } from "./support/simulated";
 import { Client, RemoteError } from "./support/client";
 import { poolRequest } from "../unit/engine/sim/support";
 

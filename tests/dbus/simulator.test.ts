@@ -6,7 +6,8 @@ import { BASE_PATH, OBJECT_MANAGER, PROPERTIES } from "../../src/dbus/names";
 import { simpleUuid } from "../../src/uuid";
 import { startBus, type PrivateBus } from "./support/bus";
 import { plain } from "./support/client";
-import { DECLARED, nameOf, startSimulated, type Simulated } from "./support/simulated";
+import { DECLARED } from "./support/declared";
+import { nameOf, startSimulated, type Simulated } from "./support/simulated";
 import { secretOf } from "../support/secrets";
 
 let bus: PrivateBus;

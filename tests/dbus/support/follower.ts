@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { BASE_PATH, BUS_NAME, OBJECT_MANAGER, PROPERTIES } from "../../../src/dbus/names";
 import { plain, RemoteError, type Client, type Received } from "./client";
-import { DECLARED } from "./simulated";
+import { DECLARED } from "./declared";
 
 type Properties = Record<string, unknown>;
 /** By path and interface. */

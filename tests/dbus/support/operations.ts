@@ -6,7 +6,8 @@ import type { Pool } from "../../../src/engine/engine";
 import type { SimEngine } from "../../../src/engine/sim/engine";
 import { simpleUuid } from "../../../src/uuid";
 import type { CallOptions } from "./client";
-import { DECLARED, joined, KEYS, nameOf } from "./simulated";
+import { DECLARED, joined } from "./declared";
+import { KEYS, nameOf } from "./simulated";
 import type { Kind } from "../../../src/dbus/names";
 
 /** Numbers to choose objects, names and revisions by. */

@@ -1,6 +1,4 @@
 /** The simulator behind the service on a bus, and what a client needs to call it. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BUS_NAME, type Kind } from "../../../src/dbus/names";
 import { DbusService } from "../../../src/dbus/service";
@@ -11,23 +9,7 @@ import type { PrivateBus } from "./bus";
 import { Client } from "./client";
 import { collectingLogger, type LogLine } from "./world";
 
-interface Argument {
-  name: string;
-  signature: string;
-}
-/** One revision of an interface as stratisd declares it. */
-export interface DeclaredInterface {
-  methods: { name: string; in: Argument[]; out: Argument[] }[];
-  properties: { name: string; signature: string; access: string; emitsChanged: string }[];
-}
-
-/** By interface name: what the daemon must have, independent of the table that it is made from. */
-export const DECLARED = JSON.parse(
-  readFileSync(join(process.cwd(), "tests/fixtures/dbus-interfaces.json"), "utf8"),
-) as Record<string, DeclaredInterface>;
-
 export const nameOf = (kind: Kind, revision: number): string => `${BUS_NAME}.${kind}.r${revision}`;
-export const joined = (args: readonly Argument[]): string => args.map(({ signature }) => signature).join("");
 
 export interface Simulated {
   readonly engine: SimEngine;
