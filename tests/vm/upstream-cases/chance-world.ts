@@ -1,12 +1,21 @@
 /** What clients see of the pools, and the carrying out of operations that were drawn, by the daemon that runs. */
+import { writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Variant } from "dbus-next";
-import { callStratis, managedObjects, managerProperty, run, until } from "../cases/support";
+import {
+  callStratis,
+  managedObjects,
+  managerProperty,
+  run,
+  setProperty,
+  stratisCommand,
+  until,
+} from "../cases/support";
 import { STRATIS_TOP, SystemBus, type ManagedObjects } from "../guest/bus";
 import { disk } from "../guest/disks";
 import { udevSettled } from "../guest/udev";
 import { legacyPoolCommand } from "../guest/upstream";
-import { POOLS, type Operation } from "./chance-operations";
+import { metadataShape } from "./chance-metadata";
+import { KEYS, POOLS, type Operation } from "./chance-operations";
 
 const [MANAGER, POOL, FILESYSTEM, BLOCKDEV] = ["Manager", "pool", "filesystem", "blockdev"].map(
   (kind) => `org.storage.stratis3.${kind}.r9`,
@@ -19,6 +28,9 @@ const LEFT_OUT = [
   ...["Uuid", "Pool", "Origin", "Created", "InitializationTime"],
   ...["Used", "TotalPhysicalUsed", "AllocatedSize", "NoAllocSpace"],
 ];
+/** Lists whose order stratisd leaves to chance. */
+const UNORDERED = ["KeyDescriptions", "ClevisInfos"];
+const KEY_FILE = "/run/case-key";
 const KNOWN_MILLISECONDS = 20_000;
 const ANSWER_MILLISECONDS = 3000;
 const DESTROY_ROUNDS = 4;
@@ -39,6 +51,9 @@ const objectsOf = (objects: ManagedObjects, name: string): Found[] =>
 interface Stopped {
   name?: string;
   devs: { devnode: string }[];
+  key_description?: unknown;
+  metadata_version?: unknown;
+  features?: unknown;
 }
 const stoppedPools = async (): Promise<Stopped[]> =>
   Object.values((await managerProperty("r9", "StoppedPools")) as Record<string, Stopped>);
@@ -46,12 +61,30 @@ const stoppedPools = async (): Promise<Stopped[]> =>
 const text = (value: unknown): string =>
   JSON.stringify(value, (_, part: unknown) => (typeof part === "bigint" ? `${part}` : part));
 
-/** Lines about all objects and all stopped pools, sorted, in terms of names. */
+const inOrder = (value: unknown): unknown => (Array.isArray(value) ? value.map(text).sort() : value);
+
+/** Lines about what is recorded on disk of the pools that run. */
+async function recorded(objects: ManagedObjects): Promise<string[]> {
+  const lines: string[] = [];
+  const look = async (path: string, member: string, signature: string, body: unknown[]): Promise<void> => {
+    const { code, message, result } = await callStratis(path, POOL, member, signature, body);
+    lines.push(`${member} ${code === 0 ? metadataShape(String(result)) : message}`);
+  };
+  for (const { path } of objectsOf(objects, POOL)) {
+    await look(path, "Metadata", "b", [false]);
+    await look(path, "FilesystemMetadata", "(bs)b", [[false, ""], false]);
+  }
+  return lines;
+}
+
+/** Lines about all objects, all stopped pools and all records, sorted, in terms of names. */
 export async function seen(): Promise<string[]> {
   const objects = await managedObjects();
   const lines = [POOL, FILESYSTEM, BLOCKDEV].flatMap((kind) =>
     objectsOf(objects, kind).map(({ properties }) => {
-      const told = Object.entries(properties).filter(([name]) => !LEFT_OUT.includes(name));
+      const told = Object.entries(properties)
+        .filter(([name]) => !LEFT_OUT.includes(name))
+        .map(([name, value]) => [name, UNORDERED.includes(name) ? inOrder(value) : value]);
       const pool = objects[String(properties["Pool"])]?.[POOL]?.["Name"];
       const [, origin] = (properties["Origin"] ?? []) as [boolean?, string?];
       const known = objectsOf(objects, FILESYSTEM).find((other) => other.properties["Uuid"] === origin);
@@ -59,22 +92,18 @@ export async function seen(): Promise<string[]> {
       return `${kind} ${text(Object.fromEntries(told.sort()))}`;
     }),
   );
-  for (const { name, devs } of await stoppedPools())
-    lines.push(
-      `stopped ${name ?? ""}: ${devs
-        .map(({ devnode }) => devnode)
-        .sort()
-        .join(" ")}`,
-    );
+  for (const { name, devs, key_description, metadata_version, features } of await stoppedPools()) {
+    const nodes = devs.map(({ devnode }) => devnode).sort();
+    lines.push(`stopped ${text({ name, nodes, key_description, metadata_version, features })}`);
+  }
+  lines.push(...(await recorded(objects)));
   return lines.sort();
 }
 
-const poolNames = async (): Promise<string> =>
-  text(
-    objectsOf(await managedObjects(), POOL)
-      .map(({ properties }) => properties["Name"])
-      .sort(),
-  );
+const poolNames = async (): Promise<string[]> =>
+  objectsOf(await managedObjects(), POOL)
+    .map(({ properties }) => String(properties["Name"]))
+    .sort();
 
 async function pathOf(pool: string, filesystem?: string): Promise<string> {
   const objects = await managedObjects();
@@ -86,48 +115,65 @@ async function pathOf(pool: string, filesystem?: string): Promise<string> {
   return named?.path ?? NOWHERE;
 }
 
+async function pathOfDevice(devnode: string): Promise<string> {
+  const devices = objectsOf(await managedObjects(), BLOCKDEV);
+  return devices.find(({ properties }) => properties["Devnode"] === devnode)?.path ?? NOWHERE;
+}
+
 /** What a client has to act on: whether it went well, and whether anything was changed. */
 const gist = (code: number, result: unknown): string =>
   `code ${code}, ${text(result)
     .replace(/[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}/g, "(uuid)")
     .replace(/\/org\/storage\/stratis3\/\d+/g, "(path)")}`;
 
-async function method(
-  path: string,
-  iface: string,
-  member: string,
-  signature: string,
-  body: unknown[],
-): Promise<string> {
+type Call = [path: string, iface: string, member: string, signature: string, body: unknown[]];
+
+/** A method of the daemon; what it says of a failure goes to `errors`. */
+async function ask(errors: string[], ...call: Call): Promise<string> {
   try {
-    const { code, result } = await callStratis(path, iface, member, signature, body);
+    const { code, message, result } = await callStratis(...call);
+    if (code !== 0) errors.push(message);
     return gist(code, result);
-  } catch {
+  } catch (error) {
+    errors.push(String(error));
     // Which error it is for an object that is not there is compared elsewhere (tests/compat/trace).
     return "an error";
   }
 }
 
-async function set(path: string, iface: string, name: string, value: Variant<unknown>): Promise<string> {
-  const bus = await SystemBus.open();
+async function set(...args: Parameters<typeof setProperty>): Promise<string> {
   try {
-    await bus.call(path, "org.freedesktop.DBus.Properties", "Set", "ssv", [iface, name, value]);
+    await setProperty(...args);
     return "set";
   } catch {
     return "refused";
-  } finally {
-    await bus.close();
   }
 }
 
 const optional = (value: string | null): [boolean, string] => [value !== null, value ?? ""];
+const optionalSlot = (slot: number | null): [boolean, number] => [slot !== null, slot ?? 0];
 const paths = (serials: readonly string[]): Promise<string[]> => Promise.all(serials.map(disk));
+
+/** Its content follows from its description. */
+async function setKey(key: string): Promise<string> {
+  await writeFile(KEY_FILE, `what is behind ${key}`);
+  const { status } = await stratisCommand("key", "set", "--keyfile-path", KEY_FILE, key);
+  return `status ${String(status)}`;
+}
+
+/** As they are before the first operation. */
+export async function prepareKeys(): Promise<void> {
+  for (const key of KEYS) await stratisCommand("key", "unset", key);
+  for (const key of KEYS.slice(0, -1)) await setKey(key);
+}
 
 /** Which daemon does it, and what pools it makes. */
 export interface World {
   readonly version: 1 | 2;
   /** Ends the daemon and starts it again. */
   readonly restart: () => Promise<void>;
+  /** Gets what daemons say of what failed. */
+  readonly errors: string[];
 }
 
 /**
@@ -135,30 +181,32 @@ export interface World {
  * does not know of names, and which of two pools is found first would be chance.
  */
 async function createLegacyPool(pool: string, devices: string[]): Promise<string> {
-  const names = [
-    ...(await stoppedPools()).map(({ name }) => name),
-    ...(JSON.parse(await poolNames()) as string[]),
-  ];
+  const names = [...(await stoppedPools()).map(({ name }) => name), ...(await poolNames())];
   if (names.includes(pool)) return "not asked";
   const { status } = await run("sh", [
     "-c",
     `echo Yes | ${[legacyPoolCommand("ours"), pool, ...devices].join(" ")}`,
   ]);
-  if (status === 0)
+  if (status === 0) {
+    let known: string[] = [];
     await until(
-      "the daemon knows the devices",
+      () => `pool ${pool} runs, but clients see\n${known.join("\n")}`,
       async () => {
-        const known = text(await seen());
-        return devices.every((device) => known.includes(`${device}\\"`) || known.includes(`${device} `));
+        known = await seen();
+        return (await poolNames()).includes(pool);
       },
       KNOWN_MILLISECONDS,
-    ).catch(() => undefined);
+    );
+  }
   await udevSettled();
   return `status ${String(status)}`;
 }
 
-/** After a restart: stratisd 3.9.2 has its name before it answers, and answers before it has its pools. */
-async function answersAgain(names: string): Promise<void> {
+/**
+ * After a restart: stratisd 3.9.2 has its name before it answers, answers before it has its pools, and has these before
+ * their devices.
+ */
+async function answersAgain(names: string[]): Promise<void> {
   await until("the daemon answers", async () => {
     const bus = await SystemBus.open(ANSWER_MILLISECONDS);
     return bus
@@ -167,26 +215,53 @@ async function answersAgain(names: string): Promise<void> {
       .catch(() => false)
       .finally(() => bus.close());
   });
-  await until("its pools are there", async () => (await poolNames()) === names);
+  await until("its pools are there", async () => text(await poolNames()) === text(names));
+  let last = "";
+  await until("all else is there", async () => {
+    const before = last;
+    last = text(await seen());
+    return last === before;
+  });
 }
 
 /** The gist of the daemon's answer. */
-export async function carryOut(operation: Operation, { version, restart }: World): Promise<string> {
+export async function carryOut(operation: Operation, { version, restart, errors }: World): Promise<string> {
+  const method = (...call: Call): Promise<string> => ask(errors, ...call);
   switch (operation.does) {
     case "create pool": {
       const devices = await paths(operation.disks);
       if (version === 1) return createLegacyPool(operation.pool, devices);
       return method(STRATIS_TOP, MANAGER, "CreatePool", "sasa((bu)s)a((bu)ss)(bt)(bs)(bb)", [
-        ...[operation.pool, devices, [], []],
+        ...[operation.pool, devices, operation.keys.map(({ key, slot }) => [optionalSlot(slot), key]), []],
         ...[[false, 0n], optional(null), [false, false]],
       ]);
     }
     case "destroy pool":
       return method(STRATIS_TOP, MANAGER, "DestroyPool", "o", [await pathOf(operation.pool)]);
-    case "stop pool":
-      return method(STRATIS_TOP, MANAGER, "StopPool", "ss", [operation.pool, "name"]);
+    case "stop pool": {
+      const ran = (await poolNames()).includes(operation.pool);
+      const answer = await method(STRATIS_TOP, MANAGER, "StopPool", "ss", [operation.pool, "name"]);
+      // A start that failed leaves devices of stratisd's, which are then something to stop, and none of ours.
+      return ran ? answer : answer.replace(/, .*/, "");
+    }
     case "start pool":
-      return method(STRATIS_TOP, MANAGER_R7, "StartPool", "ss(bs)", [operation.pool, "name", [false, "Any"]]);
+      return method(STRATIS_TOP, MANAGER_R7, "StartPool", "ss(bs)", [
+        ...[operation.pool, "name", [operation.unlock !== null, operation.unlock ?? "Any"]],
+      ]);
+    case "bind key":
+    case "rebind key": {
+      const member = operation.does === "bind key" ? "BindKeyring" : "RebindKeyring";
+      const wanted = [operation.key, optionalSlot(operation.slot)];
+      return method(await pathOf(operation.pool), POOL, member, "s(bu)", wanted);
+    }
+    case "unbind key":
+      return method(await pathOf(operation.pool), POOL, "UnbindKeyring", "(bu)", [
+        optionalSlot(operation.slot),
+      ]);
+    case "set key":
+      return setKey(operation.key);
+    case "unset key":
+      return method(STRATIS_TOP, MANAGER, "UnsetKey", "s", [operation.key]);
     case "rename pool":
       return method(await pathOf(operation.pool), POOL, "SetName", "s", [operation.to]);
     case "add data":
@@ -213,17 +288,21 @@ export async function carryOut(operation: Operation, { version, restart }: World
       return method(await pathOf(operation.pool), POOL, "DestroyFilesystems", "ao", [[...new Set(found)]]);
     }
     case "limit filesystem": {
-      const value = new Variant<unknown>("(bs)", optional(operation.limit));
-      return set(await pathOf(operation.pool, operation.name), FILESYSTEM, "SizeLimit", value);
+      const path = await pathOf(operation.pool, operation.name);
+      return set(path, FILESYSTEM, "SizeLimit", "(bs)", optional(operation.limit));
+    }
+    case "limit filesystems":
+      return set(await pathOf(operation.pool), POOL, "FsLimit", "t", BigInt(operation.count));
+    case "describe device": {
+      const path = await pathOfDevice(await disk(operation.disk));
+      return set(path, BLOCKDEV, "UserInfo", "(bs)", optional(operation.info));
     }
     case "schedule merge": {
-      const value = new Variant<unknown>("b", operation.wanted);
-      return set(await pathOf(operation.pool, operation.name), FILESYSTEM, "MergeScheduled", value);
+      const path = await pathOf(operation.pool, operation.name);
+      return set(path, FILESYSTEM, "MergeScheduled", "b", operation.wanted);
     }
-    case "overprovisioning": {
-      const value = new Variant<unknown>("b", operation.wanted);
-      return set(await pathOf(operation.pool), POOL, "Overprovisioning", value);
-    }
+    case "overprovisioning":
+      return set(await pathOf(operation.pool), POOL, "Overprovisioning", "b", operation.wanted);
     case "restart": {
       const names = await poolNames();
       await restart();
@@ -235,21 +314,23 @@ export async function carryOut(operation: Operation, { version, restart }: World
 
 /** Destroys all pools, so that the disks can be used again; stopped ones of the same name come one after the other. */
 export async function destroyAll(world: World): Promise<void> {
+  for (const key of KEYS) await setKey(key);
   for (let round = 0; round < DESTROY_ROUNDS; round += 1) {
-    for (const pool of POOLS) await carryOut({ does: "start pool", pool }, world);
+    for (const unlock of [null, "Any"])
+      for (const pool of POOLS) await carryOut({ does: "start pool", pool, unlock }, world);
     const objects = await managedObjects();
     for (const { path, properties } of objectsOf(objects, FILESYSTEM))
-      if (properties["MergeScheduled"] === true)
-        await set(path, FILESYSTEM, "MergeScheduled", new Variant<unknown>("b", false));
+      if (properties["MergeScheduled"] === true) await set(path, FILESYSTEM, "MergeScheduled", "b", false);
     for (const { path } of objectsOf(objects, POOL)) {
       const filesystems = objectsOf(objects, FILESYSTEM)
         .filter(({ properties }) => properties["Pool"] === path)
         .map((found) => found.path);
-      if (filesystems.length > 0) await method(path, POOL, "DestroyFilesystems", "ao", [filesystems]);
-      await method(STRATIS_TOP, MANAGER, "DestroyPool", "o", [path]);
+      if (filesystems.length > 0)
+        await ask(world.errors, path, POOL, "DestroyFilesystems", "ao", [filesystems]);
+      await ask(world.errors, STRATIS_TOP, MANAGER, "DestroyPool", "o", [path]);
     }
     if ((await seen()).length === 0) return;
     await sleep(SETTLE_MILLISECONDS);
   }
-  throw new Error(`Not all could be destroyed:\n${(await seen()).join("\n")}`);
+  throw new Error(`Not all could be destroyed:\n${[...(await seen()), ...world.errors].join("\n")}`);
 }
