@@ -118,8 +118,10 @@ export async function checkPool(core: PoolCore): Promise<EngineChange[]> {
   const before = visible(core);
   if (core.unrecordable) await tryToRecord(core);
   await core.refreshStatus({ atOnce: true });
+  const { record } = core;
   await extendThinPool(core);
-  await core.refreshStatus();
+  // A pool that got another table has just written its metadata, and its writers have waited for that once.
+  await core.refreshStatus({ atOnce: core.record !== record });
   const after = visible(core);
   const properties = CHECKED.filter(
     (property) => before[property as keyof typeof before] !== after[property as keyof typeof after],
