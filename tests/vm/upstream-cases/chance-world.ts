@@ -1,124 +1,33 @@
-/** What clients see of the pools, and the carrying out of operations that were drawn, by the daemon that runs. */
+/** Operations that were drawn, carried out by the daemon that runs. */
 import { writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  callStratis,
-  managedObjects,
-  managerProperty,
-  run,
-  setProperty,
-  stratisCommand,
-  until,
-} from "../cases/support";
-import { STRATIS_TOP, SystemBus, type ManagedObjects } from "../guest/bus";
+import { callStratis, managedObjects, run, setProperty, stratisCommand, until } from "../cases/support";
+import { STRATIS_TOP, SystemBus } from "../guest/bus";
 import { disk } from "../guest/disks";
 import { udevSettled } from "../guest/udev";
 import { legacyPoolCommand } from "../guest/upstream";
-import { metadataShape } from "./chance-metadata";
 import { KEYS, POOLS, type Operation } from "./chance-operations";
+import {
+  BLOCKDEV,
+  FILESYSTEM,
+  objectsOf,
+  pathOf,
+  pathOfDevice,
+  POOL,
+  poolNames,
+  seen,
+  stoppedPools,
+  text,
+} from "./chance-picture";
 
-const [MANAGER, POOL, FILESYSTEM, BLOCKDEV] = ["Manager", "pool", "filesystem", "blockdev"].map(
-  (kind) => `org.storage.stratis3.${kind}.r9`,
-) as [string, string, string, string];
+const MANAGER = "org.storage.stratis3.Manager.r9";
 /** The last one whose StartPool takes no descriptor. */
 const MANAGER_R7 = "org.storage.stratis3.Manager.r7";
-const NOWHERE = `${STRATIS_TOP}/999999`;
-/** Of each object; they differ by chance or by the time at which a background check comes. */
-const LEFT_OUT = [
-  ...["Uuid", "Pool", "Origin", "Created", "InitializationTime"],
-  ...["Used", "TotalPhysicalUsed", "AllocatedSize", "NoAllocSpace"],
-];
-/** Lists whose order stratisd leaves to chance. */
-const UNORDERED = ["KeyDescriptions", "ClevisInfos"];
 const KEY_FILE = "/run/case-key";
 const KNOWN_MILLISECONDS = 20_000;
 const ANSWER_MILLISECONDS = 3000;
 const DESTROY_ROUNDS = 4;
 const SETTLE_MILLISECONDS = 500;
-
-type Properties = Record<string, unknown>;
-interface Found {
-  path: string;
-  properties: Properties;
-}
-
-const objectsOf = (objects: ManagedObjects, name: string): Found[] =>
-  Object.entries(objects).flatMap(([path, interfaces]) => {
-    const properties = interfaces[name];
-    return properties === undefined ? [] : [{ path, properties }];
-  });
-
-interface Stopped {
-  name?: string;
-  devs: { devnode: string }[];
-  key_description?: unknown;
-  metadata_version?: unknown;
-  features?: unknown;
-}
-const stoppedPools = async (): Promise<Stopped[]> =>
-  Object.values((await managerProperty("r9", "StoppedPools")) as Record<string, Stopped>);
-
-const text = (value: unknown): string =>
-  JSON.stringify(value, (_, part: unknown) => (typeof part === "bigint" ? `${part}` : part));
-
-const inOrder = (value: unknown): unknown => (Array.isArray(value) ? value.map(text).sort() : value);
-
-/** Lines about what is recorded on disk of the pools that run. */
-async function recorded(objects: ManagedObjects): Promise<string[]> {
-  const lines: string[] = [];
-  const look = async (path: string, member: string, signature: string, body: unknown[]): Promise<void> => {
-    const { code, message, result } = await callStratis(path, POOL, member, signature, body);
-    lines.push(`${member} ${code === 0 ? metadataShape(String(result)) : message}`);
-  };
-  for (const { path } of objectsOf(objects, POOL)) {
-    await look(path, "Metadata", "b", [false]);
-    await look(path, "FilesystemMetadata", "(bs)b", [[false, ""], false]);
-  }
-  return lines;
-}
-
-/** Lines about all objects, all stopped pools and all records, sorted, in terms of names. */
-export async function seen(): Promise<string[]> {
-  const objects = await managedObjects();
-  const lines = [POOL, FILESYSTEM, BLOCKDEV].flatMap((kind) =>
-    objectsOf(objects, kind).map(({ properties }) => {
-      const told = Object.entries(properties)
-        .filter(([name]) => !LEFT_OUT.includes(name))
-        .map(([name, value]) => [name, UNORDERED.includes(name) ? inOrder(value) : value]);
-      const pool = objects[String(properties["Pool"])]?.[POOL]?.["Name"];
-      const [, origin] = (properties["Origin"] ?? []) as [boolean?, string?];
-      const known = objectsOf(objects, FILESYSTEM).find((other) => other.properties["Uuid"] === origin);
-      told.push(["pool", pool], ["origin", known?.properties["Name"]]);
-      return `${kind} ${text(Object.fromEntries(told.sort()))}`;
-    }),
-  );
-  for (const { name, devs, key_description, metadata_version, features } of await stoppedPools()) {
-    const nodes = devs.map(({ devnode }) => devnode).sort();
-    lines.push(`stopped ${text({ name, nodes, key_description, metadata_version, features })}`);
-  }
-  lines.push(...(await recorded(objects)));
-  return lines.sort();
-}
-
-const poolNames = async (): Promise<string[]> =>
-  objectsOf(await managedObjects(), POOL)
-    .map(({ properties }) => String(properties["Name"]))
-    .sort();
-
-async function pathOf(pool: string, filesystem?: string): Promise<string> {
-  const objects = await managedObjects();
-  const found = objectsOf(objects, POOL).find(({ properties }) => properties["Name"] === pool);
-  if (filesystem === undefined) return found?.path ?? NOWHERE;
-  const named = objectsOf(objects, FILESYSTEM).find(
-    ({ properties }) => properties["Name"] === filesystem && properties["Pool"] === found?.path,
-  );
-  return named?.path ?? NOWHERE;
-}
-
-async function pathOfDevice(devnode: string): Promise<string> {
-  const devices = objectsOf(await managedObjects(), BLOCKDEV);
-  return devices.find(({ properties }) => properties["Devnode"] === devnode)?.path ?? NOWHERE;
-}
 
 /** What a client has to act on: whether it went well, and whether anything was changed. */
 const gist = (code: number, result: unknown): string =>
@@ -140,6 +49,12 @@ async function ask(errors: string[], ...call: Call): Promise<string> {
     return "an error";
   }
 }
+
+/** `unlock`: by which method; null: it is not to be unlocked. */
+const startPool = (errors: string[], pool: string, unlock: string | null): Promise<string> =>
+  ask(errors, STRATIS_TOP, MANAGER_R7, "StartPool", "ss(bs)", [
+    ...[pool, "name", [unlock !== null, unlock ?? "Any"]],
+  ]);
 
 async function set(...args: Parameters<typeof setProperty>): Promise<string> {
   try {
@@ -180,20 +95,26 @@ export interface World {
  * Made beside the daemon, which takes the pool over when it sees the devices. Not with a name that is taken: the program
  * does not know of names, and which of two pools is found first would be chance.
  */
-async function createLegacyPool(pool: string, devices: string[]): Promise<string> {
-  const names = [...(await stoppedPools()).map(({ name }) => name), ...(await poolNames())];
-  if (names.includes(pool)) return "not asked";
-  const { status } = await run("sh", [
-    "-c",
-    `echo Yes | ${[legacyPoolCommand("ours"), pool, ...devices].join(" ")}`,
-  ]);
+async function createLegacyPool(pool: string, devices: string[], key: string | undefined): Promise<string> {
+  const stopped = async (): Promise<boolean> => (await stoppedPools()).some(({ name }) => name === pool);
+  const runs = async (): Promise<boolean> => (await poolNames()).includes(pool);
+  if ((await stopped()) || (await runs())) return "not asked";
+  const command = [
+    legacyPoolCommand("ours"),
+    pool,
+    ...devices,
+    ...(key === undefined ? [] : ["--key-desc", key]),
+  ];
+  const { status } = await run("sh", ["-c", `echo Yes | ${command.join(" ")}`]);
   if (status === 0) {
     let known: string[] = [];
     await until(
       () => `pool ${pool} runs, but clients see\n${known.join("\n")}`,
       async () => {
         known = await seen();
-        return (await poolNames()).includes(pool);
+        // One with encrypted devices may be found locked.
+        if (key !== undefined && (await stopped())) await startPool([], pool, "Any");
+        return runs();
       },
       KNOWN_MILLISECONDS,
     );
@@ -230,7 +151,7 @@ export async function carryOut(operation: Operation, { version, restart, errors 
   switch (operation.does) {
     case "create pool": {
       const devices = await paths(operation.disks);
-      if (version === 1) return createLegacyPool(operation.pool, devices);
+      if (version === 1) return createLegacyPool(operation.pool, devices, operation.keys[0]?.key);
       return method(STRATIS_TOP, MANAGER, "CreatePool", "sasa((bu)s)a((bu)ss)(bt)(bs)(bb)", [
         ...[operation.pool, devices, operation.keys.map(({ key, slot }) => [optionalSlot(slot), key]), []],
         ...[[false, 0n], optional(null), [false, false]],
@@ -245,9 +166,7 @@ export async function carryOut(operation: Operation, { version, restart, errors 
       return ran ? answer : answer.replace(/, .*/, "");
     }
     case "start pool":
-      return method(STRATIS_TOP, MANAGER_R7, "StartPool", "ss(bs)", [
-        ...[operation.pool, "name", [operation.unlock !== null, operation.unlock ?? "Any"]],
-      ]);
+      return startPool(errors, operation.pool, operation.unlock);
     case "bind key":
     case "rebind key": {
       const member = operation.does === "bind key" ? "BindKeyring" : "RebindKeyring";
@@ -316,8 +235,7 @@ export async function carryOut(operation: Operation, { version, restart, errors 
 export async function destroyAll(world: World): Promise<void> {
   for (const key of KEYS) await setKey(key);
   for (let round = 0; round < DESTROY_ROUNDS; round += 1) {
-    for (const unlock of [null, "Any"])
-      for (const pool of POOLS) await carryOut({ does: "start pool", pool, unlock }, world);
+    for (const unlock of [null, "Any"]) for (const pool of POOLS) await startPool(world.errors, pool, unlock);
     const objects = await managedObjects();
     for (const { path, properties } of objectsOf(objects, FILESYSTEM))
       if (properties["MergeScheduled"] === true) await set(path, FILESYSTEM, "MergeScheduled", "b", false);
