@@ -60,23 +60,22 @@ function planMetadata(core: PoolCore): Plan {
 }
 
 /**
- * Runs `work`, which extends something of the thin pool, if the pool takes changes: a failure before may have been one
- * that could not be taken back. Whether it went well.
+ * Runs `work`, which plans and extends something of the thin pool, if the pool takes changes: a failure before may have
+ * been one that could not be taken back. Returns what `work` returns, and undefined where it did not or failed.
  */
-async function attempted(core: PoolCore, what: string, work: () => Promise<void>): Promise<boolean> {
-  if (core.availability !== "fully_operational") return false;
+async function attempted<T>(core: PoolCore, what: string, work: () => Promise<T>): Promise<T | undefined> {
+  if (core.availability !== "fully_operational") return undefined;
   try {
-    await work();
-    return true;
+    return await work();
   } catch (error) {
     log.warn(`Extending the thin-pool ${what} of pool "${core.name}" failed: ${errorText(error)}`);
-    return false;
+    return undefined;
   }
 }
 
 /**
- * Both in one change, because a pool that is short of data is held up by each that comes before. Whether it was done: it
- * is not where only one of them is due, or the change failed.
+ * Both in one change, because a pool that is short of data is held up by each that comes before. False: it is not both
+ * that are due, and nothing was done.
  */
 async function extendBoth(core: PoolCore): Promise<boolean> {
   const metadata = planMetadata(core);
@@ -84,16 +83,15 @@ async function extendBoth(core: PoolCore): Promise<boolean> {
   const data = planDataExtension(metadata.record, core.headers, core.status);
   if (data.kind !== "grow") return false;
   const both: Grow = { ...data, what: `${metadata.what}, and ${data.what}` };
-  return attempted(core, "metadata and data", () =>
-    measuringGrowth("metadata", () => grow(core, both, "data")),
-  );
+  await measuringGrowth("metadata", () => grow(core, both, "data"));
+  return true;
 }
 
 /**
  * Grows the thin pool as far as it needs and can, if it takes changes. Failures are logged; the next check tries again.
  */
 export async function extendThinPool(core: PoolCore): Promise<void> {
-  if (await extendBoth(core)) return;
+  if ((await attempted(core, "metadata and data", () => extendBoth(core))) === true) return;
   await attempted(core, "metadata", async () => {
     const plan = planMetadata(core);
     if (plan.kind === "noSpace") core.outOfMetadataSpace = true;
