@@ -10,7 +10,7 @@ import { mkdir, readdir, readlink, stat } from "node:fs/promises";
 import * as path from "node:path";
 import { native } from "../../native";
 import { logger } from "../../log";
-import { ChainedError, EngineError, errorText } from "../errors";
+import { ChainedError, EngineError, errorText, isMissing } from "../errors";
 
 const log = logger("stratisd::engine::namespace");
 
@@ -37,16 +37,22 @@ export async function requirePrivateNamespace(): Promise<void> {
   }
 }
 
-async function isMountPoint(): Promise<boolean> {
-  const [own, parent] = await Promise.all([stat(NAMESPACE_MOUNTS), stat(path.dirname(NAMESPACE_MOUNTS))]);
-  return own.dev !== parent.dev;
+/** Whether another filesystem is at `folder` than in the folder that it is in. False where there is none. */
+export async function isMountPoint(folder: string): Promise<boolean> {
+  try {
+    const [own, parent] = await Promise.all([stat(folder), stat(path.dirname(folder))]);
+    return own.dev !== parent.dev;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
 }
 
 /** Mounts the tmpfs and the one below it, replacing what an earlier daemon left behind. */
 export async function mountPrivateTmpfs(): Promise<void> {
   try {
     await mkdir(NAMESPACE_MOUNTS, { recursive: true });
-    for (let left = TMPFS_COUNT; left > 0 && (await isMountPoint()); left -= 1) {
+    for (let left = TMPFS_COUNT; left > 0 && (await isMountPoint(NAMESPACE_MOUNTS)); left -= 1) {
       log.info(`Mount found at ${NAMESPACE_MOUNTS}; unmounting`);
       try {
         await native().unmount(NAMESPACE_MOUNTS);

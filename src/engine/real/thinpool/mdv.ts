@@ -1,14 +1,14 @@
 /** The metadata volume of a pool: a small XFS, privately mounted, with a record of each filesystem. */
-import { mkdir, rmdir, stat } from "node:fs/promises";
+import { mkdir, rmdir } from "node:fs/promises";
 import * as path from "node:path";
 import type { FilesystemRecord } from "../../../disk/filesystem-record";
 import { isNativeError, native } from "../../../native";
 import { logger } from "../../../log";
 import { bytes, bytesToSectors } from "../../../units";
 import { simpleUuid, type FilesystemUuid, type PoolUuid } from "../../../uuid";
-import { ChainedError, EngineError, errorText, isMissing } from "../../errors";
+import { ChainedError, EngineError, errorText } from "../../errors";
 import { withUndo, type UndoStack } from "../../undo";
-import { NAMESPACE_MOUNTS, unmountWithRetries } from "../namespace";
+import { isMountPoint, NAMESPACE_MOUNTS, unmountWithRetries } from "../namespace";
 import { FilesystemRecords } from "./records";
 
 const log = logger("stratisd::engine::mdv");
@@ -59,14 +59,8 @@ export class MetadataVolume {
     return new MetadataVolume(pool, NAMESPACE_MOUNTS).unmount();
   }
 
-  async isMounted(): Promise<boolean> {
-    try {
-      const [own, parent] = await Promise.all([stat(this.mountPoint), stat(path.dirname(this.mountPoint))]);
-      return own.dev !== parent.dev;
-    } catch (error) {
-      if (isMissing(error)) return false;
-      throw error;
-    }
+  isMounted(): Promise<boolean> {
+    return isMountPoint(this.mountPoint);
   }
 
   /** Throws unless all of them were read from the volume: a thin device that no record names is deleted. */
