@@ -226,18 +226,24 @@ export const managerProperty = async (revision: string, name: string): Promise<u
 
 export const managedObjects = async (): Promise<ManagedObjects> => (await bus()).managedObjects();
 
-interface PoolObject {
+export interface FoundObject {
   path: string;
   properties: Record<string, unknown>;
 }
 
+/** Those that have the interface, with its properties. */
+export const objectsOf = (objects: ManagedObjects, iface: string): FoundObject[] =>
+  Object.entries(objects).flatMap(([at, interfaces]) => {
+    const properties = interfaces[iface];
+    return properties === undefined ? [] : [{ path: at, properties }];
+  });
+
 /** The pool with that name. */
-export async function poolObject(name: string): Promise<PoolObject> {
-  for (const [at, interfaces] of Object.entries(await managedObjects())) {
-    const properties = interfaces["org.storage.stratis3.pool.r9"];
-    if (properties?.["Name"] === name) return { path: at, properties };
-  }
-  throw new Error(`There is no pool ${name}`);
+export async function poolObject(name: string): Promise<FoundObject> {
+  const pools = objectsOf(await managedObjects(), "org.storage.stratis3.pool.r9");
+  const found = pools.find(({ properties }) => properties["Name"] === name);
+  if (found === undefined) throw new Error(`There is no pool ${name}`);
+  return found;
 }
 
 export const poolProperties = async (name: string): Promise<Record<string, unknown>> =>

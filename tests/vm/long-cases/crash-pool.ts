@@ -10,6 +10,7 @@ import {
   managerProperty,
   mountPoint,
   mustRun,
+  objectsOf,
   PROJECT,
   run,
   setProperty,
@@ -21,6 +22,7 @@ import {
   succeeded,
   unmountAll,
   until,
+  type FoundObject,
   type Reply,
 } from "../cases/support";
 import { STRATIS_TOP } from "../guest/bus";
@@ -52,15 +54,14 @@ export interface CrashPoolKind {
   encrypted: boolean;
 }
 
-type Found = Map<string, { path: string; properties: Record<string, unknown> }>;
+type Found = Map<string, FoundObject>;
 
 /** Objects by name (block devices: by device node) of what has the interface. */
 async function objects(iface: string): Promise<Found> {
   const found: Found = new Map();
-  for (const [path, interfaces] of Object.entries(await managedObjects())) {
-    const properties = interfaces[iface];
-    const name = properties?.["Name"] ?? properties?.["Devnode"];
-    if (properties !== undefined && typeof name === "string") found.set(name, { path, properties });
+  for (const object of objectsOf(await managedObjects(), iface)) {
+    const name = object.properties["Name"] ?? object.properties["Devnode"];
+    if (typeof name === "string") found.set(name, object);
   }
   return found;
 }

@@ -1,5 +1,5 @@
 /** What clients see of the pools, in terms of names, and where the objects are. */
-import { callStratis, managedObjects, managerProperty } from "../cases/support";
+import { callStratis, managedObjects, managerProperty, objectsOf } from "../cases/support";
 import { STRATIS_TOP, type ManagedObjects } from "../guest/bus";
 import { metadataShape } from "./chance-metadata";
 
@@ -15,18 +15,6 @@ const LEFT_OUT = [
 ];
 /** Lists whose order stratisd leaves to chance. */
 const UNORDERED = ["KeyDescriptions", "ClevisInfos"];
-
-type Properties = Record<string, unknown>;
-export interface Found {
-  path: string;
-  properties: Properties;
-}
-
-export const objectsOf = (objects: ManagedObjects, name: string): Found[] =>
-  Object.entries(objects).flatMap(([path, interfaces]) => {
-    const properties = interfaces[name];
-    return properties === undefined ? [] : [{ path, properties }];
-  });
 
 interface Stopped {
   name?: string;

@@ -1,7 +1,15 @@
 /** Operations that were drawn, carried out by the daemon that runs. */
 import { writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { callStratis, managedObjects, run, setProperty, stratisCommand, until } from "../cases/support";
+import {
+  callStratis,
+  managedObjects,
+  objectsOf,
+  run,
+  setProperty,
+  stratisCommand,
+  until,
+} from "../cases/support";
 import { STRATIS_TOP, SystemBus } from "../guest/bus";
 import { disk } from "../guest/disks";
 import { udevSettled } from "../guest/udev";
@@ -10,7 +18,6 @@ import { KEYS, POOLS, type Operation } from "./chance-operations";
 import {
   BLOCKDEV,
   FILESYSTEM,
-  objectsOf,
   pathOf,
   pathOfDevice,
   POOL,
