@@ -1,5 +1,6 @@
 #include "udev.h"
 
+#include <fcntl.h>
 #include <libudev.h>
 #include <sys/sysmacros.h>
 
@@ -8,6 +9,8 @@
 #include <memory>
 
 #include "errors.h"
+#include "unique_fd.h"
+#include "write_all.h"
 
 namespace stratis {
 
@@ -158,6 +161,14 @@ std::optional<UdevDeviceRecord> FindUdevBlockDevice(uint32_t major_number, uint3
   if (MeansAbsent(errno)) return std::nullopt;
   throw NativeError(errno != 0 ? errno : EIO, "udev_device_new_from_devnum",
                     "block device " + std::to_string(major_number) + ":" + std::to_string(minor_number));
+}
+
+void RequestUevent(uint32_t major_number, uint32_t minor_number, const std::string& request) {
+  const std::string path =
+      "/sys/dev/block/" + std::to_string(major_number) + ":" + std::to_string(minor_number) + "/uevent";
+  const UniqueFd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!fd) throw NativeError(errno, "open", path);
+  WriteAll(fd.get(), path, request.data(), request.size());
 }
 
 }  // namespace stratis

@@ -56,4 +56,8 @@ std::vector<UdevDeviceRecord> EnumerateUdevDevices(
 // Nothing when there is no such block device.
 std::optional<UdevDeviceRecord> FindUdevBlockDevice(uint32_t major, uint32_t minor);
 
+// Makes the kernel send a synthetic event of a block device (kernel documentation, ABI/testing/sysfs-uevent): the name of
+// the action, and perhaps a UUID and variables. Returns when it is sent.
+void RequestUevent(uint32_t major, uint32_t minor, const std::string& request);
+
 }  // namespace stratis

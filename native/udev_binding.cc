@@ -1,4 +1,4 @@
-// UdevMonitor, udevEnumerate and udevBlockDevice: conversions between JavaScript and udev.h.
+// UdevMonitor, udevEnumerate, udevBlockDevice and requestUevent: conversions between JavaScript and udev.h.
 #include <napi.h>
 
 #include <cerrno>
@@ -18,6 +18,8 @@ constexpr size_t kMaxNameBytes = 256;
 // 12 and 20 bits: what a device number of Linux holds.
 constexpr uint32_t kMaxMajor = 0xfff;
 constexpr uint32_t kMaxMinor = 0xfffff;
+// A page is what the kernel takes of a write to an attribute in sysfs, with a NUL behind it.
+constexpr size_t kMaxRequestBytes = 4095;
 
 Napi::Value ConvertOptionalText(Napi::Env env, const std::optional<std::string>& text) {
   return text ? Napi::String::New(env, *text) : env.Null();
@@ -143,12 +145,23 @@ Napi::Value UdevBlockDeviceFunction(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value RequestUeventFunction(const Napi::CallbackInfo& info) {
+  const char* name = "requestUevent";
+  return Promised(info.Env(), name, [&] {
+    const uint32_t major = ToUint32(info[0], {name, "major"}, kMaxMajor);
+    const uint32_t minor = ToUint32(info[1], {name, "minor"}, kMaxMinor);
+    const std::string request = ToText(info[2], {name, "request"}, kMaxRequestBytes);
+    return RunVoidJob(info.Env(), name, [major, minor, request] { RequestUevent(major, minor, request); });
+  });
+}
+
 }  // namespace
 
 void InitUdev(Napi::Env env, Napi::Object exports) {
   exports.Set("UdevMonitor", UdevMonitor::Define(env));
   exports.Set("udevEnumerate", Napi::Function::New(env, UdevEnumerateFunction, "udevEnumerate"));
   exports.Set("udevBlockDevice", Napi::Function::New(env, UdevBlockDeviceFunction, "udevBlockDevice"));
+  exports.Set("requestUevent", Napi::Function::New(env, RequestUeventFunction, "requestUevent"));
 }
 
 }  // namespace stratis

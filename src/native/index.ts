@@ -312,6 +312,11 @@ export interface NativeAddon extends SecretAddon, KeyringAddon, CryptAddon {
   udevEnumerate(filter: { subsystem: string; properties?: Record<string, string> }): Promise<UdevDevice[]>;
   /** From udev's database; null when there is no such block device. */
   udevBlockDevice(major: number, minor: number): Promise<UdevDevice | null>;
+  /**
+   * Makes the kernel send a synthetic event of a block device: `request` is the name of the action, and perhaps a UUID and
+   * variables. Returns when it is sent.
+   */
+  requestUevent(major: number, minor: number, request: string): Promise<void>;
 
   // block devices
   openBlockFile(path: string, options?: BlockFileOptions): Promise<BlockFile>;

@@ -47,7 +47,7 @@ function exportsOf(file: string): string[] {
 
 const contract = [
   ...["dmCall", "dmSequence", "dmControlFd", "dmParseNameList", "dmParseTargets", "dmParseDeps"],
-  ...["FdPoll", "UdevMonitor", "udevEnumerate", "udevBlockDevice"],
+  ...["FdPoll", "UdevMonitor", "udevEnumerate", "udevBlockDevice", "requestUevent"],
   ...[
     "UnixSocket",
     "UnixListener",

@@ -68,6 +68,13 @@ test("a block device is found by its number, or null", async () => {
   assert.equal(await native().udevBlockDevice(4000, 1_000_000), null);
 });
 
+test("no event is requested of a device that there is not", async () => {
+  await assert.rejects(
+    native().requestUevent(4000, 1_000_000, "change"),
+    failsWith({ code: "ENOENT", syscall: "open", target: "/sys/dev/block/4000:1000000/uevent" }),
+  );
+});
+
 test("arguments of other types are refused", async () => {
   const addon = native() as unknown as Record<string, (...values: unknown[]) => Promise<unknown>>;
   for (const filter of [undefined, null, "block", []])
@@ -97,6 +104,11 @@ test("arguments of other types are refused", async () => {
     async () => addon["udevBlockDevice"]?.(8, 2 ** 20),
     failsWith({ code: "EINVAL", target: "minor" }),
   );
+  for (const request of [undefined, 5, "change\0", "x".repeat(4096)])
+    await assert.rejects(
+      async () => addon["requestUevent"]?.(8, 0, request),
+      failsWith({ code: "EINVAL", target: "request" }),
+    );
   const UdevMonitor = native().UdevMonitor as unknown as new (value?: unknown) => unknown;
   for (const subsystem of [undefined, null, 5, "a\0b", "x".repeat(300)])
     assert.throws(() => new UdevMonitor(subsystem), failsWith({ code: "EINVAL", target: "subsystem" }));

@@ -4,7 +4,7 @@
  * is there when an operation's reply arrives: most operations wait for the event, a change of names makes the same link
  * itself.
  */
-import { mkdir, stat, symlink, writeFile } from "node:fs/promises";
+import { mkdir, stat, symlink } from "node:fs/promises";
 import * as path from "node:path";
 import type { DeviceNumber } from "../../dm/device-number";
 import { deviceNumberOf, deviceNumbersEqual, formatDeviceNumber } from "../../dm/device-number";
@@ -42,11 +42,10 @@ export function base32(text: string): string {
  * while it is still busy with the one before. Failures are logged, never thrown.
  */
 export async function requestUdevChange(device: DeviceNumber): Promise<void> {
-  const file = `/sys/dev/block/${formatDeviceNumber(device)}/uevent`;
   try {
-    await writeFile(file, "change");
+    await native().requestUevent(device.major, device.minor, "change");
   } catch (error) {
-    log.warn(`Could not make udev look at a device again by writing to ${file}: ${errorText(error)}`);
+    log.warn(`Could not make udev look at ${formatDeviceNumber(device)} again: ${errorText(error)}`);
   }
 }
 
@@ -124,8 +123,11 @@ export class LinkNotifier {
    * has to take away. Failures are logged, never thrown.
    */
   async move(device: DeviceNumber, uuid: FilesystemUuid, names: LinkNames): Promise<void> {
-    const made = await makeLink(device, names);
-    const { processed } = await this.#request(device, uuid, names);
+    // Whoever of both is second finds the link there.
+    const [made, { processed }] = await Promise.all([
+      makeLink(device, names),
+      this.#request(device, uuid, names),
+    ]);
     if (!made) await processed;
   }
 
@@ -138,18 +140,16 @@ export class LinkNotifier {
     uuid: FilesystemUuid,
     names: LinkNames,
   ): Promise<{ processed: Promise<void> }> {
-    const number = formatDeviceNumber(device);
     const pool = base32(names.pool);
     const filesystem = base32(names.filesystem);
     const wait = this.#expect([uuid, pool, filesystem].join(" "));
     try {
-      await writeFile(
-        `/sys/dev/block/${number}/uevent`,
-        `change ${uuid} STRATISPOOLNAME=${pool} STRATISFSNAME=${filesystem}`,
-      );
+      const names = `STRATISPOOLNAME=${pool} STRATISFSNAME=${filesystem}`;
+      await native().requestUevent(device.major, device.minor, `change ${uuid} ${names}`);
     } catch (error) {
       wait.cancel();
-      log.warn(`Failed to notify udev to perform symlink operation on ${number}: ${errorText(error)}`);
+      const what = `Failed to notify udev to perform symlink operation on ${formatDeviceNumber(device)}`;
+      log.warn(`${what}: ${errorText(error)}`);
       return { processed: Promise.resolve() };
     }
     const processed = wait.seen.then((seen) => {

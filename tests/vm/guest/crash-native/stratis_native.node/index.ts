@@ -154,6 +154,7 @@ module.exports = new Proxy(addon, {
       case "mount":
       case "unmount":
       case "removeFile":
+      case "requestUevent":
       case "run":
         return named(key, Reflect.get(target, key) as (...args: unknown[]) => unknown);
       default: {
