@@ -179,6 +179,14 @@ export function encode(message: OutgoingMessage): { data: Buffer; descriptors: r
 }
 
 function writeMessage(writer: Writer, message: OutgoingMessage, descriptors: number): void {
+  if (message.type === MESSAGE_TYPE.signal && descriptors === 0) writeSignalHead(writer, message);
+  else writeHead(writer, message, descriptors);
+  const start = writer.length;
+  writer.writeAll(message.signature, message.body);
+  writer.patchUint32(writer.length - start, BODY_LENGTH_AT);
+}
+
+function writeHead(writer: Writer, message: OutgoingMessage, descriptors: number): void {
   writer.writeAll("yyyyuu", [
     LITTLE_ENDIAN,
     message.type,
@@ -189,9 +197,25 @@ function writeMessage(writer: Writer, message: OutgoingMessage, descriptors: num
   ]);
   writeFields(writer, message, descriptors);
   writer.align(8);
-  const start = writer.length;
-  writer.writeAll(message.signature, message.body);
-  writer.patchUint32(writer.length - start, BODY_LENGTH_AT);
+}
+
+/** What makes the head of a message without descriptors, but for its serial. */
+const HEAD_MEMBERS = [
+  ...(["type", "flags", "path", "interface", "member", "errorName", "replySerial"] as const),
+  ...(["destination", "signature"] as const),
+];
+let lastSignal: { readonly message: OutgoingMessage; readonly head: Buffer } | null = null;
+
+/** A change is announced on each revision of an interface: in a row of signals whose heads differ by their serials. */
+function writeSignalHead(writer: Writer, message: OutgoingMessage): void {
+  const last = lastSignal;
+  if (last !== null && HEAD_MEMBERS.every((name) => message[name] === last.message[name])) {
+    writer.copy(last.head);
+    writer.patchUint32(message.serial, SERIAL_AT);
+    return;
+  }
+  writeHead(writer, message, 0);
+  lastSignal = { message: { ...message, body: [] }, head: writer.written() };
 }
 
 /** The array of header fields: a(yv). */

@@ -103,6 +103,11 @@ export class Writer {
     return this.#at + this.#apartBytes;
   }
 
+  /** A copy of what was written, before anything stands apart. */
+  written(): Buffer {
+    return Buffer.from(this.#bytes.subarray(0, this.#at));
+  }
+
   /** What was written, in one buffer. Nothing may be written after it without reset(). */
   take(): Buffer {
     const [first, ...others] = this.takePieces();
@@ -207,7 +212,7 @@ export class Writer {
         this.write(key, keyOf(key, name));
         this.write(entry, value[name]);
       }
-    } else if (element.code === "y" && value instanceof Uint8Array) this.#copy(value);
+    } else if (element.code === "y" && value instanceof Uint8Array) this.copy(value);
     else if (Array.isArray(value)) for (const item of value) this.write(element, item);
     else throw misfit(node, value);
   }
@@ -271,7 +276,7 @@ export class Writer {
 
   #marshalled(bytes: Buffer): void {
     if (bytes.length <= MAX_COPIED_BYTES) {
-      this.#copy(bytes);
+      this.copy(bytes);
       return;
     }
     if (this.length + bytes.length > this.#most) throw this.#tooLong();
@@ -292,7 +297,8 @@ export class Writer {
     return sendableText(value);
   }
 
-  #copy(bytes: Uint8Array): void {
+  /** Bytes that are written as they are, not aligned. */
+  copy(bytes: Uint8Array): void {
     // First, because room may be a new buffer.
     const at = this.#room(bytes.length, 1);
     this.#bytes.set(bytes, at);

@@ -29,6 +29,28 @@ test("a message is decoded to what was encoded, a descriptor to its index", () =
   assert.deepEqual(message.body, [...call.body.slice(0, 2), [true, 0]]);
 });
 
+test("signals in a row have each its own head and arguments", () => {
+  const signal = { type: MESSAGE_TYPE.signal, path: "/a", interface: "a.b", member: "S", signature: "s" };
+  const row = [
+    ...["one", "another one"].map((text) => ({ ...signal, body: [text] })),
+    ...[{ path: "/b" }, { interface: "a.c" }, { member: "T" }, { flags: 1 }, { destination: "c.d" }].flatMap(
+      (other) => [
+        { ...signal, body: ["before"] },
+        { ...signal, ...other, body: ["other"] },
+      ],
+    ),
+    { ...signal, signature: "ss", body: ["two", "of them"] },
+    { ...signal, signature: "", body: [] },
+  ].map((message, index) => ({ ...message, serial: 1000 * (index + 1) }));
+  for (const message of row) {
+    const { data } = encode(message);
+    assert.equal(messageLength(data.subarray(0, FIXED_BYTES)), data.length);
+    const { bodyAt, ...decoded } = decode(data);
+    assert.ok(bodyAt > FIXED_BYTES);
+    assert.deepEqual(decoded, { flags: 0, ...message });
+  }
+});
+
 test("big-endian messages are understood, 64-bit numbers too", () => {
   // type 1, no flags, version 1, serial 2; path "/", member "M" and signature "usxv".
   const fields = [
