@@ -146,9 +146,10 @@ Napi::Value UnixSocket::Receive(const Napi::CallbackInfo& info) {
     const int fd = OpenFd("receive");
     const uint32_t most = ToUint32(info[0], {"UnixSocket.receive", "most"}, kMostBytesAtOnce);
     if (most == 0) throw InvalidArgument("UnixSocket.receive", "most", "it is 0");
-    std::vector<uint8_t> bytes(most);
+    // Not a vector, which would be filled with zeros first.
+    const std::unique_ptr<uint8_t[]> bytes(new uint8_t[most]);
     ControlBuffer control;
-    iovec part = {bytes.data(), bytes.size()};
+    iovec part = {bytes.get(), most};
     msghdr message = {};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
@@ -164,7 +165,7 @@ Napi::Value UnixSocket::Receive(const Napi::CallbackInfo& info) {
     if ((message.msg_flags & MSG_CTRUNC) != 0)
       throw NativeError(EMFILE, "recvmsg", kTarget, "not all file descriptors of a message could be received");
     Napi::Object result = Napi::Object::New(env);
-    result.Set("data", Napi::Buffer<uint8_t>::Copy(env, bytes.data(), static_cast<size_t>(length)));
+    result.Set("data", Napi::Buffer<uint8_t>::Copy(env, bytes.get(), static_cast<size_t>(length)));
     Napi::Array descriptors = Napi::Array::New(env, owned.size());
     for (uint32_t i = 0; i < owned.size(); i++) descriptors.Set(i, Napi::Number::New(env, owned[i].get()));
     result.Set("descriptors", descriptors);

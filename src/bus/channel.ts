@@ -152,6 +152,8 @@ export class Channel {
           return;
         }
         this.onData(received.data, received.descriptors);
+        // Nothing more is there, or only what has descriptors of its own, which wakes us again.
+        if (received.data.length < READ_BYTES) return;
       }
     } catch (error) {
       this.close(error instanceof Error ? error : new Error(String(error)));
