@@ -1,24 +1,20 @@
 /** Taking pools down: stopping, which keeps everything on disk, and destroying (devicemapper.md §2.19). */
 import { SIGBLOCK_FLAG } from "../../disk/static-header";
-import * as names from "../../dm/names";
-import { native } from "../../native";
 import { logger } from "../../log";
 import { BestEffortError, ChainedError, EngineError, errorText } from "../errors";
 import { withUndo } from "../undo";
 import type { PoolCore } from "./core";
 import { removeDevices } from "./filesystem-devices";
 import { removeCryptDevices } from "./in-place";
+import { sideBySide } from "./side-by-side";
 
 const log = logger("stratisd::engine::pool");
 
 /** Refuses to begin while a filesystem is open: nothing may be taken down before that is known of all. */
 async function requireNoneOpen(core: PoolCore): Promise<void> {
-  const open: string[] = [];
-  for (const filesystem of core.filesystems.values()) {
-    const name = names.thinFilesystem(core.uuid, filesystem.uuid);
-    const { device } = await native().dmCall({ op: "info", name });
-    if (device !== undefined && device.openCount > 0) open.push(`"${filesystem.name}"`);
-  }
+  const filesystems = [...core.filesystems.values()];
+  const inUse = await Promise.all(filesystems.map(({ uuid }) => core.thin.isInUse(uuid)));
+  const open = filesystems.filter((_, index) => inUse[index]).map(({ name }) => `"${name}"`);
   if (open.length > 0)
     throw new EngineError(`Filesystem ${open.join(", ")} of pool "${core.name}" is mounted or in use`);
 }
@@ -35,8 +31,8 @@ async function removeUpperLayers(core: PoolCore): Promise<void> {
 }
 
 async function removeLowerLayers(core: PoolCore, beforeBackstore: () => Promise<void>): Promise<void> {
-  await core.stack.removeThinPool();
-  await core.mdv.unmount();
+  // Neither is on the other.
+  await sideBySide([() => core.stack.removeThinPool(), () => core.mdv.unmount()], (remove) => remove());
   await core.stack.removeFlexDevices();
   await beforeBackstore();
   await core.stack.removeBackstore();

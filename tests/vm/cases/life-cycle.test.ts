@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import {
   mkdir,
+  open,
   readdir,
   readFile,
   readlink,
@@ -13,6 +14,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { startDaemon, stopDaemon, killDaemon, daemonPid } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
 import { udevLooksAt, udevSettled } from "../guest/udev";
@@ -27,6 +29,7 @@ import {
   run,
   sha256,
   STRATIS,
+  stopPoolByBus,
   stratis,
   stratisFails,
   succeeded,
@@ -217,7 +220,12 @@ test("a pool with a mounted filesystem does not stop, and stays as it was", asyn
 
 test("a stopped pool is listed, starts again, and has its content", async () => {
   await unmountAll();
-  await stratis("pool", "stop", "--name", "life");
+  // As udev does, or any program that looks for what is on a device.
+  const look = await open(FS);
+  const stopped = succeeded(stopPoolByBus("life"));
+  await sleep(100);
+  await look.close();
+  await stopped;
   assert.deepEqual(await dmDevices(), []);
   assert.match(await stratis("pool", "list", "--stopped"), /life/);
   assert.ok(!existsSync("/dev/stratis/life"), "links are gone");

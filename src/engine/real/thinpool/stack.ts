@@ -336,9 +336,11 @@ export class PoolStack {
 
   /** What the thin pool and the metadata volume were on; none is on another, and each removal waits for udev. */
   async removeFlexDevices(): Promise<void> {
+    const live = await listDmDevices();
+    const flex = [names.flexThinData, names.flexThinMeta, names.flexThinMetaSpare, names.flexMdv];
     await sideBySide(
-      [names.flexThinData, names.flexThinMeta, names.flexThinMetaSpare, names.flexMdv],
-      (name) => this.#removeExisting([name(this.pool)]),
+      flex.map((name) => name(this.pool)).filter((name) => live.has(name)),
+      (name) => this.#remove(name),
     );
   }
 
@@ -349,13 +351,14 @@ export class PoolStack {
 
   async #removeExisting(deviceNames: string[]): Promise<void> {
     const live = await listDmDevices();
-    for (const name of deviceNames) {
-      if (!live.has(name)) continue;
-      try {
-        await removeDmDevice(name);
-      } catch (error) {
-        throw new ChainedError(`Failed to remove device ${name} of pool ${this.pool}`, error);
-      }
+    for (const name of deviceNames) if (live.has(name)) await this.#remove(name);
+  }
+
+  async #remove(name: string): Promise<void> {
+    try {
+      await removeDmDevice(name);
+    } catch (error) {
+      throw new ChainedError(`Failed to remove device ${name} of pool ${this.pool}`, error);
     }
   }
 }
