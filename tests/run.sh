@@ -1,6 +1,6 @@
 #!/bin/sh
 # All tests. Every stage runs, also after one that failed; the exit status says whether all passed.
-# Usage: run.sh [STAGE]...   stages: lint unit native asan dbus vm compat; and long, vmlong, clientdbus, upstream, dfuzzer, only when they are named
+# Usage: run.sh [STAGE]...   stages: lint unit native asan dbus vm compat; and long, vmlong, clientdbus, blivet, upstream, dfuzzer, only when they are named
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -19,27 +19,19 @@ stage_unit() { run_files unit; }
 stage_native() { node --test dist/tests/native/build.test.js; }
 stage_asan() { sh tests/native/asan.sh; }
 stage_dbus() { run_files dbus; }
-# The parts with stratis-cli are not run where its sources cannot be had; that does not fail the stage, and the summary
-# says so.
+# With the software of others. Status 77 says that it can't be had here; that does not fail, and the summary says so.
+run_compat() { # program below dist/tests/compat, what it runs
+    outcome=0
+    node "dist/tests/compat/$1.js" || outcome=$?
+    [ "$outcome" = 77 ] || return "$outcome"
+    remarks="${remarks}NOT RUN: $2; the reason is above
+"
+}
 stage_compat() {
     status=0
     run_files compat || status=1
-    suite=0
-    node dist/tests/compat/suite.js || suite=$?
-    case $suite in
-        0) ;;
-        77) remarks="${remarks}compat: NOT RUN: the integration tests of stratis-cli; the reason is above
-" ;;
-        *) status=1 ;;
-    esac
-    lines=0
-    node dist/tests/compat/differential.js || lines=$?
-    case $lines in
-        0) ;;
-        77) remarks="${remarks}compat: NOT RUN: the command lines through stratis-cli itself; the reason is above
-" ;;
-        *) status=1 ;;
-    esac
+    run_compat suite "the integration tests of stratis-cli" || status=1
+    run_compat differential "the command lines through stratis-cli itself" || status=1
     return $status
 }
 stage_long() {
@@ -55,28 +47,10 @@ stage_vmlong() {
         node dist/tests/vm/run.js --long || return 1
     STRATIS_GOLDEN=all node dist/tests/vm/run.js dist/tests/vm/host-cases/golden.test.js
 }
-stage_clientdbus() {
-    status=0
-    node dist/tests/compat/client-dbus.js || status=$?
-    [ "$status" = 77 ] || return "$status"
-    remarks="${remarks}clientdbus: NOT RUN: stratisd's own tests; the reason is above
-"
-}
-stage_upstream() {
-    status=0
-    node dist/tests/compat/upstream.js || status=$?
-    [ "$status" = 77 ] || return "$status"
-    remarks="${remarks}upstream: NOT RUN: the cases beside stratisd 3.9.2; the reason is above
-"
-}
-
-stage_dfuzzer() {
-    status=0
-    node dist/tests/compat/dfuzzer.js || status=$?
-    [ "$status" = 77 ] || return "$status"
-    remarks="${remarks}dfuzzer: NOT RUN: the reason is above
-"
-}
+stage_clientdbus() { run_compat client-dbus "stratisd's own tests"; }
+stage_blivet() { run_compat blivet "blivet's tests of Stratis"; }
+stage_upstream() { run_compat upstream "the cases beside stratisd 3.9.2"; }
+stage_dfuzzer() { run_compat dfuzzer "dfuzzer"; }
 
 summary=
 remarks=

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { packageRoot } from "../../src/native";
 import { Guest } from "../vm/harness/guest";
 import { inUserMode, UserModeGuest } from "../vm/harness/user-mode";
+import { runInGuests, runTest, startTang, TANG_URL, type CommandGuest } from "./in-guest";
 import { NotRunError } from "./not-run";
 import { pythonProgram } from "./python";
 import { stratisdFolder } from "./sources";
@@ -66,7 +67,6 @@ const VERSION_2_ONLY = [
   "misc.test_predict.TestSpaceUsagePrediction.test_prediction",
   "misc.test_predict.TestSpaceUsagePrediction.test_parsing",
 ];
-const TANG_PORT = 8099;
 
 interface Run {
   test: string;
@@ -98,49 +98,20 @@ async function runOne(guest: CommandGuest, { test, version }: Run): Promise<bool
     STRATISD: "/project/build/Release/stratisd",
     STRATIS_DUMPMETADATA: "/project/dist/bin/stratis-dumpmetadata.js",
     STRATIS_PREDICT_USAGE: "/project/dist/bin/stratis-predict-usage.js",
-    TANG_URL: `http://localhost:${TANG_PORT}`,
+    TANG_URL,
     ...(version === 1 ? { LEGACY_POOL: "/project/dist/bin/stratis-legacy-pool.js" } : {}),
   };
-  const result = await guest.exec(`cd ${folder} && python3 -m unittest -v tests.${test} 2>&1`, {
-    env,
-    timeoutMs: TEST_MILLISECONDS,
-  });
-  const passed = result.status === 0;
-  console.log(`${passed ? "pass" : "FAIL"}  V${version}  ${test}`);
-  if (!passed) console.log(result.stdout.split("\n").slice(-40).join("\n"));
-  return passed;
+  await guest.exec("systemctl stop stratisd");
+  const command = `cd ${folder} && python3 -m unittest -v tests.${test}`;
+  return runTest(guest, `V${version}  ${test}`, { command, env, timeoutMs: TEST_MILLISECONDS });
 }
 
-type CommandGuest = Pick<Guest, "exec" | "mustExec" | "shutdown">;
-
-/** A guest with a tang server. */
 async function bootGuest(): Promise<CommandGuest> {
   const guest: CommandGuest = inUserMode()
     ? await UserModeGuest.boot(LIMIT_SECONDS)
     : await Guest.boot({ limitSeconds: LIMIT_SECONDS });
-  await guest.mustExec(
-    `mkdir -p /run/tang && /usr/libexec/tangd-keygen /run/tang && systemd-run --quiet /usr/libexec/tangd -l -p ${TANG_PORT} /run/tang`,
-  );
+  await startTang(guest);
   return guest;
-}
-
-/** A failed test may leave anything behind: the next one gets a fresh guest. */
-async function runAll(runs: readonly Run[]): Promise<Run[]> {
-  const failed: Run[] = [];
-  let guest: CommandGuest | null = null;
-  try {
-    for (const run of runs) {
-      guest ??= await bootGuest();
-      await guest.exec("systemctl stop stratisd");
-      if (await runOne(guest, run)) continue;
-      failed.push(run);
-      await guest.shutdown();
-      guest = null;
-    }
-  } finally {
-    await guest?.shutdown();
-  }
-  return failed;
 }
 
 async function main(words: readonly string[]): Promise<number> {
@@ -157,7 +128,7 @@ async function main(words: readonly string[]): Promise<number> {
       (only === null || version === only) &&
       (names.length === 0 || names.some((name) => test.includes(name))),
   );
-  const failed = await runAll(runs);
+  const failed = await runInGuests(runs, bootGuest, runOne);
   console.log(`stratisd's tests/client-dbus: ${runs.length - failed.length} passed, ${failed.length} failed`);
   return failed.length === 0 && runs.length > 0 ? 0 : 1;
 }

@@ -55,6 +55,18 @@ const STRATISD: Release = {
   },
 };
 
+const BLIVET: Release = {
+  name: "blivet",
+  version: "3.14.0",
+  tag: "blivet-3.14.0",
+  owner: "storaged-project",
+  check: (folder) => {
+    requireVersion(folder, BLIVET, versionIn(folder, "blivet/__init__.py", /^__version__ = '([\d.]+)'/m));
+    if (!existsSync(join(folder, "tests/storage_tests")))
+      throw new Error(`${folder} has no tests/storage_tests: it is a package, not a checkout`);
+  },
+};
+
 const DFUZZER: Release = {
   name: "dfuzzer",
   version: "2.6",
@@ -112,4 +124,5 @@ function folderOf(release: Release): string {
 
 export const stratisCliFolder = (): string => folderOf(STRATIS_CLI);
 export const stratisdFolder = (): string => folderOf(STRATISD);
+export const blivetFolder = (): string => folderOf(BLIVET);
 export const dfuzzerFolder = (): string => folderOf(DFUZZER);

@@ -1,0 +1,56 @@
+/** Tests of other projects that run in a guest, each by itself. */
+import type { Guest } from "../vm/harness/guest";
+
+/** What guests of either kind can do. */
+export type CommandGuest = Pick<Guest, "exec" | "mustExec" | "shutdown">;
+
+/** A port of the guest's own. */
+const TANG_PORT = 8099;
+export const TANG_URL = `http://localhost:${TANG_PORT}`;
+
+/** Starts a tang server in the guest, at TANG_URL. */
+export async function startTang(guest: CommandGuest): Promise<void> {
+  await guest.mustExec(
+    `mkdir -p /run/tang && /usr/libexec/tangd-keygen /run/tang && systemd-run --quiet /usr/libexec/tangd -l -p ${TANG_PORT} /run/tang`,
+  );
+}
+
+/**
+ * Runs each, in one guest as long as all goes well: a run that failed may have left anything behind, and the next one gets
+ * a fresh guest. Returns those that failed.
+ */
+export async function runInGuests<Run, G extends CommandGuest>(
+  runs: readonly Run[],
+  boot: () => Promise<G>,
+  runOne: (guest: G, run: Run) => Promise<boolean>,
+): Promise<Run[]> {
+  const failed: Run[] = [];
+  let guest: G | null = null;
+  try {
+    for (const run of runs) {
+      guest ??= await boot();
+      if (await runOne(guest, run)) continue;
+      failed.push(run);
+      await guest.shutdown();
+      guest = null;
+    }
+  } finally {
+    await guest?.shutdown();
+  }
+  return failed;
+}
+
+const LINES_SHOWN = 40;
+
+/** Runs a test by a command whose exit status says whether it passed, and reports it. */
+export async function runTest(
+  guest: CommandGuest,
+  name: string,
+  { command, env, timeoutMs }: { command: string; env: Record<string, string>; timeoutMs: number },
+): Promise<boolean> {
+  const result = await guest.exec(`{ ${command}; } 2>&1`, { env, timeoutMs });
+  const passed = result.status === 0;
+  console.log(`${passed ? "pass" : "FAIL"}  ${name}`);
+  if (!passed) console.log(result.stdout.split("\n").slice(-LINES_SHOWN).join("\n"));
+  return passed;
+}
