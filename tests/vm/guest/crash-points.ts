@@ -46,6 +46,11 @@ export function beforeStep(name: RegExp, command: string): void {
   order(0, name.source, command);
 }
 
+/** From now on steps are counted, and the first one whose name matches fails. */
+export function failStepNamed(name: RegExp): void {
+  beforeStep(name, "exit 1");
+}
+
 /** What was done since countSteps(); ends the counting. */
 export function stepsSoFar(): string[] {
   writeFileSync(CONTROL, "");

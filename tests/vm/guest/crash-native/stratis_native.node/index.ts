@@ -6,7 +6,8 @@
  * The file named by STRATIS_CRASH_CONTROL says what to do: "N TOKEN" counts steps since the token was new, and kills
  * the process before step N (0: never; a negative N: step -N fails instead). The names of the steps that were passed are
  * in the file beside it, ".steps"; a process that kills itself makes a file ".died" before.
- * Two more lines are a regular expression and a command, which is run before the first step whose name matches.
+ * Two more lines are a regular expression and a command, which is run before the first step whose name matches; where it
+ * fails, the step does.
  */
 import { execFileSync } from "node:child_process";
 import { appendFileSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
@@ -35,6 +36,21 @@ let token = "";
 let passed = 0;
 let hasRun = false;
 
+const failureOf = (name: string): Error => {
+  const [syscall = "", ...target] = name.split(" ");
+  const members = { code: "EIO", errno: 5, syscall, target: target.join(" ") };
+  return Object.assign(new Error(`${name} failed: EIO, as it was told to`), members);
+};
+
+function succeeds(command: string): boolean {
+  try {
+    execFileSync("sh", ["-c", command]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Called before every step. */
 function step(name: string): void {
   const [order = "", pattern, command] = readFileSync(control, "utf8").split("\n");
@@ -51,16 +67,13 @@ function step(name: string): void {
     writeFileSync(`${control}.died`, "");
     process.kill(process.pid, "SIGKILL");
   }
+  let fails = passed === -Number(limit);
   if (pattern !== undefined && command !== undefined && !hasRun && new RegExp(pattern).test(name)) {
     hasRun = true;
-    execFileSync("sh", ["-c", command]);
+    fails ||= !succeeds(command);
   }
   appendFileSync(`${control}.steps`, `${name}\n`);
-  if (passed === -Number(limit)) {
-    const [syscall = "", ...target] = name.split(" ");
-    const members = { code: "EIO", errno: 5, syscall, target: target.join(" ") };
-    throw Object.assign(new Error(`${name} failed: EIO, as it was told to`), members);
-  }
+  if (fails) throw failureOf(name);
 }
 
 const build = path.resolve(__dirname, ..."../../../../../../build/Release/stratis_native.node".split("/"));
