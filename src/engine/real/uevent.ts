@@ -144,8 +144,8 @@ export class LinkNotifier {
     const filesystem = base32(names.filesystem);
     const wait = this.#expect([uuid, pool, filesystem].join(" "));
     try {
-      const names = `STRATISPOOLNAME=${pool} STRATISFSNAME=${filesystem}`;
-      await native().requestUevent(device.major, device.minor, `change ${uuid} ${names}`);
+      const variables = `STRATISPOOLNAME=${pool} STRATISFSNAME=${filesystem}`;
+      await native().requestUevent(device.major, device.minor, `change ${uuid} ${variables}`);
     } catch (error) {
       wait.cancel();
       const what = `Failed to notify udev to perform symlink operation on ${formatDeviceNumber(device)}`;
