@@ -1,9 +1,8 @@
 import { DIST_NAME } from "../tests/vm/harness/image";
-import { Guest, type DiskSpec } from "../tests/vm/harness/guest";
+import { Guest, type CommandGuest, type DiskSpec } from "../tests/vm/harness/guest";
 import { inUserMode, UserModeGuest } from "../tests/vm/harness/user-mode";
 
-export type MeasuredGuest = Pick<Guest, "exec" | "mustExec" | "shutdown"> &
-  Partial<Pick<UserModeGuest, "disks">>;
+export type MeasuredGuest = CommandGuest & Partial<Pick<UserModeGuest, "disks">>;
 
 /** A guest to measure in, with these disks. */
 export async function bootToMeasure(

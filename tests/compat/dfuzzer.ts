@@ -13,10 +13,9 @@ import { startBus } from "../dbus/support/bus";
 import { DaemonProcess } from "../dbus/support/daemon-process";
 import { populate } from "../dbus/support/populate";
 import { RawClient } from "../dbus/support/raw-client";
-import { NotRunError } from "./not-run";
+import { endWith, NotRunError } from "./not-run";
 import { cacheFolder, dfuzzerFolder } from "./sources";
 
-const NOT_RUN_STATUS = 77;
 const BUILD_TIMEOUT_MS = 300_000;
 const RUN_TIMEOUT_MS = 1_800_000;
 /** Two runs: what the first leaves is pools and filesystems that it made, and what is compiled and cached once. */
@@ -85,15 +84,4 @@ async function main(): Promise<number> {
   }
 }
 
-void main()
-  .catch((error: unknown) => {
-    if (error instanceof NotRunError) {
-      console.log(`NOT RUN: dfuzzer. ${error.message}`);
-      return NOT_RUN_STATUS;
-    }
-    console.log(error);
-    return 1;
-  })
-  .then((status) => {
-    process.exitCode = status;
-  });
+endWith("dfuzzer", main);

@@ -9,12 +9,10 @@ import { readFixture, recorded, writeFixture } from "../dbus/cli-differential/fi
 import { ours } from "../dbus/cli-differential/ours";
 import { runScene, type Result, type Scene } from "../dbus/cli-differential/scene";
 import { startBus, type PrivateBus } from "../dbus/support/bus";
-import { NotRunError } from "./not-run";
+import { endWith } from "./not-run";
 import { pythonProgram } from "./python";
 import { startReference, type Reference } from "./reference";
 import { stratisCliFolder } from "./sources";
-
-const NOT_RUN_STATUS = 77;
 
 /** Prints the lines on which the two differ. Returns how many. */
 function differences(
@@ -68,12 +66,4 @@ async function main(): Promise<number> {
   }
 }
 
-void main()
-  .catch((error: unknown) => {
-    if (!(error instanceof NotRunError)) throw error;
-    console.log(`NOT RUN: the comparison with stratis-cli. ${error.message}`);
-    return NOT_RUN_STATUS;
-  })
-  .then((status) => {
-    process.exitCode = status;
-  });
+endWith("the comparison with stratis-cli", main);

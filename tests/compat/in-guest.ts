@@ -1,8 +1,5 @@
 /** Tests of other projects that run in a guest, each by itself. */
-import type { Guest } from "../vm/harness/guest";
-
-/** What guests of either kind can do. */
-export type CommandGuest = Pick<Guest, "exec" | "mustExec" | "shutdown">;
+import type { CommandGuest } from "../vm/harness/guest";
 
 /** A port of the guest's own. */
 const TANG_PORT = 8099;
@@ -17,27 +14,29 @@ export async function startTang(guest: CommandGuest): Promise<void> {
 
 /**
  * Runs each, in one guest as long as all goes well: a run that failed may have left anything behind, and the next one gets
- * a fresh guest. Returns those that failed.
+ * a fresh guest. Says how many of `what` passed, and returns the exit status.
  */
-export async function runInGuests<Run, G extends CommandGuest>(
+export async function runInGuests<Run>(
+  what: string,
   runs: readonly Run[],
-  boot: () => Promise<G>,
-  runOne: (guest: G, run: Run) => Promise<boolean>,
-): Promise<Run[]> {
-  const failed: Run[] = [];
-  let guest: G | null = null;
+  boot: () => Promise<CommandGuest>,
+  runOne: (guest: CommandGuest, run: Run) => Promise<boolean>,
+): Promise<number> {
+  let failed = 0;
+  let guest: CommandGuest | null = null;
   try {
     for (const run of runs) {
       guest ??= await boot();
       if (await runOne(guest, run)) continue;
-      failed.push(run);
+      failed += 1;
       await guest.shutdown();
       guest = null;
     }
   } finally {
     await guest?.shutdown();
   }
-  return failed;
+  console.log(`${what}: ${runs.length - failed} passed, ${failed} failed`);
+  return failed === 0 && runs.length > 0 ? 0 : 1;
 }
 
 const LINES_SHOWN = 40;

@@ -19,8 +19,11 @@ interface Release {
   version: string;
   tag: string;
   owner: string;
-  /** Throws unless the folder is a checkout of the release, with its tests. */
-  check: (folder: string) => void;
+  /** The file that tells the version, and how: by numbers with commas or dots between them. */
+  versionFile: string;
+  versionForm: RegExp;
+  /** What only a checkout has, and no package; left out: nothing of that kind is needed. */
+  tests?: string;
 }
 
 const STRATIS_CLI: Release = {
@@ -28,19 +31,9 @@ const STRATIS_CLI: Release = {
   version: "3.9.0",
   tag: "v3.9.0",
   owner: "stratis-storage",
-  check: (folder) => {
-    const numbers = versionIn(folder, "src/stratis_cli/_version.py", /__version_info__ = \(([\d, ]+)\)/);
-    requireVersion(
-      folder,
-      STRATIS_CLI,
-      numbers
-        .split(",")
-        .map((number) => number.trim())
-        .join("."),
-    );
-    if (!existsSync(join(folder, "tests/integration")))
-      throw new Error(`${folder} has no tests/integration: it is a package, not a checkout`);
-  },
+  versionFile: "src/stratis_cli/_version.py",
+  versionForm: /__version_info__ = \(([\d, ]+)\)/,
+  tests: "tests/integration",
 };
 
 const STRATISD: Release = {
@@ -48,11 +41,9 @@ const STRATISD: Release = {
   version: "3.9.2",
   tag: "stratisd-v3.9.2",
   owner: "stratis-storage",
-  check: (folder) => {
-    requireVersion(folder, STRATISD, versionIn(folder, "Cargo.toml", /^version = "([\d.]+)"/m));
-    if (!existsSync(join(folder, "tests/client-dbus/tests/udev")))
-      throw new Error(`${folder} has no tests/client-dbus/tests/udev: it is no checkout`);
-  },
+  versionFile: "Cargo.toml",
+  versionForm: /^version = "([\d.]+)"/m,
+  tests: "tests/client-dbus/tests/udev",
 };
 
 const BLIVET: Release = {
@@ -60,11 +51,9 @@ const BLIVET: Release = {
   version: "3.14.0",
   tag: "blivet-3.14.0",
   owner: "storaged-project",
-  check: (folder) => {
-    requireVersion(folder, BLIVET, versionIn(folder, "blivet/__init__.py", /^__version__ = '([\d.]+)'/m));
-    if (!existsSync(join(folder, "tests/storage_tests")))
-      throw new Error(`${folder} has no tests/storage_tests: it is a package, not a checkout`);
-  },
+  versionFile: "blivet/__init__.py",
+  versionForm: /^__version__ = '([\d.]+)'/m,
+  tests: "tests/storage_tests",
 };
 
 const DFUZZER: Release = {
@@ -72,19 +61,24 @@ const DFUZZER: Release = {
   version: "2.6",
   tag: "v2.6",
   owner: "dbus-fuzzer",
-  check: (folder) => {
-    requireVersion(folder, DFUZZER, versionIn(folder, "meson.build", /version : '([\d.]+)'/));
-  },
+  versionFile: "meson.build",
+  versionForm: /version : '([\d.]+)'/,
 };
 
-function versionIn(folder: string, file: string, form: RegExp): string {
-  const path = join(folder, file);
+function versionIn(folder: string, { versionFile, versionForm }: Release): string {
+  const path = join(folder, versionFile);
   if (!existsSync(path)) throw new Error(`${folder} is not what it should be: it has no ${path}`);
-  return form.exec(readFileSync(path, "utf8"))?.[1] ?? "of an unknown version";
+  const found = versionForm.exec(readFileSync(path, "utf8"))?.[1];
+  return found?.replaceAll(/,\s*/g, ".") ?? "of an unknown version";
 }
 
-function requireVersion(folder: string, { name, version }: Release, found: string): void {
+/** Throws unless the folder is a checkout of the release, with its tests. */
+function requireRelease(folder: string, release: Release): void {
+  const { name, version, tests } = release;
+  const found = versionIn(folder, release);
   if (found !== version) throw new Error(`${folder} has ${name} ${found}, and ${version} is needed`);
+  if (tests !== undefined && !existsSync(join(folder, tests)))
+    throw new Error(`${folder} has no ${tests}: it is a package, not a checkout`);
 }
 
 function clone({ name, version, tag, owner }: Release, folder: string): void {
@@ -118,7 +112,7 @@ function folderOf(release: Release): string {
       ? join(cacheFolder(), `${release.name}-${release.version}`)
       : join(given, release.name);
   if (given === undefined && !existsSync(folder)) clone(release, folder);
-  release.check(folder);
+  requireRelease(folder, release);
   return folder;
 }
 

@@ -6,11 +6,10 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { isolationRefusal } from "./isolated";
 import { dealOut, pythonEnvironment, runLane, RUNNER, type Outcome, type Surroundings } from "./lanes";
-import { NotRunError } from "./not-run";
+import { endWith, NotRunError } from "./not-run";
 import { pythonProgram } from "./python";
 import { stratisCliFolder } from "./sources";
 
-const NOT_RUN_STATUS = 77;
 /** How many the release has: fewer means that they were not found, not that all is well. */
 const TESTS = 329;
 const LANES = 5;
@@ -91,12 +90,4 @@ async function main(): Promise<number> {
   return outcome.problems.length === 0 && outcome.passed.length === TESTS ? 0 : 1;
 }
 
-void main()
-  .catch((error: unknown) => {
-    if (!(error instanceof NotRunError)) throw error;
-    console.log(`NOT RUN: stratis-cli's integration tests. ${error.message}`);
-    return NOT_RUN_STATUS;
-  })
-  .then((status) => {
-    process.exitCode = status;
-  });
+endWith("stratis-cli's integration tests", main);

@@ -4,16 +4,13 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "../../src/native";
 import { stageUpstream, upstreamSources } from "../vm/harness/upstream";
+import { endWith, NotRunError } from "./not-run";
 
-const NOT_RUN_STATUS = 77;
 const CASES = join(packageRoot, "dist", "tests", "vm", "upstream-cases");
 
 function main(): number {
   const sources = upstreamSources();
-  if (sources === null) {
-    console.log("NOT RUN: the cases beside stratisd 3.9.2. STRATIS_UPSTREAM names no built sources of it");
-    return NOT_RUN_STATUS;
-  }
+  if (sources === null) throw new NotRunError("STRATIS_UPSTREAM names no built sources of it");
   stageUpstream(sources);
   const files = readdirSync(CASES)
     .filter((name) => name.endsWith(".test.js"))
@@ -26,4 +23,4 @@ function main(): number {
   return status ?? 1;
 }
 
-process.exitCode = main();
+endWith("the cases beside stratisd 3.9.2", main);

@@ -327,6 +327,9 @@ export class Guest {
   }
 }
 
+/** What guests of either kind can do. */
+export type CommandGuest = Pick<Guest, "exec" | "mustExec" | "shutdown">;
+
 /** A disk that has no file yet gets a sparse one in `work`. */
 export function withFile(disk: DiskSpec, work: string): DiskSpec & { file: string } {
   if (disk.file !== undefined) return { ...disk, file: disk.file };
