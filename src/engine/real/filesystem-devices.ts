@@ -11,6 +11,15 @@ async function giveDeviceBack(core: PoolCore, filesystem: RealFilesystem): Promi
   await core.announceLink(filesystem);
 }
 
+/** Those of them whose device is in use. All are asked at once, because who opens a device is given some time. */
+export async function filesystemsInUse(
+  core: PoolCore,
+  filesystems: readonly RealFilesystem[],
+): Promise<RealFilesystem[]> {
+  const inUse = await Promise.all(filesystems.map(({ uuid }) => core.thin.isInUse(uuid)));
+  return filesystems.filter((_, index) => inUse[index]);
+}
+
 /** Undone, those that are filesystems of the pool then have a device again. */
 export async function removeDevices(
   core: PoolCore,

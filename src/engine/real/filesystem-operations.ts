@@ -19,7 +19,7 @@ import { validateFilesystemSize, validateName } from "../validation";
 import { dataRoom, DEFAULT_FS_LIMIT } from "./backstore/allocation";
 import type { PoolCore } from "./core";
 import { RealFilesystem } from "./filesystem";
-import { removeDevices } from "./filesystem-devices";
+import { filesystemsInUse, removeDevices } from "./filesystem-devices";
 import { freeThinId } from "./thinpool/thin-devices";
 
 const log = logger("stratisd::engine::filesystem");
@@ -152,12 +152,12 @@ export async function destroyFilesystems(
   const doomed = new Set(uuids.filter((uuid) => core.filesystems.byUuid(uuid) !== undefined));
   checkDestroy(core.origins(), doomed);
   const filesystems = [...doomed].map((uuid) => requireFilesystem(core, uuid));
-  for (const filesystem of filesystems)
-    if (await core.thin.isInUse(filesystem.uuid))
-      throw new EngineError(
-        `Failed to destroy filesystem "${filesystem.name}" of pool "${core.name}": its device is in use; is it ` +
-          "mounted? Nothing was destroyed",
-      );
+  const [open] = await filesystemsInUse(core, filesystems);
+  if (open !== undefined)
+    throw new EngineError(
+      `Failed to destroy filesystem "${open.name}" of pool "${core.name}": its device is in use; is it mounted? ` +
+        "Nothing was destroyed",
+    );
   const updated = new Set<FilesystemUuid>();
   await withUndo(async (undo) => {
     await removeDevices(core, filesystems, undo);

@@ -4,7 +4,7 @@ import { logger } from "../../log";
 import { BestEffortError, ChainedError, EngineError, errorText } from "../errors";
 import { withUndo } from "../undo";
 import type { PoolCore } from "./core";
-import { removeDevices } from "./filesystem-devices";
+import { filesystemsInUse, removeDevices } from "./filesystem-devices";
 import { removeCryptDevices } from "./in-place";
 import { sideBySide } from "./side-by-side";
 
@@ -12,11 +12,10 @@ const log = logger("stratisd::engine::pool");
 
 /** Refuses to begin while a filesystem is open: nothing may be taken down before that is known of all. */
 async function requireNoneOpen(core: PoolCore): Promise<void> {
-  const filesystems = [...core.filesystems.values()];
-  const inUse = await Promise.all(filesystems.map(({ uuid }) => core.thin.isInUse(uuid)));
-  const open = filesystems.filter((_, index) => inUse[index]).map(({ name }) => `"${name}"`);
-  if (open.length > 0)
-    throw new EngineError(`Filesystem ${open.join(", ")} of pool "${core.name}" is mounted or in use`);
+  const open = await filesystemsInUse(core, [...core.filesystems.values()]);
+  if (open.length === 0) return;
+  const named = open.map(({ name }) => `"${name}"`).join(", ");
+  throw new EngineError(`Filesystem ${named} of pool "${core.name}" is mounted or in use`);
 }
 
 /** The devices of filesystems; on failure they are put back. */
