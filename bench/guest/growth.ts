@@ -2,6 +2,7 @@
 import { execFile } from "node:child_process";
 import { open, readFile } from "node:fs/promises";
 import * as path from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { Daemon } from "./daemon";
 import { DIRECT_LOG } from "../../tests/vm/guest/daemon";
@@ -11,9 +12,11 @@ import type { Writes } from "./writer";
 
 /** MiB below which the kernel raises its event, in a pool of twice that size at least. */
 const LOW_WATER_MIB = 15_360;
-/** From where the writer starts, and how much it writes: it passes the mark in the middle. */
+/** From where the writer starts, and the size at which it begins anew. */
 const ABOVE_MIB = 300;
-const WRITTEN_MIB = 700;
+const WRITTEN_MIB = 2000;
+/** How long it goes on behind the event: longer than either daemon needs, so that both are measured as long. */
+const WRITING_MILLISECONDS = 15_000;
 const EVENT_MILLISECONDS = 600_000;
 const GROWTH_MILLISECONDS = 60_000;
 const MIB = 1024 * 1024;
@@ -30,6 +33,7 @@ export interface Growth {
   lowWaterToIoctl: number | null;
   /** The longest time for which the kernel had a device suspended meanwhile; null as above. */
   suspendedToResumed: number | null;
+  /** Of a writer that goes on until the pool has grown. */
   longestWrite: number;
   middleWrite: number;
 }
@@ -80,12 +84,15 @@ export async function measureGrowth(
     String(WRITTEN_MIB),
   ]);
   await event;
+  const enough = setTimeout(WRITING_MILLISECONDS);
   const lowWaterToResumed = await seconds(async () => {
     const end = Date.now() + GROWTH_MILLISECONDS;
     while ((await thinPool()).all === all)
       if (Date.now() > end)
         throw new Error(`The pool had not grown ${GROWTH_MILLISECONDS} ms after the event`);
   });
+  await enough;
+  written.child.stdin?.end();
   const { longest, middle } = JSON.parse((await written).stdout) as Writes;
   await run("umount", [mount]);
   await daemon.destroyFilesystems(pool, [filesystem]);
