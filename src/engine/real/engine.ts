@@ -190,7 +190,7 @@ export class RealEngine implements Engine {
     validateName(name);
     const integrity = validateIntegrity(request.integrity);
     validatePaths(request.devices);
-    const requested = await examineRequested(request.devices);
+    const requested = await examineRequested(request.devices, "refused");
     const existing = this.#pools.byName(name);
     if (existing !== undefined) {
       this.#requireIdentity(existing, requested);

@@ -40,7 +40,7 @@ export async function createLegacyPool(
   const encryption = await accept(unlockMethods);
   validateName(name);
   validatePaths(paths);
-  const requested = await examineRequested(paths);
+  const requested = await examineRequested(paths, "refused");
   requireNotInOtherPools(requested, null);
   if (requested.unowned.length === 0)
     throw new EngineError("At least one blockdev is required to create a pool.");

@@ -235,7 +235,7 @@ export async function examineForTier(
   tier: BlockDevTier,
 ): Promise<RequestedDevices> {
   validatePaths(paths);
-  const requested = await examineRequested(paths);
+  const requested = await examineRequested(paths, "takenOnce");
   requireNotInOtherPools(requested, core.uuid);
   requireInTier(core, requested.owned, tier);
   return requested;

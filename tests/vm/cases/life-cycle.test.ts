@@ -25,6 +25,7 @@ import {
   managedObjects,
   mountPoint,
   mustRun,
+  poolObject,
   poolProperties,
   run,
   sha256,
@@ -38,6 +39,7 @@ import {
 } from "./support";
 
 const FS = "/dev/stratis/life/home";
+const POOL = "org.storage.stratis3.pool.r9";
 const FILESYSTEM = "org.storage.stratis3.filesystem.r9";
 
 before(async () => {
@@ -266,10 +268,14 @@ test("a stopped pool is known by its name and starts, though udev names nothing 
   assert.ok(existsSync(FS));
 });
 
-test("a third disk makes the pool larger", async () => {
+test("a third disk makes the pool larger, and is taken once however often it is named", async () => {
   const third = await disk("d2");
   await wipeDisk(third);
-  await stratis("pool", "add-data", "life", third);
+  const { path } = await poolObject("life");
+  const names = [third, third, third.replace("/dev/", "/dev/../dev/")];
+  const added = await succeeded(callStratis(path, POOL, "AddDataDevs", "as", [names]));
+  const [changed, devices] = added.result as [boolean, string[]];
+  assert.deepEqual([changed, devices.length], [true, 1]);
   assert.match(await stratis("pool", "list"), /life +36 GiB \/ /);
 });
 

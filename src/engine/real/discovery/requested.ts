@@ -44,7 +44,13 @@ export interface RequestedDevices {
   unowned: RequestedDevice[];
 }
 
-async function canonicalPaths(paths: readonly string[]): Promise<string[]> {
+/**
+ * What a device that is named twice means: in a new pool, whose devices can't be taken out again, that another one was meant;
+ * in what is added to a pool, no more than if it were named once, as with stratisd.
+ */
+export type NamedTwice = "refused" | "takenOnce";
+
+async function canonicalPaths(paths: readonly string[], namedTwice: NamedTwice): Promise<string[]> {
   const canonical = new Map<string, string>();
   for (const path of paths) {
     let real: string;
@@ -54,7 +60,7 @@ async function canonicalPaths(paths: readonly string[]): Promise<string[]> {
       throw new ChainedError(`Unable to process specified device path "${path}"`, error);
     }
     const twin = canonical.get(real);
-    if (twin !== undefined)
+    if (twin !== undefined && namedTwice === "refused")
       throw new EngineError(`Device ${real} is named twice, as "${twin}" and as "${path}"`);
     canonical.set(real, path);
   }
@@ -182,9 +188,12 @@ function requireDistinct(devices: readonly RequestedDevice[]): void {
 }
 
 /** Examines all devices; the first that is unsuitable is the error, which names it. */
-export async function examineRequested(paths: readonly string[]): Promise<RequestedDevices> {
+export async function examineRequested(
+  paths: readonly string[],
+  namedTwice: NamedTwice,
+): Promise<RequestedDevices> {
   const devices: RequestedDevice[] = [];
-  for (const path of await canonicalPaths(paths)) {
+  for (const path of await canonicalPaths(paths, namedTwice)) {
     try {
       devices.push(await examine(path));
     } catch (error) {
