@@ -1,6 +1,6 @@
 #!/bin/sh
 # All tests. Every stage runs, also after one that failed; the exit status says whether all passed.
-# Usage: run.sh [STAGE]...   stages: lint unit native asan dbus vm compat; and long, vmlong, clientdbus, blivet, upstream, dfuzzer, only when they are named
+# Usage: run.sh [STAGE]...   stages: lint unit native asan dbus vm compat; and long, vmlong, clientdbus, certify, blivet, upstream, dfuzzer, only when they are named
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -48,6 +48,7 @@ stage_vmlong() {
     STRATIS_GOLDEN=all node dist/tests/vm/run.js dist/tests/vm/host-cases/golden.test.js
 }
 stage_clientdbus() { run_compat client-dbus "stratisd's own tests"; }
+stage_certify() { run_compat certify "the certification of an installed Stratis"; }
 stage_blivet() { run_compat blivet "blivet's tests of Stratis"; }
 stage_upstream() { run_compat upstream "the cases beside stratisd 3.9.2"; }
 stage_dfuzzer() { run_compat dfuzzer "dfuzzer"; }

@@ -5,14 +5,14 @@
  *
  * They wait some seconds for what a bare machine does at once, so that a busy or emulated one can be too slow for them.
  */
-import { cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "../../src/native";
 import { Guest, type CommandGuest } from "../vm/harness/guest";
 import { inUserMode, UserModeGuest } from "../vm/harness/user-mode";
 import { runInGuests, runTest, startTang, TANG_URL } from "./in-guest";
 import { endWith } from "./not-run";
-import { pythonProgram } from "./python";
+import { copyPackages } from "./python";
 import { stratisdFolder } from "./sources";
 
 const WHAT = "stratisd's tests/client-dbus";
@@ -20,11 +20,6 @@ const TEST_MILLISECONDS = 20 * 60_000;
 const LIMIT_SECONDS = 8 * 3600;
 /** Below the project, because the guest sees that. */
 const SHARED = "build/compat/client-dbus";
-/** What the tests import and Debian has no package of: all of it is plain Python. */
-const PACKAGES = [
-  ...["dbus_client_gen", "dbus_python_client_gen", "dbus_signature_pyparsing", "into_dbus_python"],
-  ...["justbases", "justbytes", "pyparsing"],
-];
 
 const BOTH_VERSIONS = [
   "udev.test_startup.TestStarting.test_unique_instance",
@@ -76,16 +71,10 @@ interface Run {
 /** Puts the tests, and the packages that they need, where the guest can see them. */
 function prepare(): void {
   const sources = join(stratisdFolder(), "tests/client-dbus");
-  const python = pythonProgram();
-  const library = join(python, "../../lib");
-  const [version] = readdirSync(library).filter((name) => name.startsWith("python3"));
-  const packages = join(library, version ?? "python3", "site-packages");
   const shared = join(packageRoot, SHARED);
   rmSync(shared, { recursive: true, force: true });
-  mkdirSync(join(shared, "python"), { recursive: true });
   cpSync(sources, shared, { recursive: true });
-  for (const name of PACKAGES)
-    cpSync(join(packages, name), join(shared, "python", name), { recursive: true });
+  copyPackages(join(shared, "python"));
 }
 
 async function runOne(guest: CommandGuest, { test, version }: Run): Promise<boolean> {

@@ -1,7 +1,7 @@
 /** A Python that is new enough for stratis-cli, with the packages of requirements.txt. */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { packageRoot } from "../../src/native";
@@ -83,4 +83,18 @@ export function pythonProgram(): string {
   ]);
   writeFileSync(complete, "");
   return result;
+}
+
+/** What tests on a real kernel import and Debian has no package of: all of it is plain Python. */
+const PLAIN_PACKAGES = [
+  ...["dbus_client_gen", "dbus_python_client_gen", "dbus_signature_pyparsing", "into_dbus_python"],
+  ...["justbases", "justbytes", "pyparsing"],
+];
+
+/** Copies these packages into a folder, for the Python of a guest. Throws NotRunError as pythonProgram does. */
+export function copyPackages(folder: string): void {
+  const library = join(pythonProgram(), "../../lib");
+  const [version] = readdirSync(library).filter((name) => name.startsWith("python3"));
+  const packages = join(library, version ?? "python3", "site-packages");
+  for (const name of PLAIN_PACKAGES) cpSync(join(packages, name), join(folder, name), { recursive: true });
 }

@@ -56,6 +56,17 @@ const BLIVET: Release = {
   tests: "tests/storage_tests",
 };
 
+/** Of stratisd and stratis-cli as they are installed on a system. */
+const CERTIFICATION: Release = {
+  name: "testing",
+  version: "3.9.0",
+  tag: "v3.9.0",
+  owner: "stratis-storage",
+  versionFile: "setup.cfg",
+  versionForm: /^version = ([\d.]+)/m,
+  tests: "testlib",
+};
+
 const DFUZZER: Release = {
   name: "dfuzzer",
   version: "2.6",
@@ -119,4 +130,5 @@ function folderOf(release: Release): string {
 export const stratisCliFolder = (): string => folderOf(STRATIS_CLI);
 export const stratisdFolder = (): string => folderOf(STRATISD);
 export const blivetFolder = (): string => folderOf(BLIVET);
+export const certificationFolder = (): string => folderOf(CERTIFICATION);
 export const dfuzzerFolder = (): string => folderOf(DFUZZER);

@@ -72,7 +72,7 @@ async function allFiles(): Promise<string[]> {
     .sort();
 }
 
-before(bootMachine);
+before(() => bootMachine());
 after(endMachine);
 
 step("the package installs on a fresh system, and the daemon runs", async () => {
