@@ -134,6 +134,12 @@ type FilesystemFigures = Pick<
   | "snapshotMiB"
 >;
 
+/** They follow one another, but the first one does not meet what udev still has to do for others. */
+async function settledMedianOf(work: (index: number) => Promise<unknown>): Promise<number> {
+  await udevSettled();
+  return medianOf(RUNS, work);
+}
+
 async function measureFilesystems(daemon: Daemon, pool: string): Promise<FilesystemFigures> {
   const made: string[] = [];
   const filesystemMiB = await spaceOf(async () => made.push(await daemon.createFilesystem(pool, "space")));
@@ -141,21 +147,20 @@ async function measureFilesystems(daemon: Daemon, pool: string): Promise<Filesys
   const snapshotMiB = await spaceOf(async () =>
     made.push(await daemon.snapshot(pool, origin, "space-snapshot")),
   );
-  const createFilesystem = await medianOf(RUNS, async (index) =>
+  const createFilesystem = await settledMedianOf(async (index) =>
     made.push(await daemon.createFilesystem(pool, `fs${index}`)),
   );
-  const snapshotUnmounted = await medianOf(RUNS, async (index) =>
+  const snapshotUnmounted = await settledMedianOf(async (index) =>
     made.push(await daemon.snapshot(pool, origin, `unmounted${index}`)),
   );
   await run("mount", ["/dev/stratis/bench/space", MOUNT]);
-  const snapshotMounted = await medianOf(RUNS, async (index) =>
+  const snapshotMounted = await settledMedianOf(async (index) =>
     made.push(await daemon.snapshot(pool, origin, `mounted${index}`)),
   );
   await run("umount", [MOUNT]);
-  const rename = await medianOf(RUNS, (index) => daemon.rename(origin, `renamed${index}`));
-  await udevSettled();
-  const renameToSame = await medianOf(RUNS, () => daemon.rename(origin, `renamed${RUNS - 1}`));
-  const destroyFilesystem = await medianOf(RUNS, async () => {
+  const rename = await settledMedianOf((index) => daemon.rename(origin, `renamed${index}`));
+  const renameToSame = await settledMedianOf(() => daemon.rename(origin, `renamed${RUNS - 1}`));
+  const destroyFilesystem = await settledMedianOf(async () => {
     const last = made.pop();
     if (last !== undefined) await daemon.destroyFilesystems(pool, [last]);
   });
@@ -170,7 +175,7 @@ async function measureFilesystems(daemon: Daemon, pool: string): Promise<Filesys
 async function measureMany(daemon: Daemon, pool: string): Promise<ManyFigures> {
   for (let index = 0; index < MANY; index++) await daemon.createFilesystem(pool, `many${index}`);
   const residentWith24MB = await restingMB();
-  const managedObjectsWith24 = await medianOf(RUNS, () => daemon.managedObjects());
+  const managedObjectsWith24 = await settledMedianOf(() => daemon.managedObjects());
   const restarts = await measureRestart(daemon, MANY_RUNS, MANY);
   const [stops, starts]: [number[], number[]] = [[], []];
   for (let run = 0; run < MANY_RUNS; run++) {
