@@ -31,8 +31,16 @@ export function startLines(onClosed: () => void): LineLog {
     transports: [new winston.transports.Stream({ stream, eol: "\n" })],
   });
   stream.on("error", onClosed);
+  let waiting: { time: Date; level: LogLevel; target: string; message: string }[] = [];
+  const passOn = (): void => {
+    const lines = waiting;
+    waiting = [];
+    for (const { time, level, target, message } of lines)
+      log.log(level, formatLine(time, level, target, message, colored));
+  };
   const flush = (): Promise<void> =>
     new Promise((resolve) => {
+      passOn();
       const timer = setTimeout(resolve, FLUSH_MILLISECONDS);
       log.once("finish", () => {
         stream.end(() => {
@@ -42,8 +50,10 @@ export function startLines(onClosed: () => void): LineLog {
       });
       log.end();
     });
+  // Behind what is being done: winston takes 0.1 ms for a line, and who waits for an answer does not wait for lines.
   const write = (level: LogLevel, target: string, message: string): void => {
-    log.log(level, formatLine(new Date(), level, target, message, colored));
+    waiting.push({ time: new Date(), level, target, message });
+    if (waiting.length === 1) setImmediate(passOn);
   };
   return { write, flush };
 }

@@ -99,8 +99,7 @@ export async function runDaemon(
   manager.stopping();
   if (ending.by === "signal") {
     log.info(`Caught ${ending.signal}; exiting...`);
-    await daemon.stop();
-    return 0;
+    return (await daemon.stop()) ? 0 : 1;
   }
   const text = errorText(ending.error);
   log.error(`The ${ending.task} task exited with an error: ${text}; shutting down ${program.name}...`);
@@ -155,20 +154,30 @@ class Daemon {
     this.#sources.push(watchClock(target));
   }
 
-  async stop(): Promise<void> {
+  /**
+   * False when it gave up: running operations may wait for a device or a child process that hangs, and an exit must not
+   * wait for ever.
+   */
+  async stop(): Promise<boolean> {
     for (const source of this.#sources) source.stop();
     this.#alerts.stop();
-    // Running operations may wait for a device or a child process that hangs; an exit must not wait for ever.
-    const timer = setTimeout(() => {
-      log.error("Operations are still running; exiting without waiting for them any longer");
-      process.exit(1);
-    }, SHUTDOWN_MILLISECONDS);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<boolean>((resolve) => {
+      timer = setTimeout(resolve, SHUTDOWN_MILLISECONDS, false);
+    });
+    const inTime = await Promise.race([this.#leave(), late]);
+    clearTimeout(timer);
+    if (!inTime) log.error("Operations are still running; exiting without waiting for them any longer");
+    return inTime;
+  }
+
+  async #leave(): Promise<true> {
     try {
       await this.engine.shutdown();
       await this.#ipc?.close();
     } catch (error) {
       log.warn(`The orderly exit was not complete: ${errorText(error)}`);
     }
-    clearTimeout(timer);
+    return true;
   }
 }
