@@ -1,7 +1,8 @@
 /**
  * The tests by which upstream certifies stratisd and stratis-cli as installed on a system (stratis-storage/testing),
- * unmodified: on a user's machine, against our package, with all of their checks after each test. Exit status as of
- * suite.ts. Words: names of tests to run instead of all.
+ * unmodified: on a user's machine, against our package, with all of their checks after each test. Those of the command
+ * line are for ours, and for stratis-cli itself as a client of our daemon. Exit status as of suite.ts. Words: names of
+ * tests to run instead of all, or what they are for: stratisd, stratis, stratis-cli.
  */
 import { cpSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -11,21 +12,36 @@ import { bootMachine, DEVICE, installPackage, machine, POOLS, settled } from "..
 import { runInGuests, runTest } from "./in-guest";
 import { endWith } from "./not-run";
 import { copyPackages } from "./python";
-import { certificationFolder } from "./sources";
+import { certificationFolder, stratisCliFolder } from "./sources";
 
 const WHAT = "the certification of an installed Stratis";
 const TEST_MILLISECONDS = 10 * 60_000;
 const LIMIT_SECONDS = 6 * 3600;
 /** Below the project, because the guest sees that. */
 const SHARED = "build/compat/certify";
-const PROGRAMS = ["stratisd_cert.py", "stratis_cli_cert.py"];
+const FOLDER = `/project/${SHARED}`;
+interface Program {
+  /** What it certifies. */
+  subject: string;
+  file: string;
+  env: Record<string, string>;
+}
+const PROGRAMS: readonly Program[] = [
+  { subject: "stratisd", file: "stratisd_cert.py", env: {} },
+  { subject: "stratis", file: "stratis_cli_cert.py", env: {} },
+  {
+    subject: "stratis-cli",
+    file: "stratis_cli_cert.py",
+    env: { STRATIS_CLI: `${FOLDER}/stratis-cli/bin/stratis` },
+  },
+];
 const CHECKS = [
   ...["monitor-dbus", "verify-sysfs", "verify-private-symlinks"],
   ...["verify-filesystem-symlinks", "verify-pool-metadata"],
 ];
 
 interface Run {
-  program: string;
+  program: Program;
   test: string;
 }
 
@@ -33,11 +49,13 @@ interface Run {
 function prepare(): Run[] {
   const shared = join(packageRoot, SHARED);
   rmSync(shared, { recursive: true, force: true });
-  for (const part of ["scripts", "testlib", ...PROGRAMS])
+  for (const part of ["scripts", "testlib", ...PROGRAMS.map(({ file }) => file)])
     cpSync(join(certificationFolder(), part), join(shared, part), { recursive: true });
+  for (const part of ["bin", "src"])
+    cpSync(join(stratisCliFolder(), part), join(shared, "stratis-cli", part), { recursive: true });
   copyPackages(join(shared, "python"));
   return PROGRAMS.flatMap((program) =>
-    testsIn(readFileSync(join(shared, program), "utf8")).map((test) => ({ program, test })),
+    testsIn(readFileSync(join(shared, program.file), "utf8")).map((test) => ({ program, test })),
   );
 }
 
@@ -61,27 +79,28 @@ async function bootGuest(): Promise<CommandGuest> {
 }
 
 function runOne(guest: CommandGuest, { program, test }: Run): Promise<boolean> {
-  const folder = `/project/${SHARED}`;
   const env = {
     HOME: "/root",
     PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
     PYTHONDONTWRITEBYTECODE: "1",
-    PYTHONPATH: `${folder}/python`,
+    PYTHONPATH: `${FOLDER}/python:${FOLDER}/stratis-cli/src`,
+    ...program.env,
   };
   const disks = POOLS.map((serial) => `--disk=$(readlink -f ${DEVICE}-${serial})`).join(" ");
   const checks = CHECKS.map((check) => `--post-test-check=${check}`).join(" ");
   const said = "/tmp/certify";
   // unittest takes a test that is left out as passed.
   const command =
-    `cd ${folder} && python3 ${program} ${disks} ${checks} -v ${test} > ${said} 2>&1; status=$?; ` +
+    `cd ${FOLDER} && python3 ${program.file} ${disks} ${checks} -v ${test} > ${said} 2>&1; status=$?; ` +
     `cat ${said}; [ $status = 0 ] && ! grep -q skipped ${said}`;
-  return runTest(guest, `${program}  ${test}`, { command, env, timeoutMs: TEST_MILLISECONDS });
+  return runTest(guest, `${program.subject}  ${test}`, { command, env, timeoutMs: TEST_MILLISECONDS });
 }
 
 function main(words: readonly string[]): Promise<number> {
   const all = prepare();
   const runs = all.filter(
-    ({ program, test }) => words.length === 0 || words.some((name) => `${program} ${test}`.includes(name)),
+    ({ program, test }) =>
+      words.length === 0 || words.some((word) => word === program.subject || test.includes(word)),
   );
   return runInGuests(WHAT, runs, bootGuest, runOne);
 }

@@ -88,7 +88,7 @@ export function pythonProgram(): string {
 /** What tests on a real kernel import and Debian has no package of: all of it is plain Python. */
 const PLAIN_PACKAGES = [
   ...["dbus_client_gen", "dbus_python_client_gen", "dbus_signature_pyparsing", "into_dbus_python"],
-  ...["justbases", "justbytes", "pyparsing"],
+  ...["justbases", "justbytes", "pyparsing", "dateutil", "wcwidth"],
 ];
 
 /** Copies these packages into a folder, for the Python of a guest. Throws NotRunError as pythonProgram does. */
