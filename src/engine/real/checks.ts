@@ -1,6 +1,6 @@
 /**
- * Background checks of a pool, on device-mapper events and every ten seconds: growth of the thin pool and of mounted
- * filesystems, and what changed of what clients can see (engine.md §23.4).
+ * Background checks, on device-mapper events and every ten seconds: growth of thin pools and of mounted filesystems
+ * (engine.md §23.4).
  */
 import * as names from "../../dm/names";
 import { formatDeviceNumber } from "../../dm/device-number";
@@ -10,9 +10,8 @@ import type { FilesystemRecord } from "../../disk/filesystem-record";
 import { native } from "../../native";
 import { logger } from "../../log";
 import { minSectors, sectors, type Sectors } from "../../units";
-import type { EngineChange, FilesystemProperty, PoolProperty } from "../engine";
+import type { EngineChange, FilesystemProperty } from "../engine";
 import { errorText, RollbackError, UndoFailedError } from "../errors";
-import { allocatedSize } from "./backstore/allocation";
 import { growFilesystem } from "./commands";
 import type { PoolCore } from "./core";
 import type { RealFilesystem } from "./filesystem";
@@ -23,20 +22,6 @@ import { wasTakenBack } from "./taken-back";
 import { inErrorMode, planDataExtension, planMetaExtension, type Plan } from "./thinpool/extension";
 
 const log = logger("stratisd::engine::check");
-
-/** What a pool shows that background checks may change. */
-function visible(
-  core: PoolCore,
-): Record<"allocatedSize" | "totalPhysicalUsed" | "noAllocSpace" | "availableActions", unknown> {
-  return {
-    availableActions: core.availability,
-    allocatedSize: allocatedSize(core.record, core.headers),
-    totalPhysicalUsed: core.thinPoolUsed(),
-    noAllocSpace: inErrorMode(core.record),
-  };
-}
-
-const CHECKED: PoolProperty[] = ["availableActions", "allocatedSize", "totalPhysicalUsed", "noAllocSpace"];
 
 type Grow = Extract<Plan, { kind: "grow" }>;
 
@@ -112,19 +97,14 @@ async function tryToRecord(core: PoolCore): Promise<void> {
   }
 }
 
-export async function checkPool(core: PoolCore): Promise<EngineChange[]> {
-  const before = visible(core);
+/** Learns the thin pool's state, and grows it as far as it needs and can. */
+export async function checkPool(core: PoolCore): Promise<void> {
   if (core.unrecordable) await tryToRecord(core);
   await core.refreshStatus({ atOnce: true });
   const { record } = core;
   await extendThinPool(core);
   // A pool that got another table has just written its metadata, and its writers have waited for that once.
   await core.refreshStatus({ atOnce: core.record !== record });
-  const after = visible(core);
-  const properties = CHECKED.filter(
-    (property) => before[property as keyof typeof before] !== after[property as keyof typeof after],
-  );
-  return properties.length === 0 ? [] : [{ change: "pool", uuid: core.uuid, properties }];
 }
 
 /** How much a mounted filesystem should grow: at half full it doubles, within its limit and the pool's room. */
@@ -235,6 +215,7 @@ async function checkFilesystem(
   return { properties, taken };
 }
 
+/** Grows mounted filesystems that need it. Returns what clients see changed of them. */
 export async function checkFilesystems(core: PoolCore): Promise<EngineChange[]> {
   const changes: EngineChange[] = [];
   if (core.filesystems.size === 0) return changes;

@@ -3,10 +3,9 @@ import { SIGBLOCK_FLAG } from "../../disk/static-header";
 import { logger } from "../../log";
 import type { DevUuid } from "../../uuid";
 import type { GrowAction, SetCreateAction } from "../actions";
-import type { PoolProperty } from "../engine";
 import { EngineError } from "../errors";
 import { withUndo, type UndoStack } from "../undo";
-import { allocatedSize, newDeviceRecord, totalSize, withGrownReservation } from "./backstore/allocation";
+import { newDeviceRecord, withGrownReservation } from "./backstore/allocation";
 import type { RealBlockDev } from "./blockdev";
 import { extendThinPool } from "./checks";
 import type { PoolCore } from "./core";
@@ -15,19 +14,6 @@ import { addMembers, claimDevices, confirmAdded, examineForTier, requireSectorSi
 import { inErrorMode, withErrorMode } from "./thinpool/extension";
 
 const log = logger("stratisd::engine::devices");
-
-/** What clients see of a pool's space. */
-interface SpaceSeen {
-  total: bigint;
-  allocated: bigint;
-  full: boolean;
-}
-
-const spaceOf = (core: PoolCore): SpaceSeen => ({
-  total: totalSize(core.record, core.headers),
-  allocated: allocatedSize(core.record, core.headers),
-  full: inErrorMode(core.record),
-});
 
 /** Whether writers wait for space, have failed for want of it, or may soon: more than half of the thin pool is in use. */
 function isShortOfData({ status }: PoolCore): boolean {
@@ -38,9 +24,9 @@ function isShortOfData({ status }: PoolCore): boolean {
 /**
  * A pool that has got space: one that fails when it is full waits for space again, and one that is short of it is
  * extended at once. Any other is by the next check, as by stratisd: until then the space can become thin metadata,
- * which a higher limit of filesystems needs. Returns what clients see changed.
+ * which a higher limit of filesystems needs.
  */
-async function useNewSpace(core: PoolCore, before: SpaceSeen): Promise<PoolProperty[]> {
+async function useNewSpace(core: PoolCore): Promise<void> {
   core.outOfMetadataSpace = false;
   if (inErrorMode(core.record))
     await core.reshape(withErrorMode(core.record, false), "waits for space again when it is full");
@@ -49,28 +35,19 @@ async function useNewSpace(core: PoolCore, before: SpaceSeen): Promise<PoolPrope
     await extendThinPool(core);
     await core.refreshStatus();
   }
-  const after = spaceOf(core);
-  const changed: PoolProperty[] = after.total === before.total ? [] : ["totalPhysicalSize"];
-  // Metadata of the devices counts in both; their allocations may have grown too.
-  changed.push("allocatedSize", "totalPhysicalUsed");
-  if (after.full !== before.full) changed.push("noAllocSpace");
-  return changed;
 }
 
 /** Adds data devices. Nothing of device-mapper changes, unless the pool is short of space. */
-export async function addDataDevices(
-  core: PoolCore,
-  paths: string[],
-): Promise<SetCreateAction<DevUuid> & { changed: PoolProperty[] }> {
+export async function addDataDevices(core: PoolCore, paths: string[]): Promise<SetCreateAction<DevUuid>> {
   const requested = await examineForTier(core, paths, "data");
-  if (requested.unowned.length === 0) return { created: [], changed: [] };
+  if (requested.unowned.length === 0) return { created: [] };
   requireUniformSectorSizes(requested.unowned);
   requireSectorSizesOf(core, "data", requested.unowned);
   return await claimDevices(requested.unowned, async () => {
-    const before = spaceOf(core);
     const added = await withUndo((undo) => initializeAndRecord(core, requested.unowned, undo));
     log.info(`Pool "${core.name}" got ${added.map((device) => device.physicalPath).join(", ")}`);
-    return { created: added.map((device) => device.uuid), changed: await useNewSpace(core, before) };
+    await useNewSpace(core);
+    return { created: added.map((device) => device.uuid) };
   });
 }
 
@@ -104,10 +81,7 @@ async function initializeAndRecord(
  * Makes the space that a data device has got behind its recorded end part of the pool. The header is written first,
  * with a mark that the pool's record still has to follow; an interruption in between is made up for at set-up.
  */
-export async function growDevice(
-  core: PoolCore,
-  uuid: DevUuid,
-): Promise<{ action: GrowAction; changed: PoolProperty[] }> {
+export async function growDevice(core: PoolCore, uuid: DevUuid): Promise<GrowAction> {
   const device = core.devices.get(uuid);
   if (device?.tier !== "data")
     throw new EngineError(`No data device with UUID ${uuid} in pool "${core.name}"`);
@@ -117,8 +91,7 @@ export async function growDevice(
     throw new EngineError(
       `${device.physicalPath} appears to have shrunk: it has ${size} sectors, ${recorded} are recorded`,
     );
-  if (size === recorded) return { action: "identity", changed: [] };
-  const before = spaceOf(core);
+  if (size === recorded) return "identity";
   await withUndo(async (undo) => {
     const { crypt } = device;
     if (crypt !== null) {
@@ -135,7 +108,8 @@ export async function growDevice(
   await confirmAdded(core.name, [device]);
   device.newSize = null;
   log.info(`${device.physicalPath} of pool "${core.name}" grew from ${recorded} to ${size} sectors`);
-  return { action: "grown", changed: await useNewSpace(core, before) };
+  await useNewSpace(core);
+  return "grown";
 }
 
 /** The second half of a device's growth, after an interruption: V2 reserves more at its end. */

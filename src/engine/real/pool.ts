@@ -58,7 +58,10 @@ import { encryptedLayer } from "./in-place";
 import { InPlaceOperations } from "./in-place-operations";
 import { legacyBindings } from "./legacy-crypt-operations";
 import { inErrorMode, planMetaExtension } from "./thinpool/extension";
+import { ToldSpace } from "./told-space";
 
+/** Told with the call. What devices take of their own space is told by the next check, with what the pool makes of the rest. */
+const CHANGED_BY_DEVICES = ["totalPhysicalSize", "noAllocSpace"] as const;
 const UNLOCK_METHODS = "A change of unlock methods";
 const BINDINGS: Readonly<Record<MetadataVersion, BindingOperations>> = { 1: legacyBindings, 2: slotBindings };
 
@@ -80,8 +83,10 @@ export class RealPool implements Pool {
   #gone: string | null = null;
   #checkWaits = false;
   readonly #inPlace: InPlaceOperations;
+  readonly #space: ToldSpace;
 
   constructor(readonly core: PoolCore) {
+    this.#space = new ToldSpace(this);
     this.#inPlace = new InPlaceOperations(core, {
       exclusive: (work) => this.exclusive(work),
       change: (work) => this.#change(work),
@@ -248,7 +253,10 @@ export class RealPool implements Pool {
   }
 
   addDataDevs(paths: string[]): Promise<SetCreateAction<DevUuid> & { changed: PoolProperty[] }> {
-    return this.#changeDevices("Adding devices", () => addDataDevices(this.core, paths));
+    return this.#changeDevices("Adding devices", async () => {
+      const { created } = await addDataDevices(this.core, paths);
+      return { created, changed: this.#space.take(CHANGED_BY_DEVICES) };
+    });
   }
   addCacheDevs(paths: string[]): Promise<SetCreateAction<DevUuid>> {
     return this.#changeBelow("Adding to the cache", () => addCacheDevices(this.core, paths));
@@ -261,7 +269,10 @@ export class RealPool implements Pool {
     });
   }
   growPhysical(device: DevUuid): Promise<{ action: GrowAction; changed: PoolProperty[] }> {
-    return this.#changeDevices("Growing a device", () => growDevice(this.core, device));
+    return this.#changeDevices("Growing a device", async () => {
+      const action = await growDevice(this.core, device);
+      return { action, changed: this.#space.take(CHANGED_BY_DEVICES) };
+    });
   }
   setBlockDevUserInfo(device: DevUuid, info: string | null): Promise<RenameAction<DevUuid>> {
     return this.#change(async () => {
@@ -415,8 +426,12 @@ export class RealPool implements Pool {
       const told = this.#inPlace.takeChanges();
       if (isAtLeast(this.core.restriction, "no_pool_changes")) return told;
       if (this.core.inPlace !== null) told.push({ change: "pool", uuid: this.uuid, properties: ["inPlace"] });
-      told.push(...(await checkPool(this.core)));
-      const { availability } = this.core;
+      let { availability } = this.core;
+      await checkPool(this.core);
+      const changed = this.#space.take();
+      if (this.core.availability !== availability) changed.unshift("availableActions");
+      if (changed.length > 0) told.push({ change: "pool", uuid: this.uuid, properties: changed });
+      ({ availability } = this.core);
       told.push(...(await checkFilesystems(this.core)));
       if (this.core.availability !== availability)
         told.push({ change: "pool", uuid: this.uuid, properties: ["availableActions"] });
