@@ -23,13 +23,11 @@ export class Announcer {
     this.#send = send;
   }
 
-  /** One InterfacesAdded per object with all its revisions. */
+  /** One InterfacesAdded for each revision of each object, as stratisd has it: one for all of them is a long one. */
   added(entries: readonly ManagedEntry[]): void {
     for (const entry of entries)
-      this.#objectManagerSignal("InterfacesAdded", "oa{sa{sv}}", [
-        entry.path,
-        marshalObject(this.#context, entry),
-      ]);
+      for (const [name, properties] of marshalObject(this.#context, entry).interfaces)
+        this.#objectManagerSignal("InterfacesAdded", "oa{sa{sv}}", [entry.path, { [name]: properties }]);
   }
 
   /** One InterfacesRemoved per object with all its revisions. */

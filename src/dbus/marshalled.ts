@@ -48,16 +48,23 @@ export function marshalInterface(
 /** An object's bytes, and copies of the values that they were made of, one for each row of its kind. */
 interface Kept {
   readonly values: readonly unknown[];
-  readonly elements: MarshalledElements;
+  readonly marshalled: MarshalledObject;
 }
 const kept = new WeakMap<Entry, Kept>();
 
-/** All obtainable properties of all interfaces of an object, as a{sa{sv}}. */
-export function marshalObject(context: Values, entry: Entry): MarshalledElements {
+/** All obtainable properties of all interfaces of an object. */
+export interface MarshalledObject {
+  /** As a{sv} by the interface's name, revisions ascending. */
+  readonly interfaces: ReadonlyMap<string, MarshalledElements>;
+  /** As a{sa{sv}}. */
+  readonly together: MarshalledElements;
+}
+
+export function marshalObject(context: Values, entry: Entry): MarshalledObject {
   const layout = layoutOf(entry);
   const values = readRows(context, entry, layout.rows);
   const known = kept.get(entry);
-  if (known !== undefined && isSame(values, known.values)) return known.elements;
+  if (known !== undefined && isSame(values, known.values)) return known.marshalled;
   const properties = marshalRows(context, entry, layout.rows, values);
   const groups = layout.groups.map((members) =>
     joinElements(
@@ -65,14 +72,14 @@ export function marshalObject(context: Values, entry: Entry): MarshalledElements
       members.flatMap((index) => properties[index] ?? []),
     ),
   );
-  const elements = marshalElements(
-    INTERFACES,
-    Object.fromEntries(layout.interfaces.map(({ name, group }) => [name, groups[group]])),
+  const interfaces = new Map(
+    layout.interfaces.map(({ name, group }) => [name, groups[group] ?? joinElements(PROPERTIES, [])]),
   );
+  const marshalled = { interfaces, together: marshalElements(INTERFACES, Object.fromEntries(interfaces)) };
   // What could not be marshalled is complained about again each time.
   const isComplete = properties.every((found, index) => found !== null || values[index] === UNOBTAINABLE);
-  if (isComplete) kept.set(entry, { values: copied(values) as unknown[], elements });
-  return elements;
+  if (isComplete) kept.set(entry, { values: copied(values) as unknown[], marshalled });
+  return marshalled;
 }
 
 /** What the interfaces of an object are put together from. Objects of one kind have the same. */

@@ -79,7 +79,9 @@ export async function callStandard(
 
 /** One consistent picture: nothing else runs while it is put together. */
 const managedObjects = (service: ServiceContext): Record<string, MarshalledElements> =>
-  Object.fromEntries(service.tree.managed().map((entry) => [entry.path, marshalObject(service, entry)]));
+  Object.fromEntries(
+    service.tree.managed().map((entry) => [entry.path, marshalObject(service, entry).together]),
+  );
 
 /** null for a standard interface, which has no properties. Throws DbusError for one that the object lacks. */
 function propertyInterface(entry: Entry | undefined, path: string, name: string): DerivedInterface | null {

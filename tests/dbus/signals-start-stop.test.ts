@@ -45,9 +45,9 @@ test("StopPool, StartPool, DestroyPool", async () => {
   ]);
   const started = await traced("StartPool", manager(2, "s(bs)", simpleUuid(uuid).toUpperCase(), [false, ""]));
   assert.deepEqual(started.trace, [
-    added(3, "pool"),
-    added(4, "filesystem"),
-    added(5, "blockdev"),
+    ...added(3, "pool"),
+    ...added(4, "filesystem"),
+    ...added(5, "blockdev"),
     ...changedOn(BASE_PATH, "Manager", 2, 9, "StoppedPools"),
     "reply",
   ]);
@@ -115,7 +115,8 @@ test("StartPool: words of the old revisions, slots of the new ones, descriptors 
   const unwanted = await indices([true, [true, 0]], [false, 4294967295]);
   assert.deepEqual(unwanted.body.slice(1), [0, "Ok"]);
   const trace = world.client.take().map(summary);
-  assert.deepEqual(trace.slice(2), [
+  const changes = trace.filter((line) => !line.startsWith("added "));
+  assert.deepEqual(changes, [
     ...changedOn(BASE_PATH, "Manager", 0, 1, "LockedPools"),
     ...changedOn(BASE_PATH, "Manager", 2, 9, "StoppedPools"),
     "reply",
@@ -134,8 +135,8 @@ test("UnlockPool starts a pool, registers it and says so", async () => {
   const started = await unlock("any");
   assert.deepEqual(started.body, [[true, []], 0, "Ok"]);
   assert.deepEqual(started.trace, [
-    added(2, "pool"),
-    added(3, "blockdev"),
+    ...added(2, "pool"),
+    ...added(3, "blockdev"),
     ...changedOn(BASE_PATH, "Manager", 2, 9, "StoppedPools"),
     "reply",
   ]);

@@ -25,7 +25,12 @@ useWorlds();
 
 test("CreatePool: pool, then devices, then the reply; again: identity", async () => {
   const first = await createPool("p", ["/dev/a", "/dev/b"]);
-  assert.deepEqual(first.trace, [added(0, "pool"), added(1, "blockdev"), added(2, "blockdev"), "reply"]);
+  assert.deepEqual(first.trace, [
+    ...added(0, "pool"),
+    ...added(1, "blockdev"),
+    ...added(2, "blockdev"),
+    "reply",
+  ]);
   assert.deepEqual(first.body, [[true, [at(0), [at(1), at(2)]]], 0, "Ok"]);
   const again = await createPool("p", ["/dev/b", "/dev/a"]);
   assert.deepEqual(again.trace, ["reply"]);
@@ -79,11 +84,11 @@ test("CreatePool refuses arguments that it cannot make sense of", async () => {
 test("filesystems come, are renamed, become origins, and go", async () => {
   await createPool("p", ["/dev/a"]);
   const created = await createFilesystem(0, "a");
-  assert.deepEqual(created.trace, [added(2, "filesystem"), "reply"]);
+  assert.deepEqual(created.trace, [...added(2, "filesystem"), "reply"]);
   assert.deepEqual(created.body, [[true, [[at(2), "a"]]], 0, "Ok"]);
   assert.deepEqual((await createFilesystem(0, "a")).body, [[false, []], 0, "Ok"]);
   const snapshot = await traced("SnapshotFilesystem", on("pool", 0, 9, "os", at(2), "s"));
-  assert.deepEqual(snapshot.trace, [added(3, "filesystem"), "reply"]);
+  assert.deepEqual(snapshot.trace, [...added(3, "filesystem"), "reply"]);
   assert.deepEqual(snapshot.body, [[true, at(3)], 0, "Ok"]);
   assert.deepEqual((await traced("SnapshotFilesystem", on("pool", 0, 9, "os", at(2), "s"))).body, [
     [false, "/"],
@@ -120,7 +125,7 @@ test("filesystems come, are renamed, become origins, and go", async () => {
     "Ok",
   ]);
   // Numbers are never used again.
-  assert.deepEqual((await createFilesystem(0, "new")).trace, [added(4, "filesystem"), "reply"]);
+  assert.deepEqual((await createFilesystem(0, "new")).trace, [...added(4, "filesystem"), "reply"]);
 });
 
 test("CreateFilesystems refuses two at a time, and sizes that are no numbers", async () => {
@@ -143,7 +148,7 @@ test("CreateFilesystems refuses two at a time, and sizes that are no numbers", a
   );
   assert.deepEqual((await specs(["a", [true, "+536870912"], none])).body[1], 0);
   const old = await traced("CreateFilesystems", on("pool", 0, 0, "a(s(bs))", [["old", [true, "536870912"]]]));
-  assert.deepEqual(old.trace, [added(3, "filesystem"), "reply"]);
+  assert.deepEqual(old.trace, [...added(3, "filesystem"), "reply"]);
 });
 
 test("devices, cache, growth", async () => {
@@ -152,7 +157,7 @@ test("devices, cache, growth", async () => {
   assert.deepEqual(data.trace, [
     ...changedOn(at(0), "pool", 0, 9, "TotalPhysicalSize"),
     ...changedOn(at(0), "pool", 1, 9, "NoAllocSpace"),
-    added(2, "blockdev"),
+    ...added(2, "blockdev"),
     "reply",
   ]);
   assert.deepEqual(data.body, [[true, [at(2)]], 0, "Ok"]);
@@ -161,12 +166,12 @@ test("devices, cache, growth", async () => {
   const cache = await traced("InitCache", on("pool", 0, 9, "as", ["/dev/c"]));
   assert.deepEqual(cache.trace, [
     ...changedOn(at(0), "pool", 0, 9, "HasCache"),
-    added(3, "blockdev"),
+    ...added(3, "blockdev"),
     "reply",
   ]);
   assert.equal(await world.client.get(at(3), `${BUS_NAME}.blockdev.r0`, "Tier"), 1);
   const more = await traced("AddCacheDevs", on("pool", 0, 9, "as", ["/dev/d"]));
-  assert.deepEqual(more.trace, [added(4, "blockdev"), "reply"]);
+  assert.deepEqual(more.trace, [...added(4, "blockdev"), "reply"]);
   const device = world.engine.pools()[0]?.blockDevs()[0];
   assert.ok(device);
   const grow = () => traced("GrowPhysicalDevice", on("pool", 0, 3, "s", simpleUuid(device.uuid)));
@@ -325,8 +330,8 @@ test("changes in the background become objects and signals", async () => {
     ...changedOn(at(1), "blockdev", 3, 9, "NewPhysicalSize"),
     ...changedOn(BASE_PATH, "Manager", 2, 9, "StoppedPools"),
     ...changedOn(BASE_PATH, "Manager", 0, 1, "LockedPools"),
-    added(3, "pool"),
-    added(4, "blockdev"),
+    ...added(3, "pool"),
+    ...added(4, "blockdev"),
     removed(2, "filesystem"),
     removed(1, "blockdev"),
     removed(0, "pool"),
@@ -354,8 +359,8 @@ test("RefreshState: objects follow what was found, whether or not it was told", 
     ...changedOn(BASE_PATH, "Manager", 0, 1, "LockedPools"),
     removed(1, "blockdev"),
     removed(0, "pool"),
-    added(2, "pool"),
-    added(3, "blockdev"),
+    ...added(2, "pool"),
+    ...added(3, "blockdev"),
     "reply",
   ]);
 });

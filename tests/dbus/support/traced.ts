@@ -5,7 +5,11 @@ import { plain, type CallOptions } from "./client";
 import { allRevisions, startWorld, summary, type World } from "./world";
 
 export const at = (number: number): string => `${BASE_PATH}/${number}`;
-export const added = (number: number, kind: string): string => `added ${at(number)} ${allRevisions(kind)}`;
+/** One for each revision. */
+export const added = (number: number, kind: string): string[] =>
+  allRevisions(kind)
+    .split(" ")
+    .map((name) => `added ${at(number)} ${name}`);
 export const removed = (number: number, kind: string): string =>
   `removed ${at(number)} ${allRevisions(kind)}`;
 

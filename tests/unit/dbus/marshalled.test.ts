@@ -62,7 +62,7 @@ function expected({ service }: Bench, entry: Entry): Buffer {
 
 function assertCurrent(world: Bench): void {
   for (const entry of managed(world))
-    assert.deepEqual(marshalObject(world.service, entry).bytes, expected(world, entry));
+    assert.deepEqual(marshalObject(world.service, entry).together.bytes, expected(world, entry));
 }
 
 const name = fc.string({ unit: "binary", maxLength: 12 });
@@ -166,7 +166,7 @@ test("what is unobtainable, and what is no value of its type, is left out and na
   const row = filesystemTable.properties.find((candidate) => candidate.name === "Size");
   assert.ok(row);
   const { get } = row;
-  const whole = marshalObject(world.service, filesystem).bytes;
+  const whole = marshalObject(world.service, filesystem).together.bytes;
   try {
     for (const broken of [
       () => 5,
@@ -178,14 +178,14 @@ test("what is unobtainable, and what is no value of its type, is left out and na
       for (let round = 0; round < 2; round++) {
         world.log.length = 0;
         assertCurrent(world);
-        assert.ok(marshalObject(world.service, filesystem).bytes.length < whole.length);
+        assert.ok(marshalObject(world.service, filesystem).together.bytes.length < whole.length);
         assert.match(world.log.at(-1)?.message ?? "", /^Leaving out property Size of .*\/1: /);
       }
     }
   } finally {
     Object.assign(row, { get });
   }
-  assert.deepEqual(marshalObject(world.service, filesystem).bytes, whole);
+  assert.deepEqual(marshalObject(world.service, filesystem).together.bytes, whole);
 });
 
 test("an object that the engine no longer has keeps its interfaces, without properties", () => {
@@ -195,13 +195,16 @@ test("an object that the engine no longer has keeps its interfaces, without prop
   marshalObject(world.service, filesystem);
   world.engine.running.clear();
   const empty = Object.fromEntries(interfacesOf(filesystem).map(({ name: of }) => [of, {}]));
-  assert.deepEqual(marshalObject(world.service, filesystem).bytes, marshalElements(SIGNATURE, empty).bytes);
+  assert.deepEqual(
+    marshalObject(world.service, filesystem).together.bytes,
+    marshalElements(SIGNATURE, empty).bytes,
+  );
 });
 
 test("one interface is what it is in the whole object", () => {
   const world = bench();
   for (const entry of managed(world)) {
-    const { bytes: whole } = marshalObject(world.service, entry);
+    const { bytes: whole } = marshalObject(world.service, entry).together;
     const length = Buffer.alloc(8);
     length.writeUInt32LE(whole.length);
     const reader = new Reader(Buffer.concat([length, whole]), false, 0);
