@@ -115,8 +115,9 @@ test("StartPool: words of the old revisions, slots of the new ones, descriptors 
   const unwanted = await indices([true, [true, 0]], [false, 4294967295]);
   assert.deepEqual(unwanted.body.slice(1), [0, "Ok"]);
   const trace = world.client.take().map(summary);
-  const changes = trace.filter((line) => !line.startsWith("added "));
-  assert.deepEqual(changes, [
+  assert.deepEqual(trace, [
+    ...added(8, "pool"),
+    ...added(9, "blockdev"),
     ...changedOn(BASE_PATH, "Manager", 0, 1, "LockedPools"),
     ...changedOn(BASE_PATH, "Manager", 2, 9, "StoppedPools"),
     "reply",
