@@ -18,6 +18,7 @@ const LITTLE_ENDIAN = "l".charCodeAt(0);
 const BODY_LENGTH_AT = 4;
 const SERIAL_AT = 8;
 const FIELDS_LENGTH_AT = 12;
+const UINT32_BYTES = 4;
 
 /** The header fields that we know, by number ("Header Fields"). */
 const FIELDS = [
@@ -172,6 +173,51 @@ export function encodePieces(
   return { pieces: writer.takePieces(), descriptors };
 }
 
+/** What is a message's own among several that are alike otherwise. */
+export interface OwnParts {
+  readonly serial: number;
+  /** Its first argument. */
+  readonly first: string;
+}
+const PRINTABLE_ASCII = /^[ -~]*$/;
+
+/**
+ * Encodes a message once for each of `each`, whose first argument comes before those of its body; throws as
+ * encodePieces(). Where they are as long as each other they differ at two places, and only one is encoded: a change is
+ * announced on each revision of an interface.
+ */
+export function encodeForEach(
+  each: readonly OwnParts[],
+  message: Omit<OutgoingMessage, "serial">,
+  most = MAX_MESSAGE_BYTES,
+): readonly Buffer[] {
+  const [model] = each;
+  if (model === undefined) return [];
+  const one = ({ serial, first }: OwnParts): readonly Buffer[] => {
+    const { pieces, descriptors } = encodePieces(
+      { ...message, serial, body: [first, ...message.body] },
+      most,
+    );
+    if (descriptors.length > 0) throw new TypeError("Descriptors go out with one message");
+    return pieces;
+  };
+  const pieces = one(model);
+  const [whole] = pieces;
+  const isAlike = ({ first }: OwnParts): boolean =>
+    first.length === model.first.length && PRINTABLE_ASCII.test(first);
+  if (whole === undefined || pieces.length > 1 || !each.every(isAlike))
+    return [...pieces, ...each.slice(1).flatMap(one)];
+  const firstAt = whole.length - whole.readUInt32LE(BODY_LENGTH_AT) + UINT32_BYTES;
+  const all = Buffer.allocUnsafeSlow(whole.length * each.length);
+  each.forEach(({ serial, first }, index) => {
+    const at = index * whole.length;
+    all.set(whole, at);
+    all.writeUInt32LE(serial, at + SERIAL_AT);
+    all.write(first, at + firstAt, "latin1");
+  });
+  return [all];
+}
+
 /** As encodePieces(), in one buffer. */
 export function encode(message: OutgoingMessage): { data: Buffer; descriptors: readonly number[] } {
   const { pieces, descriptors } = encodePieces(message);
@@ -206,7 +252,7 @@ const HEAD_MEMBERS = [
 ];
 let lastSignal: { readonly message: OutgoingMessage; readonly head: Buffer } | null = null;
 
-/** A change is announced on each revision of an interface: in a row of signals whose heads differ by their serials. */
+/** A new object is announced for each of its interfaces: in a row of signals whose heads differ by their serials. */
 function writeSignalHead(writer: Writer, message: OutgoingMessage): void {
   const last = lastSignal;
   if (last !== null && HEAD_MEMBERS.every((name) => message[name] === last.message[name])) {

@@ -3,6 +3,7 @@ import { Channel, type SocketPath } from "./channel";
 import {
   decodeBody,
   decodeHead,
+  encodeForEach,
   encodePieces,
   FIXED_BYTES,
   MalformedMessage,
@@ -10,6 +11,7 @@ import {
   messageLength,
   type MessageHead,
   type OutgoingMessage,
+  type OwnParts,
   type ReceivedMessage,
 } from "./codec";
 import { closeDescriptor } from "./descriptors";
@@ -100,6 +102,11 @@ export class MessageChannel {
     pieces.forEach((piece, index) => {
       this.#channel.write(piece, index === 0 ? descriptors : []);
     });
+  }
+
+  /** Sends a message without descriptors several times: see encodeForEach(). */
+  sendForEach(each: readonly OwnParts[], message: Omit<OutgoingMessage, "serial">): void {
+    for (const piece of encodeForEach(each, message, MAX_BUS_MESSAGE_BYTES)) this.#channel.write(piece);
   }
 
   /** Sends what waits, and resolves when the other side has closed the connection. */

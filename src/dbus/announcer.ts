@@ -16,11 +16,11 @@ import type { BlockDevEntry, Entry, FilesystemEntry, ManagedEntry, ObjectTree, P
 
 export class Announcer {
   readonly #context: ServiceContext;
-  readonly #send: SignalSink;
+  readonly #sink: SignalSink;
 
-  constructor(engine: Engine, tree: ObjectTree, log: Logger, send: SignalSink) {
+  constructor(engine: Engine, tree: ObjectTree, log: Logger, sink: SignalSink) {
     this.#context = { engine, tree, log, announcer: this };
-    this.#send = send;
+    this.#sink = sink;
   }
 
   /** One InterfacesAdded for each revision of each object, as stratisd has it: one for all of them is a long one. */
@@ -77,31 +77,20 @@ export class Announcer {
    * given, revisions ascending. `onlyOn` restricts them to one interface.
    */
   propertiesChanged(entry: Entry, names: readonly string[], onlyOn?: DerivedInterface): void {
-    for (const name of names) {
-      const values = new Map<unknown, MarshalledElements>();
-      for (const derived of onlyOn === undefined ? interfacesOf(entry) : [onlyOn]) {
-        const property = derived.properties.get(name);
-        if (property !== undefined) this.#propertyChanged(entry, derived, property, values);
-      }
-    }
+    const interfaces = onlyOn === undefined ? interfacesOf(entry) : [onlyOn];
+    for (const name of names) for (const run of runsOf(interfaces, name)) this.#propertyChanged(entry, run);
   }
 
-  #propertyChanged(
-    entry: Entry,
-    derived: DerivedInterface,
-    property: DerivedProperty<Kind>,
-    values: Map<unknown, MarshalledElements>,
-  ): void {
+  #propertyChanged(entry: Entry, { property, interfaces }: Run): void {
     if (property.emits === "invalidates") {
-      this.#propertiesSignal(entry.path, [derived.name, {}, [property.name]]);
+      this.#propertiesSignals(entry.path, interfaces, [{}, [property.name]]);
     } else if (property.emits === "true") {
       try {
-        const changed = values.get(property.row) ?? this.#marshalled(entry, property);
-        values.set(property.row, changed);
-        this.#propertiesSignal(entry.path, [derived.name, changed, []]);
+        this.#propertiesSignals(entry.path, interfaces, [this.#marshalled(entry, property), []]);
       } catch (error) {
         this.#context.log.warn(
-          `Not announcing the change of ${derived.name}.${property.name} on ${entry.path}: ${errorText(error)}`,
+          `Not announcing the change of ${property.name} on ${entry.path} (${interfaces.join(", ")}): ` +
+            errorText(error),
         );
       }
     }
@@ -117,15 +106,42 @@ export class Announcer {
   }
 
   #objectManagerSignal(member: string, signature: string, body: unknown[]): void {
-    this.#send({ path: BASE_PATH, interface: OBJECT_MANAGER, member, signature, body });
+    this.#sink.signal({ path: BASE_PATH, interface: OBJECT_MANAGER, member, signature, body });
   }
 
-  #propertiesSignal(
+  #propertiesSignals(
     path: string,
-    body: [string, MarshalledElements | Record<string, never>, string[]],
+    interfaces: readonly string[],
+    body: [MarshalledElements | Record<string, never>, string[]],
   ): void {
-    this.#send({ path, interface: PROPERTIES, member: "PropertiesChanged", signature: "sa{sv}as", body });
+    const signature = "sa{sv}as";
+    this.#sink.signalForEach(interfaces, {
+      path,
+      interface: PROPERTIES,
+      member: "PropertiesChanged",
+      signature,
+      body,
+    });
   }
+}
+
+/** Revisions in a row in which a property is the same: what is announced differs by the interface's name alone. */
+interface Run {
+  readonly property: DerivedProperty<Kind>;
+  readonly interfaces: string[];
+}
+
+function runsOf(interfaces: readonly DerivedInterface[], name: string): Run[] {
+  const runs: Run[] = [];
+  for (const derived of interfaces) {
+    const property = derived.properties.get(name);
+    if (property === undefined) continue;
+    const last = runs.at(-1);
+    if (last?.property.row === property.row && last.property.emits === property.emits)
+      last.interfaces.push(derived.name);
+    else runs.push({ property, interfaces: [derived.name] });
+  }
+  return runs;
 }
 
 /** D-Bus properties that express properties of the engine, in the table's order, each once. */

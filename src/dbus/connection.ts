@@ -10,6 +10,7 @@ import { errorText } from "../engine/errors";
 import type { Logger } from "../log";
 import { parseBusAddress, type SocketPath } from "./address";
 import type { Reply } from "./call";
+import type { Signal, SignalSink } from "./context";
 import { DbusError, type ErrorAnswer } from "./errors";
 import { IncomingCalls, type CallHandler, type CallOrigin } from "./incoming";
 import { sendableText } from "./signature";
@@ -39,7 +40,7 @@ const errorMessage = ({ body, errorName }: ReceivedMessage): string =>
 const describe = ({ member, replySerial }: Partial<OutgoingMessage>): string =>
   member ?? `the reply to ${replySerial ?? 0}`;
 
-export class BusConnection {
+export class BusConnection implements SignalSink {
   /** Settles once, when the connection has ended, and never rejects. */
   readonly closed: Promise<Closed>;
   readonly #messages: MessageChannel;
@@ -133,14 +134,18 @@ export class BusConnection {
     });
   }
 
-  signal(signal: {
-    path: string;
-    interface: string;
-    member: string;
-    signature: string;
-    body: unknown[];
-  }): void {
+  signal(signal: Signal): void {
     this.#send({ ...signal, type: MESSAGE_TYPE.signal });
+  }
+
+  signalForEach(firsts: readonly string[], signal: Signal): void {
+    if (this.#isOver(signal)) return;
+    const each = firsts.map((first) => ({ serial: this.#nextSerial(), first }));
+    try {
+      this.#messages.sendForEach(each, { ...signal, type: MESSAGE_TYPE.signal });
+    } catch (error) {
+      this.#log.error(`Could not send ${describe(signal)}: ${errorText(error)}`);
+    }
   }
 
   /** Sends what is still waiting to be sent and ends the connection. */
@@ -180,11 +185,15 @@ export class BusConnection {
     }
   }
 
-  /** Without a connection nothing is sent: its receiver, or the bus, is gone, which `closed` tells. */
   #sendOrThrow(message: Omit<OutgoingMessage, "serial">): void {
-    if (this.#ended || this.#closing)
-      this.#log.debug(`Not sending ${describe(message)}: the connection has ended`);
-    else this.#messages.send({ ...message, serial: this.#nextSerial() });
+    if (!this.#isOver(message)) this.#messages.send({ ...message, serial: this.#nextSerial() });
+  }
+
+  /** Without a connection nothing is sent: its receiver, or the bus, is gone, which `closed` tells. */
+  #isOver(message: Partial<OutgoingMessage>): boolean {
+    const isOver = this.#ended || this.#closing;
+    if (isOver) this.#log.debug(`Not sending ${describe(message)}: the connection has ended`);
+    return isOver;
   }
 
   #nextSerial(): number {

@@ -13,11 +13,17 @@ export interface ServiceContext {
   refreshing?: Promise<void> | undefined;
 }
 
+export interface Signal {
+  readonly path: string;
+  readonly interface: string;
+  readonly member: string;
+  readonly signature: string;
+  readonly body: unknown[];
+}
+
 /** Where signals go to: the connection, or a list in a test. Must not throw. */
-export type SignalSink = (signal: {
-  path: string;
-  interface: string;
-  member: string;
-  signature: string;
-  body: unknown[];
-}) => void;
+export interface SignalSink {
+  signal(signal: Signal): void;
+  /** The signal once for each of `firsts`, in their order, with it as the argument before those of its body. */
+  signalForEach(firsts: readonly string[], signal: Signal): void;
+}

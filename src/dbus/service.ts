@@ -44,9 +44,7 @@ export class DbusService {
     this.#connection = connection;
     this.closed = connection.closed;
     const tree = new ObjectTree();
-    const announcer = new Announcer(engine, tree, log, (signal) => {
-      connection.signal(signal);
-    });
+    const announcer = new Announcer(engine, tree, log, connection);
     this.#context = { engine, tree, announcer, log };
     this.#history =
       history === undefined

@@ -1,5 +1,6 @@
 /** A bus, an engine in memory, the service on it, and a client: what most tests start from. */
 import type { Logger } from "../../../src/log";
+import type { Signal, SignalSink } from "../../../src/dbus/context";
 import { DbusService } from "../../../src/dbus/service";
 import { startBus, type PrivateBus } from "./bus";
 import { Client, plain, type Received } from "./client";
@@ -16,6 +17,16 @@ export function collectingLogger(lines: LogLine[]): Logger {
   };
   return { error: at("error"), warn: at("warn"), info: at("info"), debug: at("debug"), trace: at("trace") };
 }
+
+/** Signals as they are sent, one by one. */
+export const collectingSink = (signals: Signal[]): SignalSink => ({
+  signal: (signal) => {
+    signals.push(signal);
+  },
+  signalForEach: (firsts, signal) => {
+    signals.push(...firsts.map((first) => ({ ...signal, body: [first, ...signal.body] })));
+  },
+});
 
 export interface World {
   readonly bus: PrivateBus;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Variant } from "dbus-next/lib/variant";
 import fc from "fast-check";
-import { decode, encode, encodePieces, MESSAGE_TYPE, TooLong } from "../../../src/bus/codec";
+import { decode, encode, encodeForEach, encodePieces, MESSAGE_TYPE, TooLong } from "../../../src/bus/codec";
 import { joinElements, marshalElements } from "../../../src/bus/writer";
 
 const signal = { type: MESSAGE_TYPE.signal, serial: 1, path: "/a", interface: "a.b", member: "S" };
@@ -48,6 +48,36 @@ test("short and long elements give the same message, and long ones are not copie
       for (const { bytes } of ahead) if (bytes.length > 512) assert.ok(pieces.includes(bytes));
     }),
   );
+});
+
+test("a message for each of several first arguments is what each is by itself", () => {
+  const first = fc.oneof(
+    fc.constantFrom("a.b.r0", "a.b.r1", "", "\u00e9.b.r1", "a.b.r10"),
+    fc.string({ unit: "binary", maxLength: 8 }).map((text) => text.replaceAll("\0", "-")),
+  );
+  const own = fc.record({ serial: fc.integer({ min: 1, max: 0xffffffff }), first });
+  fc.assert(
+    fc.property(fc.array(own, { maxLength: 5 }), fc.nat(1200), (each, length) => {
+      const rest = [marshalElements("a{sv}", entries(0, 2, length)), ["end"]];
+      const message = { ...signal, signature: "sa{sv}as" };
+      const alone = each.map((one) => encode({ ...message, serial: one.serial, body: [one.first, ...rest] }));
+      const together = Buffer.concat(encodeForEach(each, { ...message, body: rest }));
+      assert.deepEqual(together, Buffer.concat(alone.map(({ data }) => data)));
+    }),
+  );
+});
+
+test("a message for each of several first arguments is refused as one of them is", () => {
+  const message = { ...signal, signature: "ss", body: ["rest"] };
+  const each = (...firsts: string[]) => firsts.map((first, index) => ({ serial: index + 1, first }));
+  assert.throws(() => encodeForEach(each("a", "\0"), message), TypeError);
+  assert.throws(() => encodeForEach(each("a", "\ud800"), message), TypeError);
+  assert.throws(() => encodeForEach(each("a", "b"), { ...message, signature: "su" }), TypeError);
+  assert.throws(
+    () => encodeForEach(each("a", "b"), { ...message, signature: "sh", body: [0] }),
+    /Descriptors/,
+  );
+  assert.throws(() => encodeForEach(each("a", "b"), message, 40), TooLong);
 });
 
 test("messages that were encoded stay as they are when others are", () => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Announcer } from "../../../src/dbus/announcer";
 import type { IncomingCall } from "../../../src/dbus/call";
-import type { ServiceContext, SignalSink } from "../../../src/dbus/context";
+import type { ServiceContext, Signal } from "../../../src/dbus/context";
 import type { MessageDescriptors } from "../../../src/dbus/descriptors";
 import { asDbusError, dispatch } from "../../../src/dbus/dispatch";
 import { DbusError } from "../../../src/dbus/errors";
@@ -13,14 +13,14 @@ import { registerPool } from "../../../src/dbus/reconcile";
 import { ObjectTree } from "../../../src/dbus/tree";
 import { MemoryEngine } from "../../dbus/support/engine";
 import { parseIntrospection } from "../../dbus/support/xml";
-import { collectingLogger, type LogLine } from "../../dbus/support/world";
+import { collectingLogger, collectingSink, type LogLine } from "../../dbus/support/world";
 import type { Secret } from "../../../src/native";
 import { secretOf, secretText } from "../../support/secrets";
 
 interface Bench {
   engine: MemoryEngine;
   service: ServiceContext;
-  signals: Parameters<SignalSink>[0][];
+  signals: Signal[];
   log: LogLine[];
 }
 
@@ -30,7 +30,7 @@ function bench(): Bench {
   const signals: Bench["signals"] = [];
   const lines: LogLine[] = [];
   const log = collectingLogger(lines);
-  const announcer = new Announcer(engine, tree, log, (signal) => signals.push(signal));
+  const announcer = new Announcer(engine, tree, log, collectingSink(signals));
   return { engine, service: { engine, tree, announcer, log }, signals, log: lines };
 }
 

@@ -19,7 +19,7 @@ import { ObjectTree, type Entry, type PoolEntry } from "../../../src/dbus/tree";
 import { bytes } from "../../../src/units";
 import { MemoryEngine } from "../../dbus/support/engine";
 import type { MemoryPool } from "../../dbus/support/pool";
-import { collectingLogger, type LogLine } from "../../dbus/support/world";
+import { collectingLogger, collectingSink, type LogLine } from "../../dbus/support/world";
 
 const SIGNATURE = "a{sa{sv}}";
 
@@ -36,7 +36,7 @@ function bench(): Bench {
   const tree = new ObjectTree();
   const lines: LogLine[] = [];
   const log = collectingLogger(lines);
-  const service = { engine, tree, announcer: new Announcer(engine, tree, log, () => undefined), log };
+  const service = { engine, tree, announcer: new Announcer(engine, tree, log, collectingSink([])), log };
   const pool = engine.addPool("p", ["/dev/a"]);
   pool.addFilesystem("f");
   return { service, engine, pool, entry: registerPool(service, pool), log: lines };
