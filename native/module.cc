@@ -9,6 +9,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   stratis::InitBlockFile(env, exports);
   stratis::InitBlkid(env, exports);
   stratis::InitDurableFile(env, exports);
+  stratis::InitAppendFile(env, exports);
   stratis::InitMount(env, exports);
   stratis::InitRun(env, exports);
   stratis::InitFileLock(env, exports);

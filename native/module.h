@@ -12,6 +12,8 @@ void InitBlockFile(Napi::Env env, Napi::Object exports);
 void InitBlkid(Napi::Env env, Napi::Object exports);
 // replaceFile and removeFile
 void InitDurableFile(Napi::Env env, Napi::Object exports);
+// appendToFile
+void InitAppendFile(Napi::Env env, Napi::Object exports);
 // mount, unmount, makeMountSlave and statFs
 void InitMount(Napi::Env env, Napi::Object exports);
 void InitRun(Napi::Env env, Napi::Object exports);

@@ -1,10 +1,10 @@
 /** The daemon's own file of the history, where there is no journal: lines of JSON, bounded in size. */
-import { constants } from "node:fs";
-import { mkdir, open, rename, type FileHandle } from "node:fs/promises";
+import { lstat, mkdir, rename } from "node:fs/promises";
 import * as path from "node:path";
 import { errorText, isMissing } from "../engine/errors";
 import { HISTORY_FILE, OLDER_HISTORY_FILE } from "../history/forms";
 import { logger } from "../log";
+import { native } from "../native";
 
 const log = logger("stratisd::history");
 
@@ -15,8 +15,17 @@ const MOST_WAITING = 10_000;
 /** How long an exit waits for such a one. */
 const FLUSH_MILLISECONDS = 1000;
 
-/** O_NOFOLLOW: nobody leads it elsewhere. */
-const OPEN = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
+/** So that they stay below what the addon takes. */
+const MOST_AT_ONCE = 50;
+
+async function sizeOf(file: string): Promise<number> {
+  try {
+    return (await lstat(file)).size;
+  } catch (error) {
+    if (isMissing(error)) return 0;
+    throw error;
+  }
+}
 
 export class HistoryFile {
   #waiting: string[] = [];
@@ -25,11 +34,16 @@ export class HistoryFile {
   #isFirst = true;
   /** Since when lines could not be written, which is told once. */
   #isFailing = false;
+  readonly #current: string;
+  readonly #older: string;
 
   constructor(
     private readonly folder: string,
     private readonly mostBytes = MOST_BYTES,
-  ) {}
+  ) {
+    this.#current = path.join(folder, HISTORY_FILE);
+    this.#older = path.join(folder, OLDER_HISTORY_FILE);
+  }
 
   /** The line, with its newline, is written beside whatever else goes on. A line that cannot be is told in the log. */
   append(line: string): void {
@@ -55,7 +69,7 @@ export class HistoryFile {
 
   async #work(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const lines = this.#waiting.splice(0).join("");
+      const lines = this.#waiting.splice(0, MOST_AT_ONCE).join("");
       try {
         await this.#write(lines);
         this.#isFailing = false;
@@ -66,34 +80,25 @@ export class HistoryFile {
   }
 
   async #write(lines: string): Promise<void> {
-    const { file, isEmpty } = await this.#openFor(Buffer.byteLength(lines));
-    try {
-      await file.appendFile(this.#isFirst && !isEmpty ? `\n${lines}` : lines);
-      this.#isFirst = false;
-    } finally {
-      await file.close();
+    const isOpenEnded = this.#isFirst && (await sizeOf(this.#current)) > 0;
+    if (!(await this.#append(isOpenEnded ? `\n${lines}` : lines))) {
+      // In place of the one before it.
+      await rename(this.#current, this.#older);
+      await this.#append(lines);
     }
+    this.#isFirst = false;
   }
 
-  /** The file to append to; one that would become too long is put aside first, in place of the one before it. */
-  async #openFor(length: number): Promise<{ file: FileHandle; isEmpty: boolean }> {
-    const current = path.join(this.folder, HISTORY_FILE);
-    const file = await this.#open(current);
-    const { size } = await file.stat();
-    if (size === 0 || size + length <= this.mostBytes) return { file, isEmpty: size === 0 };
-    await file.close();
-    await rename(current, path.join(this.folder, OLDER_HISTORY_FILE));
-    return { file: await this.#open(current), isEmpty: true };
-  }
-
-  /** Makes the folder where it is missing. */
-  async #open(file: string): Promise<FileHandle> {
+  /** Makes the folder where it is missing. Resolves to false, with nothing written, when the file would become too long. */
+  async #append(lines: string): Promise<boolean> {
+    const options = { path: this.#current, data: Buffer.from(lines), limit: BigInt(this.mostBytes) };
+    const append = (): Promise<boolean> => native().appendToFile(options);
     try {
-      return await open(file, OPEN, 0o600);
+      return await append();
     } catch (error) {
       if (!isMissing(error)) throw error;
       await mkdir(this.folder, { recursive: true, mode: 0o700 });
-      return await open(file, OPEN, 0o600);
+      return await append();
     }
   }
 

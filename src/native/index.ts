@@ -234,6 +234,14 @@ export interface ReplaceFileOptions {
   data: Uint8Array;
 }
 
+export interface AppendOptions {
+  path: string;
+  /** At most 1 MiB. */
+  data: Uint8Array;
+  /** How many bytes the file may have then. A file that is empty takes all the same. */
+  limit: bigint;
+}
+
 export interface FileLock {
   /** File content at the time of the attempt, at most 4 KiB. */
   content: string;
@@ -357,6 +365,11 @@ export interface NativeAddon extends SecretAddon, KeyringAddon, CryptAddon {
   replaceFile(options: ReplaceFileOptions): Promise<void>;
   /** unlink; returns when the folder without the file is on the disk. */
   removeFile(path: string): Promise<void>;
+  /**
+   * Writes at the end of a regular file, which is made with the mode 0600 where it is missing; a symbolic link is not
+   * followed. Resolves to false, with nothing written, when the file would become longer than the limit.
+   */
+  appendToFile(options: AppendOptions): Promise<boolean>;
   /** open(O_CREAT|O_CLOEXEC, 0644) and flock(LOCK_EX|LOCK_NB). Synchronous: meant for start-up only. */
   lockFile(path: string): FileLock;
 }

@@ -73,7 +73,7 @@ const contract = [
   ...["cryptReencryptBegin", "cryptReencryptRun"],
   ...["cryptAddKeyslot", "cryptChangeKeyslot", "cryptDestroyKeyslot", "cryptSetToken", "cryptRemoveToken"],
   ...["openBlockFile", "blkidProbe", "mount", "unmount", "makeMountSlave", "statFs"],
-  ...["run", "replaceFile", "removeFile", "lockFile"],
+  ...["run", "replaceFile", "removeFile", "appendToFile", "lockFile"],
 ].map((name) => `${name} function`);
 
 /** What `npm run build:native` makes, before any test runs. */
