@@ -52,10 +52,13 @@ export const failure = (error: string): Outcome => ({ result: "failed", error })
 const MOST_CHARACTERS = 400;
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
+const PLAIN = /^[ -~]*$/;
+
 const firstCharacters = (text: string): string => Array.from(text).slice(0, MOST_CHARACTERS).join("");
 
 /** Text that a terminal can be given: what is no character to look at is spelled out, and what is too long cut. */
 export function printable(text: string): string {
+  if (text.length <= MOST_CHARACTERS && PLAIN.test(text)) return text;
   // Before anything looks at each character: a name that was refused may have a million of them.
   const start = firstCharacters(text.slice(0, 2 * MOST_CHARACTERS));
   const shown = start.replace(
