@@ -18,7 +18,6 @@ const LITTLE_ENDIAN = "l".charCodeAt(0);
 const BODY_LENGTH_AT = 4;
 const SERIAL_AT = 8;
 const FIELDS_LENGTH_AT = 12;
-const UINT32_BYTES = 4;
 
 /** The header fields that we know, by number ("Header Fields"). */
 const FIELDS = [
@@ -176,46 +175,49 @@ export function encodePieces(
 /** What is a message's own among several that are alike otherwise. */
 export interface OwnParts {
   readonly serial: number;
-  /** Its first argument. */
-  readonly first: string;
+  /** In its body. */
+  readonly text: string;
 }
-const PRINTABLE_ASCII = /^[ -~]*$/;
+const PRINTABLE_ASCII = /^[ -~]+$/;
 
 /**
- * Encodes a message once for each of `each`, whose first argument comes before those of its body; throws as
- * encodePieces(). Where they are as long as each other they differ at two places, and only one is encoded: a change is
- * announced on each revision of an interface.
+ * Encodes the messages, without descriptors, that `messageOf` gives for each text; they must differ by it alone. Throws as
+ * encodePieces(). Texts of one length make messages that differ at two places, and only one of them is encoded: whatever
+ * is announced is announced on each revision of an interface.
  */
 export function encodeForEach(
   each: readonly OwnParts[],
-  message: Omit<OutgoingMessage, "serial">,
+  messageOf: (text: string) => Omit<OutgoingMessage, "serial">,
   most = MAX_MESSAGE_BYTES,
 ): readonly Buffer[] {
   const [model] = each;
   if (model === undefined) return [];
-  const one = ({ serial, first }: OwnParts): readonly Buffer[] => {
-    const { pieces, descriptors } = encodePieces(
-      { ...message, serial, body: [first, ...message.body] },
-      most,
-    );
+  const one = ({ serial, text }: OwnParts): readonly Buffer[] => {
+    const { pieces, descriptors } = encodePieces({ ...messageOf(text), serial }, most);
     if (descriptors.length > 0) throw new TypeError("Descriptors go out with one message");
     return pieces;
   };
   const pieces = one(model);
   const [whole] = pieces;
-  const isAlike = ({ first }: OwnParts): boolean =>
-    first.length === model.first.length && PRINTABLE_ASCII.test(first);
-  if (whole === undefined || pieces.length > 1 || !each.every(isAlike))
+  const textAt = whole === undefined || pieces.length > 1 ? null : onlyPlaceOf(model.text, whole);
+  const isAlike = ({ text }: OwnParts): boolean =>
+    text.length === model.text.length && PRINTABLE_ASCII.test(text);
+  if (whole === undefined || textAt === null || !each.every(isAlike))
     return [...pieces, ...each.slice(1).flatMap(one)];
-  const firstAt = whole.length - whole.readUInt32LE(BODY_LENGTH_AT) + UINT32_BYTES;
   const all = Buffer.allocUnsafeSlow(whole.length * each.length);
-  each.forEach(({ serial, first }, index) => {
+  each.forEach(({ serial, text }, index) => {
     const at = index * whole.length;
     all.set(whole, at);
     all.writeUInt32LE(serial, at + SERIAL_AT);
-    all.write(first, at + firstAt, "latin1");
+    all.write(text, at + textAt, "latin1");
   });
   return [all];
+}
+
+/** Where in the body of a message a text is, or null: not once. */
+function onlyPlaceOf(text: string, message: Buffer): number | null {
+  const at = message.indexOf(text, message.length - message.readUInt32LE(BODY_LENGTH_AT));
+  return at !== -1 && message.indexOf(text, at + 1) === -1 ? at : null;
 }
 
 /** As encodePieces(), in one buffer. */

@@ -104,9 +104,9 @@ export class MessageChannel {
     });
   }
 
-  /** Sends a message without descriptors several times: see encodeForEach(). */
-  sendForEach(each: readonly OwnParts[], message: Omit<OutgoingMessage, "serial">): void {
-    for (const piece of encodeForEach(each, message, MAX_BUS_MESSAGE_BYTES)) this.#channel.write(piece);
+  /** Sends messages that are alike: see encodeForEach(). */
+  sendForEach(each: readonly OwnParts[], messageOf: (text: string) => Omit<OutgoingMessage, "serial">): void {
+    for (const piece of encodeForEach(each, messageOf, MAX_BUS_MESSAGE_BYTES)) this.#channel.write(piece);
   }
 
   /** Sends what waits, and resolves when the other side has closed the connection. */

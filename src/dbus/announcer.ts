@@ -14,6 +14,9 @@ import type { DerivedInterface, DerivedProperty } from "./table/derive";
 import { targetOf } from "./targets";
 import type { BlockDevEntry, Entry, FilesystemEntry, ManagedEntry, ObjectTree, PoolEntry } from "./tree";
 
+/** Who tells of objects that come and go. */
+const OBJECTS = { path: BASE_PATH, interface: OBJECT_MANAGER };
+
 export class Announcer {
   readonly #context: ServiceContext;
   readonly #sink: SignalSink;
@@ -27,16 +30,21 @@ export class Announcer {
   added(entries: readonly ManagedEntry[]): void {
     for (const entry of entries)
       for (const [name, properties] of marshalObject(this.#context, entry).interfaces)
-        this.#objectManagerSignal("InterfacesAdded", "oa{sa{sv}}", [entry.path, { [name]: properties }]);
+        this.#sink.signal({
+          ...OBJECTS,
+          member: "InterfacesAdded",
+          signature: "oa{sa{sv}}",
+          body: [entry.path, { [name]: properties }],
+        });
   }
 
-  /** One InterfacesRemoved per object with all its revisions. */
+  /** One InterfacesRemoved for each revision of each object, as stratisd has it. */
   removed(entries: readonly ManagedEntry[]): void {
     for (const entry of entries)
-      this.#objectManagerSignal("InterfacesRemoved", "oas", [
-        entry.path,
+      this.#sink.signalForEach(
         interfacesOf(entry).map(({ name }) => name),
-      ]);
+        (name) => ({ ...OBJECTS, member: "InterfacesRemoved", signature: "oas", body: [entry.path, [name]] }),
+      );
   }
 
   /** A pool's properties in the engine's terms changed. A new name changes its filesystems' device links too. */
@@ -105,23 +113,18 @@ export class Announcer {
     if (pool !== undefined) entry.announcedActions = pool.availableActions;
   }
 
-  #objectManagerSignal(member: string, signature: string, body: unknown[]): void {
-    this.#sink.signal({ path: BASE_PATH, interface: OBJECT_MANAGER, member, signature, body });
-  }
-
   #propertiesSignals(
     path: string,
     interfaces: readonly string[],
-    body: [MarshalledElements | Record<string, never>, string[]],
+    values: [MarshalledElements | Record<string, never>, string[]],
   ): void {
-    const signature = "sa{sv}as";
-    this.#sink.signalForEach(interfaces, {
+    this.#sink.signalForEach(interfaces, (name) => ({
       path,
       interface: PROPERTIES,
       member: "PropertiesChanged",
-      signature,
-      body,
-    });
+      signature: "sa{sv}as",
+      body: [name, ...values],
+    }));
   }
 }
 

@@ -138,13 +138,14 @@ export class BusConnection implements SignalSink {
     this.#send({ ...signal, type: MESSAGE_TYPE.signal });
   }
 
-  signalForEach(firsts: readonly string[], signal: Signal): void {
-    if (this.#isOver(signal)) return;
-    const each = firsts.map((first) => ({ serial: this.#nextSerial(), first }));
+  signalForEach(texts: readonly string[], signalOf: (text: string) => Signal): void {
+    const [first] = texts;
+    if (first === undefined || this.#isOver(signalOf(first))) return;
+    const each = texts.map((text) => ({ serial: this.#nextSerial(), text }));
     try {
-      this.#messages.sendForEach(each, { ...signal, type: MESSAGE_TYPE.signal });
+      this.#messages.sendForEach(each, (text) => ({ ...signalOf(text), type: MESSAGE_TYPE.signal }));
     } catch (error) {
-      this.#log.error(`Could not send ${describe(signal)}: ${errorText(error)}`);
+      this.#log.error(`Could not send ${describe(signalOf(first))}: ${errorText(error)}`);
     }
   }
 

@@ -24,6 +24,6 @@ export interface Signal {
 /** Where signals go to: the connection, or a list in a test. Must not throw. */
 export interface SignalSink {
   signal(signal: Signal): void;
-  /** The signal once for each of `firsts`, in their order, with it as the argument before those of its body. */
-  signalForEach(firsts: readonly string[], signal: Signal): void;
+  /** The signals for each of the texts, in their order; they must differ by it alone, in their bodies. */
+  signalForEach(texts: readonly string[], signalOf: (text: string) => Signal): void;
 }

@@ -110,7 +110,7 @@ test("filesystems come, are renamed, become origins, and go", async () => {
   assert.ok(uuid);
   const destroyed = await traced("DestroyFilesystems", on("pool", 0, 9, "ao", [at(2), at(77), at(1), at(2)]));
   assert.deepEqual(destroyed.trace, [
-    removed(2, "filesystem"),
+    ...removed(2, "filesystem"),
     ...changedOn(at(3), "filesystem", 7, 9, "Origin"),
     "reply",
   ]);
@@ -293,7 +293,7 @@ test("an operation that fails midway leaves no objects of what is gone, and tell
   const destroyed = await traced("DestroyFilesystems", on("pool", 0, 9, "ao", [at(2), at(3)]));
   assert.deepEqual(destroyed.body, [[false, []], 1, "second is busy"]);
   assert.deepEqual(destroyed.trace, [
-    removed(2, "filesystem"),
+    ...removed(2, "filesystem"),
     ...changedOn(at(4), "filesystem", 7, 9, "Origin"),
     "reply",
   ]);
@@ -332,9 +332,9 @@ test("changes in the background become objects and signals", async () => {
     ...changedOn(BASE_PATH, "Manager", 0, 1, "LockedPools"),
     ...added(3, "pool"),
     ...added(4, "blockdev"),
-    removed(2, "filesystem"),
-    removed(1, "blockdev"),
-    removed(0, "pool"),
+    ...removed(2, "filesystem"),
+    ...removed(1, "blockdev"),
+    ...removed(0, "pool"),
     "reply",
   ]);
 });
@@ -357,8 +357,8 @@ test("RefreshState: objects follow what was found, whether or not it was told", 
   assert.deepEqual(refreshed.trace, [
     ...changedOn(BASE_PATH, "Manager", 2, 9, "StoppedPools"),
     ...changedOn(BASE_PATH, "Manager", 0, 1, "LockedPools"),
-    removed(1, "blockdev"),
-    removed(0, "pool"),
+    ...removed(1, "blockdev"),
+    ...removed(0, "pool"),
     ...added(2, "pool"),
     ...added(3, "blockdev"),
     "reply",

@@ -19,20 +19,6 @@ export interface Operation {
   readonly events: readonly Event[];
 }
 
-/** One signal for all interfaces of an object, where there was one for each. */
-function together(events: readonly Event[]): Event[] {
-  const result: Event[] = [];
-  for (const event of events) {
-    const last = result.at(-1);
-    if (last !== undefined && "added" in event && "added" in last && event.added === last.added)
-      result.splice(-1, 1, { ...last, interfaces: { ...last.interfaces, ...event.interfaces } });
-    else if (last !== undefined && "removed" in event && "removed" in last && event.removed === last.removed)
-      result.splice(-1, 1, { ...last, interfaces: [...last.interfaces, ...event.interfaces] });
-    else result.push(event);
-  }
-  return result;
-}
-
 /** Drops what repeats an earlier signal: after Set, stratisd tells twice of the interface that was addressed. */
 function once(events: readonly Event[]): Event[] {
   const seen = new Set<string>();
@@ -45,6 +31,9 @@ function once(events: readonly Event[]): Event[] {
 
 const numberIn = (path: string): number => Number(path.slice(path.lastIndexOf("/") + 1));
 
+/** The kind of an object that goes away: what its interfaces are called but for their revisions. */
+const kindOf = ([name = ""]: readonly string[]): string => name.replace(/\.r\d$/, "");
+
 /** Objects of one kind that go away together do so in no order. */
 function inOrder(events: readonly Event[]): Event[] {
   const result = [...events];
@@ -53,7 +42,7 @@ function inOrder(events: readonly Event[]): Event[] {
     if (first === undefined || !("removed" in first)) continue;
     const run = result.slice(begin);
     const other = run.findIndex(
-      (event) => !("removed" in event) || event.interfaces.join() !== first.interfaces.join(),
+      (event) => !("removed" in event) || kindOf(event.interfaces) !== kindOf(first.interfaces),
     );
     const same = run.slice(0, other < 0 ? run.length : other).filter((event) => "removed" in event);
     result.splice(begin, same.length, ...same.sort((a, b) => numberIn(a.removed) - numberIn(b.removed)));
@@ -103,7 +92,7 @@ export function comparable(operations: readonly Operation[]): Operation[] {
     return hyphen === "" ? known : `hyphenated ${known}`;
   };
   return operations.map(({ name, events }) => {
-    const ordered = sorted(inOrder(once(together(events))));
+    const ordered = sorted(inOrder(once(events)));
     return { name, events: sorted(JSON.parse(JSON.stringify(ordered).replace(UUID, label))) as Event[] };
   });
 }

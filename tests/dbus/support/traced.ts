@@ -6,12 +6,12 @@ import { allRevisions, startWorld, summary, type World } from "./world";
 
 export const at = (number: number): string => `${BASE_PATH}/${number}`;
 /** One for each revision. */
-export const added = (number: number, kind: string): string[] =>
+const eachRevision = (what: string, number: number, kind: string): string[] =>
   allRevisions(kind)
     .split(" ")
-    .map((name) => `added ${at(number)} ${name}`);
-export const removed = (number: number, kind: string): string =>
-  `removed ${at(number)} ${allRevisions(kind)}`;
+    .map((name) => `${what} ${at(number)} ${name}`);
+export const added = (number: number, kind: string): string[] => eachRevision("added", number, kind);
+export const removed = (number: number, kind: string): string[] => eachRevision("removed", number, kind);
 
 /** Of the test that runs: see useWorlds(). */
 export let world: World;

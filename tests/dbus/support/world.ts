@@ -23,8 +23,8 @@ export const collectingSink = (signals: Signal[]): SignalSink => ({
   signal: (signal) => {
     signals.push(signal);
   },
-  signalForEach: (firsts, signal) => {
-    signals.push(...firsts.map((first) => ({ ...signal, body: [first, ...signal.body] })));
+  signalForEach: (texts, signalOf) => {
+    signals.push(...texts.map(signalOf));
   },
 });
 

@@ -50,34 +50,48 @@ test("short and long elements give the same message, and long ones are not copie
   );
 });
 
-test("a message for each of several first arguments is what each is by itself", () => {
-  const first = fc.oneof(
-    fc.constantFrom("a.b.r0", "a.b.r1", "", "\u00e9.b.r1", "a.b.r10"),
-    fc.string({ unit: "binary", maxLength: 8 }).map((text) => text.replaceAll("\0", "-")),
+test("messages that differ by a text are what each is by itself", () => {
+  const text = fc.oneof(
+    fc.constantFrom("a.b.r0", "a.b.r1", "x", "", "\u00e9.b.r1", "a.b.r10"),
+    fc.string({ unit: "binary", maxLength: 8 }).map((any) => any.replaceAll("\0", "-")),
   );
-  const own = fc.record({ serial: fc.integer({ min: 1, max: 0xffffffff }), first });
+  const own = fc.record({ serial: fc.integer({ min: 1, max: 0xffffffff }), text });
+  const forms = fc.constantFrom<{ signature: string; bodyOf: (text: string, rest: unknown) => unknown[] }>(
+    { signature: "sa{sv}as", bodyOf: (text, rest) => [text, rest, ["end"]] },
+    { signature: "oasa{sv}", bodyOf: (text, rest) => ["/a/b", [text], rest] },
+    { signature: "ssa{sv}", bodyOf: (text, rest) => [text, text, rest] },
+    { signature: "ssa{sv}", bodyOf: (text, rest) => ["a.b.r1", text, rest] },
+  );
   fc.assert(
-    fc.property(fc.array(own, { maxLength: 5 }), fc.nat(1200), (each, length) => {
-      const rest = [marshalElements("a{sv}", entries(0, 2, length)), ["end"]];
-      const message = { ...signal, signature: "sa{sv}as" };
-      const alone = each.map((one) => encode({ ...message, serial: one.serial, body: [one.first, ...rest] }));
-      const together = Buffer.concat(encodeForEach(each, { ...message, body: rest }));
-      assert.deepEqual(together, Buffer.concat(alone.map(({ data }) => data)));
-    }),
+    fc.property(
+      fc.array(own, { maxLength: 5 }),
+      fc.nat(1200),
+      forms,
+      (each, length, { signature, bodyOf }) => {
+        const rest = marshalElements("a{sv}", entries(0, 2, length));
+        const messageOf = (one: string) => ({ ...signal, signature, body: bodyOf(one, rest) });
+        const alone = each.map(({ serial, text: one }) => encode({ ...messageOf(one), serial }).data);
+        assert.deepEqual(Buffer.concat(encodeForEach(each, messageOf)), Buffer.concat(alone));
+      },
+    ),
+    { numRuns: 500 },
   );
 });
 
-test("a message for each of several first arguments is refused as one of them is", () => {
-  const message = { ...signal, signature: "ss", body: ["rest"] };
-  const each = (...firsts: string[]) => firsts.map((first, index) => ({ serial: index + 1, first }));
-  assert.throws(() => encodeForEach(each("a", "\0"), message), TypeError);
-  assert.throws(() => encodeForEach(each("a", "\ud800"), message), TypeError);
-  assert.throws(() => encodeForEach(each("a", "b"), { ...message, signature: "su" }), TypeError);
-  assert.throws(
-    () => encodeForEach(each("a", "b"), { ...message, signature: "sh", body: [0] }),
-    /Descriptors/,
-  );
-  assert.throws(() => encodeForEach(each("a", "b"), message, 40), TooLong);
+test("messages that differ by a text are refused as one of them is", () => {
+  const each = (...texts: string[]) => texts.map((text, index) => ({ serial: index + 1, text }));
+  const message =
+    (signature: string, ...rest: unknown[]) =>
+    (text: string) => ({
+      ...signal,
+      signature,
+      body: [text, ...rest],
+    });
+  assert.throws(() => encodeForEach(each("a", "\0"), message("s")), TypeError);
+  assert.throws(() => encodeForEach(each("a", "\ud800"), message("s")), TypeError);
+  assert.throws(() => encodeForEach(each("a", "b"), message("su", "rest")), TypeError);
+  assert.throws(() => encodeForEach(each("a", "b"), message("sh", 0)), /Descriptors/);
+  assert.throws(() => encodeForEach(each("a", "b"), message("s"), 40), TooLong);
 });
 
 test("messages that were encoded stay as they are when others are", () => {
