@@ -53,11 +53,17 @@ interface Kept {
 const kept = new WeakMap<Entry, Kept>();
 
 /** All obtainable properties of all interfaces of an object. */
-export interface MarshalledObject {
+export class MarshalledObject {
+  #together: MarshalledElements | null = null;
+
   /** As a{sv} by the interface's name, revisions ascending. */
-  readonly interfaces: ReadonlyMap<string, MarshalledElements>;
+  constructor(readonly interfaces: ReadonlyMap<string, MarshalledElements>) {}
+
   /** As a{sa{sv}}. */
-  readonly together: MarshalledElements;
+  get together(): MarshalledElements {
+    this.#together ??= marshalElements(INTERFACES, Object.fromEntries(this.interfaces));
+    return this.#together;
+  }
 }
 
 export function marshalObject(context: Values, entry: Entry): MarshalledObject {
@@ -75,7 +81,7 @@ export function marshalObject(context: Values, entry: Entry): MarshalledObject {
   const interfaces = new Map(
     layout.interfaces.map(({ name, group }) => [name, groups[group] ?? joinElements(PROPERTIES, [])]),
   );
-  const marshalled = { interfaces, together: marshalElements(INTERFACES, Object.fromEntries(interfaces)) };
+  const marshalled = new MarshalledObject(interfaces);
   // What could not be marshalled is complained about again each time.
   const isComplete = properties.every((found, index) => found !== null || values[index] === UNOBTAINABLE);
   if (isComplete) kept.set(entry, { values: copied(values) as unknown[], marshalled });

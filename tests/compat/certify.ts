@@ -20,12 +20,6 @@ const LIMIT_SECONDS = 6 * 3600;
 /** Below the project, because the guest sees that. */
 const SHARED = "build/compat/certify";
 const FOLDER = `/project/${SHARED}`;
-interface Program {
-  /** What it certifies. */
-  subject: string;
-  file: string;
-  env: Record<string, string>;
-}
 const PROGRAMS: readonly Program[] = [
   { subject: "stratisd", file: "stratisd_cert.py", env: {} },
   { subject: "stratis", file: "stratis_cli_cert.py", env: {} },
@@ -39,6 +33,13 @@ const CHECKS = [
   ...["monitor-dbus", "verify-sysfs", "verify-private-symlinks"],
   ...["verify-filesystem-symlinks", "verify-pool-metadata"],
 ];
+
+interface Program {
+  /** What it certifies. */
+  subject: string;
+  file: string;
+  env: Record<string, string>;
+}
 
 interface Run {
   program: Program;

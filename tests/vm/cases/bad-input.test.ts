@@ -1,7 +1,7 @@
 /** Requests that must be refused, with an error that names the thing, and every byte of the devices as it was. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdir, open, writeFile } from "node:fs/promises";
+import { mkdir, open, symlink, writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { startDaemon, stopDaemon } from "../guest/daemon";
 import { disk, wipeDisk } from "../guest/disks";
@@ -55,7 +55,8 @@ test("a disk that is too small", async () => {
 test("one device named twice", async () => {
   const device = await disk("d0");
   await refused([device, device], /named twice/);
-  await refused([device, `/dev/disk/by-id/virtio-d0`], /named twice/);
+  await symlink(device, "/run/another-name");
+  await refused([device, "/run/another-name"], /named twice/);
 });
 
 test("a device with a filesystem", async () => {
