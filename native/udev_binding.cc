@@ -147,11 +147,12 @@ Napi::Value UdevBlockDeviceFunction(const Napi::CallbackInfo& info) {
 
 Napi::Value RequestUeventFunction(const Napi::CallbackInfo& info) {
   const char* name = "requestUevent";
-  return Promised(info.Env(), name, [&] {
+  return Guarded(info.Env(), name, [&] {
     const uint32_t major = ToUint32(info[0], {name, "major"}, kMaxMajor);
     const uint32_t minor = ToUint32(info[1], {name, "minor"}, kMaxMinor);
     const std::string request = ToText(info[2], {name, "request"}, kMaxRequestBytes);
-    return RunVoidJob(info.Env(), name, [major, minor, request] { RequestUevent(major, minor, request); });
+    RequestUevent(major, minor, request);
+    return info.Env().Undefined();
   });
 }
 

@@ -322,9 +322,9 @@ export interface NativeAddon extends SecretAddon, KeyringAddon, CryptAddon {
   udevBlockDevice(major: number, minor: number): Promise<UdevDevice | null>;
   /**
    * Makes the kernel send a synthetic event of a block device: `request` is the name of the action, and perhaps a UUID and
-   * variables. Returns when it is sent.
+   * variables. Returns when it is sent; synchronous, because sysfs is memory.
    */
-  requestUevent(major: number, minor: number, request: string): Promise<void>;
+  requestUevent(major: number, minor: number, request: string): void;
 
   // block devices
   openBlockFile(path: string, options?: BlockFileOptions): Promise<BlockFile>;

@@ -68,9 +68,11 @@ test("a block device is found by its number, or null", async () => {
   assert.equal(await native().udevBlockDevice(4000, 1_000_000), null);
 });
 
-test("no event is requested of a device that there is not", async () => {
-  await assert.rejects(
-    native().requestUevent(4000, 1_000_000, "change"),
+test("no event is requested of a device that there is not", () => {
+  assert.throws(
+    () => {
+      native().requestUevent(4000, 1_000_000, "change");
+    },
     failsWith({ code: "ENOENT", syscall: "open", target: "/sys/dev/block/4000:1000000/uevent" }),
   );
 });

@@ -98,6 +98,6 @@ export class RealBlockDev implements BlockDev {
         );
       await wipeStaticHeader(file);
     });
-    await requestUdevChange(this.number);
+    requestUdevChange(this.number);
   }
 }

@@ -2,6 +2,7 @@
  * The state of a running pool and the few ways to change it. Everything above (src/engine/real/pool.ts and the modules
  * of its operations) goes through here, so that the record on disk is always written before the kernel follows it.
  */
+import { setImmediate as othersTurn } from "node:timers/promises";
 import type { FilesystemRecord } from "../../disk/filesystem-record";
 import { memberRecords, type DeviceRecord, type PoolRecord } from "../../disk/pool-record";
 import type { StaticHeader } from "../../disk/static-header";
@@ -312,6 +313,12 @@ export class PoolCore {
 
   /** Gives all filesystems their links under the pool's new name. */
   async moveLinks(): Promise<void> {
-    await Promise.all([...this.filesystems.values()].map((filesystem) => this.moveLink(filesystem)));
+    const moved: Promise<void>[] = [];
+    for (const filesystem of this.filesystems.values()) {
+      moved.push(this.moveLink(filesystem));
+      // A link and its event are made at once, and there may be hundreds.
+      await othersTurn();
+    }
+    await Promise.all(moved);
   }
 }

@@ -245,8 +245,8 @@ export async function examineForTier(
 export async function confirmMembers(devices: readonly RealBlockDev[]): Promise<void> {
   for (const device of devices) {
     await device.writeFlags(0n);
-    await requestUdevChange(device.number);
-    if (device.crypt !== null) await requestUdevChange(device.crypt.number);
+    requestUdevChange(device.number);
+    if (device.crypt !== null) requestUdevChange(device.crypt.number);
   }
 }
 

@@ -4,7 +4,8 @@
  * is there when an operation's reply arrives: most operations wait for the event, a change of names makes the same link
  * itself.
  */
-import { mkdir, stat, symlink } from "node:fs/promises";
+import { symlinkSync } from "node:fs";
+import { mkdir, stat } from "node:fs/promises";
 import * as path from "node:path";
 import type { DeviceNumber } from "../../dm/device-number";
 import { deviceNumberOf, deviceNumbersEqual, formatDeviceNumber } from "../../dm/device-number";
@@ -41,9 +42,9 @@ export function base32(text: string): string {
  * Makes udev look at a device again. It looks by itself when a writer closes the device, but misses a writer that comes
  * while it is still busy with the one before. Failures are logged, never thrown.
  */
-export async function requestUdevChange(device: DeviceNumber): Promise<void> {
+export function requestUdevChange(device: DeviceNumber): void {
   try {
-    await native().requestUevent(device.major, device.minor, "change");
+    native().requestUevent(device.major, device.minor, "change");
   } catch (error) {
     log.warn(`Could not make udev look at ${formatDeviceNumber(device)} again: ${errorText(error)}`);
   }
@@ -60,13 +61,18 @@ const linkPath = ({ pool, filesystem }: LinkNames): string => `/dev/stratis/${po
 /** Makes the link that udev would make. Returns false where it can't, or something else is in its place. */
 async function makeLink(device: DeviceNumber, names: LinkNames): Promise<boolean> {
   const link = linkPath(names);
-  const make = (): Promise<void> => symlink(`../../dm-${device.minor}`, link);
+  // At once: /dev is memory.
+  const make = (): void => {
+    symlinkSync(`../../dm-${device.minor}`, link);
+  };
   try {
-    await make().catch(async (error: unknown) => {
+    try {
+      make();
+    } catch (error) {
       if (!isMissing(error)) throw error;
       await mkdir(path.dirname(link), { recursive: true });
-      await make();
-    });
+      make();
+    }
     return true;
   } catch (error) {
     log.debug(`The link ${link} is left to udev: ${errorText(error)}`);
@@ -113,8 +119,7 @@ export class LinkNotifier {
 
   /** Makes udev set the link of a filesystem, and waits until it has. Failures are logged, never thrown. */
   async announce(device: DeviceNumber, uuid: FilesystemUuid, names: LinkNames): Promise<void> {
-    const { processed } = await this.#request(device, uuid, names);
-    await processed;
+    await this.#request(device, uuid, names);
   }
 
   /**
@@ -123,40 +128,33 @@ export class LinkNotifier {
    * has to take away. Failures are logged, never thrown.
    */
   async move(device: DeviceNumber, uuid: FilesystemUuid, names: LinkNames): Promise<void> {
-    // Whoever of both is second finds the link there.
-    const [made, { processed }] = await Promise.all([
-      makeLink(device, names),
-      this.#request(device, uuid, names),
-    ]);
+    const made = await makeLink(device, names);
+    // udev, which starts at once, finds the link there.
+    const processed = this.#request(device, uuid, names);
     if (!made) await processed;
   }
 
   /**
-   * Returns when udev has the event before it, for which `udevadm settle` then waits. `processed`: all rules have run for
+   * Returns when udev has the event before it, for which `udevadm settle` then waits. Resolves when all rules have run for
    * it, or it is not waited for any longer. Failures are logged, never thrown.
    */
-  async #request(
-    device: DeviceNumber,
-    uuid: FilesystemUuid,
-    names: LinkNames,
-  ): Promise<{ processed: Promise<void> }> {
+  #request(device: DeviceNumber, uuid: FilesystemUuid, names: LinkNames): Promise<void> {
     const pool = base32(names.pool);
     const filesystem = base32(names.filesystem);
     const wait = this.#expect([uuid, pool, filesystem].join(" "));
     try {
       const variables = `STRATISPOOLNAME=${pool} STRATISFSNAME=${filesystem}`;
-      await native().requestUevent(device.major, device.minor, `change ${uuid} ${variables}`);
+      native().requestUevent(device.major, device.minor, `change ${uuid} ${variables}`);
     } catch (error) {
       wait.cancel();
       const what = `Failed to notify udev to perform symlink operation on ${formatDeviceNumber(device)}`;
       log.warn(`${what}: ${errorText(error)}`);
-      return { processed: Promise.resolve() };
+      return Promise.resolve();
     }
-    const processed = wait.seen.then((seen) => {
+    return wait.seen.then((seen) => {
       wait.cancel();
       if (!seen) log.warn(`udev has not processed the link ${linkPath(names)} within ${LINK_TIMEOUT_MS} ms`);
     });
-    return { processed };
   }
 
   /** `seen` resolves to true when the event has come back, to false when it has not in time. */

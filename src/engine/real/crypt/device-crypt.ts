@@ -195,6 +195,6 @@ export class DeviceCrypt extends InPlaceDevice {
         `${this.container} carries device ${found.devUuid} instead of ${this.devUuid}; it is left alone`,
       );
     await super.wipe();
-    await requestUdevChange(this.number);
+    requestUdevChange(this.number);
   }
 }

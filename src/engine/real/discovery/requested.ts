@@ -83,7 +83,7 @@ async function udevRecord(path: string, number: DeviceNumber, blank: boolean): P
     const device = await native().udevBlockDevice(number.major, number.minor);
     const settled = device?.initialized === true && !(blank && OWNED.has(classify(device)));
     if (settled || attempt === UDEV_ATTEMPTS) return requireUsable(path, number, device);
-    if (attempt === UDEV_ATTEMPTS / 4) await requestUdevChange(number);
+    if (attempt === UDEV_ATTEMPTS / 4) requestUdevChange(number);
     await sleep(UDEV_ATTEMPT_MS);
   }
 }

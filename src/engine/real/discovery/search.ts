@@ -52,7 +52,7 @@ export async function* searchStratis(
     const unnamed = await identifyUnnamed(device);
     if (!isWanted(unnamed)) continue;
     // Others take the device for an empty one until udev knows. Not at an event, because it makes one.
-    void requestUdevChange(unnamed.number);
+    requestUdevChange(unnamed.number);
     yield unnamed;
   }
 }

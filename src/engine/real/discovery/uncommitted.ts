@@ -78,5 +78,5 @@ export async function wipe(device: FoundDevice, below?: DeviceCrypt): Promise<vo
   await withBlockFile(device.path, { write: true, exclusive: true }, async (file) => {
     await wipeStaticHeader(file);
   });
-  await requestUdevChange(device.number);
+  requestUdevChange(device.number);
 }
