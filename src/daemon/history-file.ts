@@ -84,7 +84,7 @@ export class HistoryFile {
     if (!(await this.#append(isOpenEnded ? `\n${lines}` : lines))) {
       // In place of the one before it.
       await rename(this.#current, this.#older);
-      await this.#append(lines);
+      if (!(await this.#append(lines))) throw new Error(`somebody else has filled ${this.#current}`);
     }
     this.#isFirst = false;
   }
