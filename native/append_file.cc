@@ -19,8 +19,6 @@ namespace stratis {
 
 namespace {
 
-constexpr size_t kMostBytes = 1 << 20;
-
 // False: nothing was written, because the file, which is not empty, would have come to have more than `limit` bytes.
 bool Append(const std::string& path, const std::vector<uint8_t>& data, uint64_t limit) {
   // O_NOFOLLOW: nobody leads it elsewhere. O_NONBLOCK: a pipe in its place that nobody reads is no file to wait for.
@@ -43,11 +41,7 @@ Napi::Value AppendToFile(const Napi::CallbackInfo& info) {
     const ObjectReader options(info[0], {name, "options"});
     const std::string path = options.Text("path");
     const uint64_t limit = options.Uint64("limit");
-    const auto [bytes, length] = ToBytes(options.Get("data"), options.Name("data"));
-    if (length > kMostBytes) {
-      options.Name("data").Refuse("it has " + std::to_string(length) + " bytes, more than the 1 MiB that are allowed");
-    }
-    const auto data = std::make_shared<const std::vector<uint8_t>>(bytes, bytes + length);
+    const auto data = std::make_shared<const std::vector<uint8_t>>(options.CopyOfBytes("data"));
     return RunJob<bool>(
         info.Env(), name, [path, data, limit] { return Append(path, *data, limit); },
         [](Napi::Env env, bool& appended) -> Napi::Value { return Napi::Boolean::New(env, appended); });

@@ -95,6 +95,13 @@ class ObjectReader {
   std::string OptionalText(const char* member, const std::string& otherwise, size_t limit = 1 << 20) const {
     return Has(member) ? Text(member, limit) : otherwise;
   }
+  // A copy of at most 1 MiB of bytes, for a job.
+  std::vector<uint8_t> CopyOfBytes(const char* member) const {
+    const auto [bytes, length] = ToBytes(Get(member), Name(member));
+    if (length > 1 << 20)
+      Name(member).Refuse("it has " + std::to_string(length) + " bytes, more than the 1 MiB that are allowed");
+    return {bytes, bytes + length};
+  }
   bool OptionalBool(const char* member, bool otherwise) const {
     return Has(member) ? ToBool(Get(member), Name(member)) : otherwise;
   }

@@ -20,8 +20,6 @@ namespace stratis {
 
 namespace {
 
-constexpr size_t kMostBytes = 1 << 20;
-
 void Synchronize(const UniqueFd& fd, const std::string& path) {
   if (fsync(fd.get()) != 0) throw NativeError(errno, "fsync", path);
 }
@@ -59,11 +57,7 @@ Napi::Value ReplaceFile(const Napi::CallbackInfo& info) {
     const ObjectReader options(info[0], {name, "options"});
     const std::string path = options.Text("path");
     const std::string temporary = options.Text("temporary");
-    const auto [bytes, length] = ToBytes(options.Get("data"), options.Name("data"));
-    if (length > kMostBytes) {
-      options.Name("data").Refuse("it has " + std::to_string(length) + " bytes, more than the 1 MiB that are allowed");
-    }
-    const auto data = std::make_shared<const std::vector<uint8_t>>(bytes, bytes + length);
+    const auto data = std::make_shared<const std::vector<uint8_t>>(options.CopyOfBytes("data"));
     return RunVoidJob(info.Env(), name, [path, temporary, data] { Replace(path, temporary, *data); });
   });
 }
