@@ -32,22 +32,37 @@ void SynchronizeFolderOf(const std::string& path) {
   Synchronize(fd, folder);
 }
 
-void WriteDurably(const std::string& path, const std::vector<uint8_t>& data) {
-  const UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+UniqueFd Create(const std::string& path) {
+  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd) throw NativeError(errno, "open", path);
-  WriteAll(fd.get(), path, data.data(), data.size());
-  Synchronize(fd, path);
+  return fd;
 }
 
+// Returns when the disk has all that was written, perhaps in its cache. The file's size and where its data are need not
+// be on it.
+void WaitForData(const UniqueFd& fd, const std::string& path) {
+  const unsigned flags = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+  if (sync_file_range(fd.get(), 0, 0, flags) != 0) throw NativeError(errno, "sync_file_range", path);
+}
+
+// The disk's cache is waited for once, when the new file has its name, and not also before that. XFS, on which the files
+// are, writes changes of its metadata in their order: the name is not changed on the disk before the size and the place
+// of the data are there, which XFS noted before the wait for the data ended. And each part of its log is written behind a
+// flush of the disk's cache, which has the data by then. So whoever reads the file after a power cut in between finds the
+// old file or the new one, and once this returns fsync has promised the new one, data and name.
 void Replace(const std::string& path, const std::string& temporary, const std::vector<uint8_t>& data) {
+  UniqueFd fd;
   try {
-    WriteDurably(temporary, data);
+    fd = Create(temporary);
+    WriteAll(fd.get(), temporary, data.data(), data.size());
+    WaitForData(fd, temporary);
     if (rename(temporary.c_str(), path.c_str()) != 0) throw NativeError(errno, "rename", path, "from " + temporary);
   } catch (...) {
     // Whoever finds it after a crash has to remove it as well, so that nothing is lost where this fails.
     unlink(temporary.c_str());
     throw;
   }
+  Synchronize(fd, path);
   SynchronizeFolderOf(path);
 }
 

@@ -92,6 +92,28 @@ export class WriteLog {
     }
   }
 
+  /**
+   * The moments that differ in what is durable, as numbers of entries. Of those that don't, the last one, because it has
+   * the most marks.
+   */
+  moments(): number[] {
+    const moments: number[] = [];
+    let changed = true;
+    this.entries.forEach(({ durable, mark, length }, index) => {
+      changed ||= mark === null && length > 0;
+      if (!durable) return;
+      if (!changed) moments.pop();
+      moments.push(index + 1);
+      changed = false;
+    });
+    return moments;
+  }
+
+  /** How many marks were put in before so many entries were durable. */
+  marksBefore(moment: number): number {
+    return this.entries.slice(0, moment).filter(({ mark }) => mark !== null).length;
+  }
+
   /** Does again to `target`, which began as the logged device did, what entries `from` up to `to` (excluded) did. */
   async replay(target: FileHandle, from: number, to: number): Promise<void> {
     for (const { at, length, data, mark } of this.entries.slice(from, to)) {

@@ -189,35 +189,16 @@ async function takeDown(): Promise<void> {
   }
 }
 
-/**
- * The moments that differ in what is durable, as numbers of entries. Of those that don't, the last one, because it has
- * the most acknowledged.
- */
-function momentsOf({ entries }: WriteLog): number[] {
-  const moments: number[] = [];
-  let changed = true;
-  entries.forEach(({ durable, mark, length }, index) => {
-    changed ||= mark === null && length > 0;
-    if (!durable) return;
-    if (!changed) moments.pop();
-    moments.push(index + 1);
-    changed = false;
-  });
-  return moments;
-}
-
-/** How many operations were acknowledged when so many entries were durable. */
-const doneAt = ({ entries }: WriteLog, moment: number): number =>
-  entries.slice(0, moment).filter(({ mark }) => mark !== null).length;
-
 /** The moments at which to cut. */
 function cutsOf(log: WriteLog): number[] {
-  const all = momentsOf(log);
+  const all = log.moments();
   const wanted = process.env["STRATIS_CRASH_CUTS"];
   if (wanted === undefined || wanted === "all") return all;
   const step = Math.max(1, all.length / Number(wanted));
   const spread = new Set(Array.from({ length: Number(wanted) }, (_, index) => all[Math.floor(index * step)]));
-  return all.filter((cut, index) => spread.has(cut) || doneAt(log, cut) > doneAt(log, all[index - 1] ?? 0));
+  return all.filter(
+    (cut, index) => spread.has(cut) || log.marksBefore(cut) > log.marksBefore(all[index - 1] ?? 0),
+  );
 }
 
 /** Tries `cuts`, which are in the order of their moments. */
@@ -230,7 +211,7 @@ async function tryCuts(context: TestContext, log: WriteLog, cuts: readonly numbe
   for (const cut of cuts) {
     await log.replay(target, replayed, cut);
     replayed = cut;
-    const done = doneAt(log, cut);
+    const done = log.marksBefore(cut);
     const states = [acknowledged[done - 1]?.seen ?? {}, acknowledged[done]?.seen ?? {}];
     await mustRun("dmsetup", [
       ...["create", REPLAYED, "--table"],
@@ -250,7 +231,7 @@ async function tryCuts(context: TestContext, log: WriteLog, cuts: readonly numbe
   await target.close();
   const seconds = Math.round((Date.now() - started) / 1000);
   context.diagnostic(
-    `${cuts.length} of ${momentsOf(log).length} moments, ${failures.length} failed, ${log.entries.length} entries, ${seconds} s`,
+    `${cuts.length} of ${log.moments().length} moments, ${failures.length} failed, ${log.entries.length} entries, ${seconds} s`,
   );
   assert.equal(failures.length, 0, failures.join("\n"));
 }
