@@ -129,6 +129,8 @@ void FdPoll::Start(const Napi::CallbackInfo& info) {
 void FdPoll::Stop(const Napi::CallbackInfo& info) {
   Guarded(info.Env(), "FdPoll.stop", [&] {
     RequireOpen("stop");
+    // libuv would ask the kernel all the same.
+    if (!started_) return;
     CheckUv(uv_poll_stop(watch_->handle), "uv_poll_stop", fd_);
     StopWatching();
   });

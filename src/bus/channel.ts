@@ -94,7 +94,8 @@ export class Channel {
     this.#queuedBytes += data.length;
     if (this.#flushing) return;
     this.#flushing = true;
-    queueMicrotask(() => {
+    // Behind the promises that are settled by now: what a call announces goes out together with its reply.
+    process.nextTick(() => {
       this.#flush();
     });
   }

@@ -1,4 +1,5 @@
 /** From the beginning of a call to its record: what both daemons have in common. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Engine } from "../engine/engine";
 import { printable, type Caller, type HistoryRecord, type Outcome, type Subject } from "./record";
 import { subjectNow } from "./subjects";
@@ -34,25 +35,37 @@ export class Recorder {
     return {
       end: (outcome) => {
         const subject = outcome.result === "failed" ? asked.subject : subjectNow(this.engine, asked.subject);
-        const ended = { time: new Date().toISOString(), durationMs: Math.round(performance.now() - begin) };
-        const writing = caller.then((who) => {
+        const ended = { time: Date.now(), durationMs: Math.round(performance.now() - begin) };
+        const writing = this.#record({ ...asked, subject }, caller, outcome, ended).finally(() => {
           this.#pending.delete(writing);
-          this.write({
-            ...ended,
-            ...who,
-            command: orNull(who.command),
-            interface: asked.interface,
-            operation: printable(asked.operation),
-            object: orNull(subject.object),
-            pool: orNull(subject.pool),
-            poolUuid: subject.poolUuid,
-            result: outcome.result,
-            error: orNull(outcome.error),
-          });
         });
         this.#pending.add(writing);
       },
     };
+  }
+
+  /** `time` in milliseconds of the Unix epoch. */
+  async #record(
+    { interface: name, operation, subject }: Asked,
+    caller: Promise<Caller>,
+    outcome: Outcome,
+    { time, durationMs }: { time: number; durationMs: number },
+  ): Promise<void> {
+    const who = await caller;
+    // The answer goes out first.
+    await nextTurn();
+    this.write({
+      ...{ time: new Date(time).toISOString(), durationMs },
+      ...who,
+      command: orNull(who.command),
+      interface: name,
+      operation: printable(operation),
+      object: orNull(subject.object),
+      pool: orNull(subject.pool),
+      poolUuid: subject.poolUuid,
+      result: outcome.result,
+      error: orNull(outcome.error),
+    });
   }
 
   /** Resolves when every call that has ended has its record. */
