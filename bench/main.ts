@@ -55,6 +55,7 @@ const ROWS: readonly [keyof Measurements, string, Unit][] = [
   ["snapshotUnmounted", "SnapshotFilesystem, origin not mounted", "s"],
   ["snapshotMounted", "SnapshotFilesystem, origin mounted", "s"],
   ["rename", "filesystem SetName", "s"],
+  ["renameSlowCache", "filesystem SetName, of a disk whose cache takes 5 ms", "s"],
   ["renameToSame", "filesystem SetName to the name that it has", "s"],
   ["destroyFilesystem", "DestroyFilesystems, one", "s"],
   ["destroy18", "DestroyFilesystems, 18 in one call", "s"],

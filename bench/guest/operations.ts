@@ -14,6 +14,7 @@ import { KEY, withKey } from "./key";
 import { residentMB } from "./resident";
 import { measureRestart } from "./restart";
 import { medianOf, say, seconds } from "./seconds";
+import { measureSlowCache } from "./slow-cache";
 import { thinPool } from "./thin-pool";
 
 /** Times in seconds. */
@@ -27,6 +28,8 @@ export interface Measurements extends Growth, ManyFigures {
   snapshotUnmounted: number;
   snapshotMounted: number;
   rename: number;
+  /** On a disk that needs time to write out its cache. */
+  renameSlowCache: number;
   renameToSame: number;
   destroyFilesystem: number;
   destroyPool: number;
@@ -218,6 +221,8 @@ async function main(): Promise<void> {
   const [left] = await daemon.objects(POOL);
   await daemon.destroyFilesystems(left ?? "", await daemon.objects(FILESYSTEM));
   await daemon.destroyPool(left ?? "");
+  say("a slow cache of the disk");
+  const renameSlowCache = await measureSlowCache(daemon, await disk("second"), RUNS);
   say("growth");
   const growth = await measureGrowth(daemon, await disk("first"), await disk("second"), MOUNT);
   await daemon.stop();
@@ -225,7 +230,7 @@ async function main(): Promise<void> {
   await bus.close();
   const measurements: Measurements = {
     ...{ startToName, startToAnswer, nodeAlone, residentIdleMB, createPool, destroyPool },
-    ...{ ...encrypted, ...filesystems, ...many, ...growth },
+    ...{ ...encrypted, ...filesystems, ...many, ...growth, renameSlowCache },
   };
   process.stdout.write(`${JSON.stringify(measurements)}\n`);
 }
