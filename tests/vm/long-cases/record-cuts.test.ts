@@ -1,10 +1,11 @@
 /**
- * Power cuts while files of an XFS are replaced and removed, as the records on a pool's metadata volume are: what the
- * disk durably held after each flush has all files as they were before or after the change that was under way, with all
- * that had been acknowledged. The device's writes are recorded by the log-writes target.
+ * Power cuts while files of an XFS are replaced and removed, as the records on a pool's metadata volume are, and
+ * somebody else has it write its log at any moment of that: what the disk durably held after each flush has all files as
+ * they were before or after the change that was under way, with all that had been acknowledged. The device's writes are
+ * recorded by the log-writes target.
  */
 import assert from "node:assert/strict";
-import { open, readdir, readFile } from "node:fs/promises";
+import { open, readdir, readFile, type FileHandle } from "node:fs/promises";
 import * as path from "node:path";
 import { after, before, test } from "node:test";
 import { inspect } from "node:util";
@@ -17,8 +18,9 @@ import { WriteLog } from "../guest/log-writes";
 const SIZE = 1024 * 1024;
 const LOGGED = "case-record-logged";
 const REPLAYED = "case-record-replayed";
-const CHANGES = 80;
+const CHANGES = 60;
 const FILES = ["a.json", "b.json", "c.json"];
+const OTHER = "other.log";
 /** In bytes: of one block, as records are, and of several. */
 const LENGTHS = [300, 250, 511, 9000, 301, 40_000, 1, 4096];
 /** So that some names are new ones, each time of another file. */
@@ -48,9 +50,26 @@ async function perform(change: number, folder: string, content: Content): Promis
   return changed;
 }
 
+/** Has the log written, again and again, until `work` is done. */
+async function whileLogIsWritten<T>(other: FileHandle, work: () => Promise<T>): Promise<T> {
+  const state = { done: false };
+  const writing = (async () => {
+    while (!state.done) {
+      await other.write("x");
+      await other.sync();
+    }
+  })();
+  try {
+    return await work();
+  } finally {
+    state.done = true;
+    await writing;
+  }
+}
+
 /** The temporary files aside, which whoever mounts it after a power cut removes. */
 async function read(folder: string): Promise<Content> {
-  const names = (await readdir(folder)).filter((name) => !name.endsWith(".temp")).sort();
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".json")).sort();
   return new Map(
     await Promise.all(
       names.map(async (name): Promise<[string, string]> => [
@@ -87,11 +106,13 @@ test("files are replaced and removed, which is recorded", async () => {
   await mustRun("dmsetup", ["message", LOGGED, "0", "mark", "start"]);
   let content: Content = new Map();
   states.push(content);
+  const other = await open(path.join(folder, OTHER), "a");
   for (let change = 0; change < CHANGES; change += 1) {
-    content = await perform(change, folder, content);
+    content = await whileLogIsWritten(other, () => perform(change, folder, content));
     await mustRun("dmsetup", ["message", LOGGED, "0", "mark", String(change)]);
     states.push(content);
   }
+  await other.close();
   assert.deepEqual(await read(folder), content);
   await mustRun("umount", [folder]);
   await mustRun("dmsetup", ["remove", "--retry", LOGGED]);
