@@ -360,7 +360,8 @@ export interface NativeAddon extends SecretAddon, KeyringAddon, CryptAddon {
   run(file: string, args: string[], options?: RunOptions): Promise<RunResult>;
   /**
    * Writes `temporary`, in the same folder, and gives it the name `path`: a crash leaves the old file or the new one, and
-   * perhaps the temporary one. Returns when all of it is on the disk. A new file has the mode 0600.
+   * perhaps the temporary one. For a power cut in between that relies on the order of XFS's log: not for other kinds of
+   * filesystems. Returns when all of it is on the disk. A new file has the mode 0600.
    */
   replaceFile(options: ReplaceFileOptions): Promise<void>;
   /** unlink; returns when the folder without the file is on the disk. */
